@@ -1,0 +1,216 @@
+//! One numbered entry of a run's log: the closed list of everything that can happen in a run.
+//!
+//! Adding a kind here makes the compiler list every dialect that must decide what it does with it.
+//! Kinds and fields are only ever added; [`VERSION`] goes up when one is, and is stored with each batch,
+//! so that an older binary refuses a newer log instead of misreading it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::SessionId;
+use crate::port::provider::{FinishReason, Usage};
+use crate::time::Millis;
+
+/// Version of the list of kinds below.
+pub const VERSION: u32 = 1;
+
+/// Number of an event in its run: 1, 2, 3 …; 0 is "before the first".
+pub type Seq = u64;
+
+/// Which ownership of a run an append belongs to; goes up at a takeover.
+pub type Term = u64;
+
+/// One numbered entry of a run's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Its number, from 1, without gaps.
+    pub seq: Seq,
+    /// When the writer numbered it; milliseconds since 1970 UTC.
+    pub at: Millis,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened. On the wire: `type` and the kind's own fields, in snake_case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Body {
+    /// The run exists. Always seq 1.
+    RunStarted {
+        /// The conversation that it belongs to.
+        session_id: SessionId,
+        /// What it does: `generate`, `assist` …
+        workflow: String,
+    },
+    /// A step of the workflow really begins now.
+    StageStarted {
+        /// Which one.
+        stage: Stage,
+    },
+    /// The question was given to a specialist.
+    Routed {
+        /// The specialist's name in the assistant's configuration.
+        agent: String,
+        /// The classifier's word, upper case.
+        intent: String,
+        /// A measured number, 0 to 1.
+        confidence: f64,
+    },
+    /// Passages were found; empty where none was good enough.
+    Retrieved {
+        /// Best first.
+        sources: Vec<Source>,
+    },
+    /// A model begins to answer. Who it is is part of the log, so that every run names it.
+    ModelStarted {
+        /// The provider's name in the configuration.
+        provider: String,
+        /// The model's name.
+        model: String,
+        /// What a person should know of it, e.g. `tiny local model`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+    },
+    /// A piece of the answer's text.
+    Token {
+        /// Never empty. The answer is the concatenation of all of them.
+        text: String,
+    },
+    /// The run is over. Always the last event, exactly once.
+    RunEnded {
+        /// How it ended.
+        outcome: Outcome,
+        /// Why the model stopped, where it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finish_reason: Option<FinishReason>,
+        /// What failed, where something did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Failure>,
+        /// What the answer used, in the provider's tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+}
+
+impl Body {
+    /// Whether nothing may follow.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(self, Self::RunEnded { .. })
+    }
+
+    /// The piece of answer text in it, where it has one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Token { text } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Bytes that it takes in a buffer, roughly; for bounds, not for accounts.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const FIXED: usize = 64;
+        match self {
+            Self::Token { text } => FIXED + text.len(),
+            Self::Retrieved { sources } => {
+                FIXED + sources.iter().map(|s| FIXED + s.source.len() + s.heading.len()).sum::<usize>()
+            }
+            _ => 4 * FIXED,
+        }
+    }
+}
+
+/// A step of a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The turn is taken up.
+    Start,
+    /// A specialist is chosen.
+    Route,
+    /// The knowledge base is searched.
+    Retrieve,
+    /// A model is asked.
+    Generate,
+}
+
+/// A passage of the knowledge base that the model was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Source {
+    /// The document's name.
+    pub source: String,
+    /// Where in it: the headings above the passage, joined by ` > `; may be empty.
+    pub heading: String,
+    /// How well it fits, 0 to 1.
+    pub score: f64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The answer is whole.
+    Completed,
+    /// Something failed; what was written is kept.
+    Failed,
+    /// Somebody stopped it; what was written is kept.
+    Cancelled,
+    /// Its node died and nobody could go on; what was written is kept.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The outcome of that word, where it is one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Completed, Self::Failed, Self::Cancelled, Self::Interrupted]
+            .into_iter()
+            .find(|o| o.as_str() == word)
+    }
+}
+
+/// What failed in a run, for people and machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// A word of the table in [`crate::code`].
+    pub code: String,
+    /// What happened and what to do; holds no secret.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wire_form_is_flat_and_snake_case() {
+        let event = Event { seq: 4, at: Millis(17), body: Body::Token { text: "é".into() } };
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(json, r#"{"seq":4,"at":17,"type":"token","text":"é"}"#);
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+        let ended = Body::RunEnded { outcome: Outcome::Cancelled, finish_reason: None, error: None, usage: None };
+        assert_eq!(serde_json::to_string(&ended).unwrap(), r#"{"type":"run_ended","outcome":"cancelled"}"#);
+    }
+
+    #[test]
+    fn every_outcome_has_a_word_of_its_own() {
+        for o in [Outcome::Completed, Outcome::Failed, Outcome::Cancelled, Outcome::Interrupted] {
+            assert_eq!(Outcome::parse(o.as_str()), Some(o));
+        }
+        assert_eq!(Outcome::parse("running"), None);
+    }
+}

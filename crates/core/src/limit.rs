@@ -1,0 +1,152 @@
+//! Every fixed cap, with its reason. What an operator may change is a setting whose default stands here.
+
+use std::time::Duration;
+
+// ── what comes in ────────────────────────────────────────────────────────────────────────────────
+
+/// Bytes of an id from outside: room for a UUID with a prefix several times over, and small enough to be
+/// a database key.
+pub const ID_BYTES: usize = 128;
+/// Bytes of a WebSocket message of somebody who is signed in: a long question with a pasted page.
+pub const WS_MESSAGE_BYTES: usize = 64 * 1024;
+/// Bytes of a frame before sign-in: an `auth` frame with a generous token. Strangers get little.
+pub const WS_MESSAGE_BYTES_BEFORE_AUTH: usize = 4 * 1024;
+/// Bytes of a JSON body over HTTP; a little more than a message, for its fields.
+pub const HTTP_BODY_BYTES: usize = 80 * 1024;
+/// Bytes of a person's message.
+pub const MESSAGE_BYTES: usize = 32 * 1024;
+/// Bytes of a `system` text in a `generate` run.
+pub const SYSTEM_BYTES: usize = 16 * 1024;
+/// Bytes of one request head: a JWT in the address or in a header, with room.
+pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
+/// Headers of a request.
+pub const HTTP_HEADERS: usize = 64;
+/// How long a request head may take: a phone on a bad line needs one or two seconds.
+pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a request body may take after its head; bodies are small here.
+pub const HTTP_BODY_TIME: Duration = Duration::from_secs(10);
+/// Password length in bytes. Longer ones are refused, never cut: a hash of a cut password lies.
+pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
+/// Bytes of an e-mail address (RFC 5321).
+pub const EMAIL_BYTES: usize = 254;
+/// Bytes of a person's name.
+pub const NAME_BYTES: usize = 200;
+/// Password hashes at once; each takes 19 MiB, so a flood of log-ins cannot take the memory.
+pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
+
+// ── connections ──────────────────────────────────────────────────────────────────────────────────
+
+/// Connections at once, whoever they belong to; each costs about 8 KB here and in the kernel.
+pub const CONNECTIONS: usize = 20_000;
+/// How long a socket may stay without signing in: people paste tokens into the page.
+pub const AUTH_DEADLINE: Duration = Duration::from_secs(5 * 60);
+/// Failed `auth` frames on one socket before it is closed: nobody mistypes a token ten times.
+pub const AUTH_ATTEMPTS: u32 = 10;
+/// Read buffer of a socket: frames from clients are small; the library's default of 128 KiB is not.
+pub const WS_READ_BUFFER: usize = 1024;
+/// Write buffer of a socket: joins the frames of one step in one write.
+pub const WS_WRITE_BUFFER: usize = 4 * 1024;
+/// The most that the socket's write buffer may hold: one batch for a viewer that is behind, and a frame.
+pub const WS_WRITE_BUFFER_MAX: usize = 4 * 1024 * 1024;
+/// Replies (not run events) that wait for one socket. A client that asks more than it reads is cut off.
+pub const REPLIES: usize = 64;
+/// Commands of one socket in progress at once (each may wait for the store).
+pub const COMMANDS: usize = 16;
+/// Runs that one native connection follows at once.
+pub const FOLLOWS: usize = 64;
+/// Turns that wait on one chat connection behind the one that streams (contract: 8 deep, then refused).
+pub const QUEUED_TURNS: usize = 8;
+/// A write without progress for so long closes the socket (1013): the client is gone or hopeless.
+pub const WRITE_STALL: Duration = Duration::from_secs(10);
+/// How often a silent socket is pinged: below the idle time of common proxies (60 s).
+pub const PING_EVERY: Duration = Duration::from_secs(20);
+/// A socket that says nothing for so long, not even a pong, is gone.
+pub const PONG_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a close handshake may take before the socket is dropped.
+pub const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+// ── runs ─────────────────────────────────────────────────────────────────────────────────────────
+
+/// Live runs of one user: more is a script, not a person.
+pub const RUNS_PER_USER: usize = 8;
+/// Live runs of the whole node; each costs a task and a few small buffers.
+pub const RUNS: usize = 2_000;
+/// How long a run may take from start to ending.
+pub const RUN_TIME: Duration = Duration::from_secs(15 * 60);
+/// Bytes of one answer: far beyond any model's window, and a bound on what a broken one can fill.
+pub const ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Tokens of an answer where nobody says otherwise.
+pub const ANSWER_TOKENS: u32 = 1_024;
+/// Tokens of an answer that a client may ask for.
+pub const ANSWER_TOKENS_MAX: u32 = 32_768;
+/// Earlier messages of a session that are read for a prompt; the token budget cuts further.
+pub const HISTORY_MESSAGES: usize = 20;
+/// Messages in one answer of the history route.
+pub const HISTORY_PAGE: usize = 500;
+/// Runs in one page of a list.
+pub const RUNS_PAGE: usize = 100;
+
+// ── the writer ───────────────────────────────────────────────────────────────────────────────────
+
+/// Deltas between a workflow and its writer. When full the model waits; memory does not grow.
+pub const WRITER_QUEUE: usize = 64;
+/// How long events may wait for company before they are flushed, after the first: below what an eye
+/// sees, and 20 runs then share a commit.
+pub const FLUSH_AFTER: Duration = Duration::from_millis(20);
+/// Events in one flush.
+pub const FLUSH_EVENTS: usize = 256;
+/// Bytes in one flush.
+pub const FLUSH_BYTES: usize = 64 * 1024;
+/// Appends of different runs in one commit of the store.
+pub const COMMIT_BATCHES: usize = 256;
+/// Appends that wait for the store's writer. When full, writers wait, and with them their models.
+pub const STORE_QUEUE: usize = 1_024;
+
+// ── viewers ──────────────────────────────────────────────────────────────────────────────────────
+
+/// Bytes of recent events that a live run keeps for its viewers; older ones are read from the store.
+pub const RING_BYTES: usize = 256 * 1024;
+/// Events that a viewer is handed at once.
+pub const BATCH_EVENTS: usize = 512;
+/// Bytes of events that a viewer is handed at once: its bounded buffer.
+pub const BATCH_BYTES: usize = 64 * 1024;
+/// More consecutive tokens than this in one batch mean that a viewer is behind: dialects that may merge
+/// then do. Below it each token keeps its own frame.
+pub const MERGE_ABOVE: usize = 8;
+/// Answer bytes from which the chat dialect merges every batch: its frames repeat the whole answer, which
+/// is quadratic.
+pub const MERGE_PARTIAL_ABOVE: usize = 8 * 1024;
+/// How often a viewer of a live run asks the store for the tail, because a hint may be lost.
+pub const TAIL_CHECK: Duration = Duration::from_millis(1_500);
+/// How often a silent stream says that it lives: below the idle time of common proxies.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Reads of the store for viewers at once, so that many that are behind cannot starve the writer.
+pub const STORE_READERS: usize = 4;
+
+// ── models and knowledge ─────────────────────────────────────────────────────────────────────────
+
+/// Bytes of one event of a provider's stream.
+pub const PROVIDER_EVENT_BYTES: usize = 1024 * 1024;
+/// How long a connection to a provider may take.
+pub const PROVIDER_CONNECT: Duration = Duration::from_secs(10);
+/// How long a provider may take to its first byte: models that think take their time.
+pub const PROVIDER_FIRST_BYTE: Duration = Duration::from_secs(60);
+/// How long a provider may be silent in the middle of an answer.
+pub const PROVIDER_IDLE: Duration = Duration::from_secs(30);
+/// Answers that wait for the local model: at 85 tokens a second more would wait minutes.
+pub const LOCAL_QUEUE: usize = 32;
+/// Answers that the local model works on in turns; each holds a cache of a few megabytes.
+pub const LOCAL_STREAMS: usize = 8;
+/// Characters of a chunk of a document (contract).
+pub const CHUNK_CHARS: usize = 1_000;
+/// Characters that neighbouring chunks share (contract).
+pub const CHUNK_OVERLAP: usize = 200;
+/// Passages that a search may return (contract).
+pub const SEARCH_TOP_K: usize = 20;
+/// Candidates of each kind that are scored before the best are taken.
+pub const SEARCH_CANDIDATES: usize = 64;
+
+// ── stopping ─────────────────────────────────────────────────────────────────────────────────────
+
+/// How long a drain waits for live runs before it ends them as interrupted.
+pub const DRAIN: Duration = Duration::from_secs(30);

@@ -1,0 +1,12 @@
+//! What the engine needs from outside, as traits with their contracts in prose above them. Each has at
+//! least two backends, and one suite of tests that every backend must pass.
+
+pub mod bus;
+pub mod embedder;
+pub mod provider;
+pub mod store;
+
+pub use bus::{Bus, Hint, SharedBus};
+pub use embedder::{Embedder, SharedEmbedder};
+pub use provider::{Delta, Deltas, Provider, ProviderError, ProviderErrorKind, SharedProvider};
+pub use store::{SharedStore, Store};

@@ -1,0 +1,140 @@
+//! What a host's failures mean: by HTTP status, by the error objects in a body or a stream, and by
+//! what the client reports. No message here can carry the key.
+
+use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
+use serde_json::Value;
+
+/// Characters of a host's own words that are passed on.
+const WORDS: usize = 200;
+
+/// A response that is no success.
+pub(super) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> ProviderError {
+    let kind = kind_of_status(status);
+    // What a host says about a key may quote it; our own words are enough there.
+    let words = match status {
+        401 => "the key is missing or wrong".to_owned(),
+        403 => "the key may not do this".to_owned(),
+        _ => serde_json::from_str::<Value>(body).ok().and_then(|v| message(&v)).unwrap_or_default(),
+    };
+    let colon = if words.is_empty() { "" } else { ": " };
+    let wait = retry_after.map(|w| format!(" (try again after {})", seconds(w))).unwrap_or_default();
+    ProviderError::new(kind, format!("the provider answered {status}{colon}{words}{wait}"))
+}
+
+/// An error object in the stream, where the status has long been 200.
+pub(super) fn reported(error: &Value) -> ProviderError {
+    let code = |key: &str| error.get(key).and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok()));
+    let status = code("code").or_else(|| code("status_code")).and_then(|c| u16::try_from(c).ok());
+    let named = ["type", "code"].iter().filter_map(|k| error.get(*k)?.as_str());
+    let kind = status
+        .map(kind_of_status)
+        .unwrap_or_else(|| named.map(kind_of_name).next().unwrap_or(ProviderErrorKind::Failed));
+    let words = message(error).unwrap_or_else(|| "it gave no reason".to_owned());
+    ProviderError::new(kind, format!("the provider reported an error: {words}"))
+}
+
+/// A request that got no response, or a response that broke off. reqwest's own text may hold the
+/// address, which may hold secrets of the operator: only its kind is used.
+pub(super) fn of_client(error: &reqwest::Error) -> ProviderError {
+    if error.is_timeout() && error.is_connect() || error.is_connect() {
+        ProviderError::new(ProviderErrorKind::Unavailable, "the provider cannot be reached")
+    } else if error.is_timeout() {
+        ProviderError::new(ProviderErrorKind::Timeout, "the provider did not answer in time")
+    } else if error.is_builder() {
+        ProviderError::new(ProviderErrorKind::Refused, "the request to the provider cannot be built")
+    } else {
+        ProviderError::new(
+            ProviderErrorKind::Unavailable,
+            "the connection to the provider broke before it answered",
+        )
+    }
+}
+
+fn kind_of_status(status: u16) -> ProviderErrorKind {
+    match status {
+        400..=407 | 409..=424 | 426..=428 | 431 | 451 => ProviderErrorKind::Refused,
+        408 | 504 | 524 => ProviderErrorKind::Timeout,
+        425 | 429 | 503 | 529 => ProviderErrorKind::Busy,
+        _ => ProviderErrorKind::Failed,
+    }
+}
+
+fn kind_of_name(name: &str) -> ProviderErrorKind {
+    match name {
+        "rate_limit_error" | "rate_limit_exceeded" | "overloaded_error" | "engine_overloaded" => {
+            ProviderErrorKind::Busy
+        }
+        "invalid_request_error" | "authentication_error" | "permission_error" | "insufficient_quota" => {
+            ProviderErrorKind::Refused
+        }
+        _ => ProviderErrorKind::Failed,
+    }
+}
+
+/// The host's words: `error.message`, `message`, `detail` or a bare text; one line, cut.
+fn message(value: &Value) -> Option<String> {
+    let inner = value.get("error").filter(|e| !e.is_null()).unwrap_or(value);
+    let text = match inner {
+        Value::String(s) => s.as_str(),
+        _ => ["message", "detail"].iter().find_map(|k| inner.get(*k)?.as_str())?,
+    };
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = line.chars().take(WORDS).collect();
+    (!cut.is_empty()).then_some(cut)
+}
+
+/// `Retry-After` is seconds or a date; it came from outside and is shown, so only the expected passes.
+fn seconds(value: &str) -> String {
+    match value.trim().parse::<f64>() {
+        Ok(s) if s.is_finite() && (0.0..1e7).contains(&s) => format!("{s} s"),
+        _ if value.len() <= 32
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b" ,:+-".contains(&b)) =>
+        {
+            value.trim().to_owned()
+        }
+        _ => "a while".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_say_what_can_be_done() {
+        use ProviderErrorKind::*;
+        for (status, kind) in [
+            (400, Refused),
+            (401, Refused),
+            (403, Refused),
+            (404, Refused),
+            (422, Refused),
+            (408, Timeout),
+            (429, Busy),
+            (503, Busy),
+            (529, Busy),
+            (500, Failed),
+            (502, Failed),
+            (302, Failed),
+        ] {
+            assert_eq!(of_status(status, None, "").kind, kind, "{status}");
+        }
+        let busy = of_status(429, Some("12"), r#"{"error":{"message":"slow\n down"}}"#);
+        assert_eq!(busy.message, "the provider answered 429: slow down (try again after 12 s)");
+        assert!(of_status(429, Some("<script>"), "").message.ends_with("(try again after a while)"));
+        assert!(
+            !of_status(401, None, r#"{"error":{"message":"bad key sk-123"}}"#).message.contains("sk-123")
+        );
+        assert!(of_status(500, None, &format!(r#"{{"detail":"{}"}}"#, "x".repeat(9000))).message.len() < 300);
+    }
+
+    #[test]
+    fn reported_errors_are_typed_by_code_or_name() {
+        let kind = |json: &str| reported(&serde_json::from_str(json).unwrap()).kind;
+        assert_eq!(kind(r#"{"code":429,"message":"m"}"#), ProviderErrorKind::Busy);
+        assert_eq!(kind(r#"{"code":"400","message":"m"}"#), ProviderErrorKind::Refused);
+        assert_eq!(kind(r#"{"type":"server_error","code":null}"#), ProviderErrorKind::Failed);
+        assert_eq!(kind(r#"{"type":"rate_limit_error"}"#), ProviderErrorKind::Busy);
+        assert!(reported(&Value::String("boom".into())).message.ends_with("boom"));
+    }
+}

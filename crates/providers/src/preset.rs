@@ -1,0 +1,82 @@
+//! Hosts that are known by name. An OpenAI-compatible host is one row; a format is a module.
+//!
+//! Reading the environment is the binary's business: a row only says which names to look at.
+
+/// The wire format that a host speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// OpenAI's chat completions: [`crate::openai`].
+    OpenAi,
+}
+
+/// A host: where it is, what its key is called, what it is asked by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name in the configuration and for `--provider`.
+    pub name: &'static str,
+    /// What it speaks.
+    pub format: Format,
+    /// Where it is, without a slash at its end.
+    pub base_url: &'static str,
+    /// The environment variable that may move it, where there is a customary one.
+    pub base_url_env: Option<&'static str>,
+    /// The environment variable that holds its key.
+    pub key_env: &'static str,
+    /// The model that is asked where none is named.
+    pub model: &'static str,
+    /// What the host calls the most tokens of an answer.
+    pub limit_field: &'static str,
+}
+
+/// The rows.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "openai",
+        format: Format::OpenAi,
+        base_url: "https://api.openai.com/v1",
+        base_url_env: Some("OPENAI_BASE_URL"),
+        key_env: "OPENAI_API_KEY",
+        model: "gpt-4.1-mini",
+        limit_field: "max_completion_tokens",
+    },
+    Preset {
+        name: "openrouter",
+        format: Format::OpenAi,
+        base_url: "https://openrouter.ai/api/v1",
+        base_url_env: None,
+        key_env: "OPENROUTER_API_KEY",
+        model: "openai/gpt-4.1-mini",
+        limit_field: "max_tokens",
+    },
+    Preset {
+        name: "groq",
+        format: Format::OpenAi,
+        base_url: "https://api.groq.com/openai/v1",
+        base_url_env: None,
+        key_env: "GROQ_API_KEY",
+        model: "llama-3.3-70b-versatile",
+        limit_field: "max_completion_tokens",
+    },
+];
+
+impl Preset {
+    /// The row of this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        PRESETS.iter().find(|p| p.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_well_formed_and_found_by_name() {
+        for row in PRESETS {
+            assert_eq!(Preset::find(row.name), Some(row));
+            assert!(row.base_url.starts_with("https://") && !row.base_url.ends_with('/'));
+            assert!(row.key_env.ends_with("_API_KEY") && !row.model.is_empty());
+        }
+        assert_eq!(Preset::find("nobody"), None);
+    }
+}

@@ -1,0 +1,136 @@
+import { useEffect } from 'preact/hooks';
+import { useSignal } from '@preact/signals';
+import type { Account } from '../shared/account';
+import { provider } from '../shared/health';
+import { Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
+import type { ChatClient } from './client';
+import { Conversation } from './Conversation';
+import { Inspector } from './Inspector';
+import { currentTurn, statusWord, type ChatState } from './state';
+
+const AUTH_WORD: Record<ChatState['auth'], string> = {
+  none: 'not signed in',
+  pending: 'checking the token…',
+  ok: 'signed in',
+  refused: 'token refused',
+};
+
+/** Counts down to the next try in its own component, so that the clock redraws one line. */
+function RetryIn({ at, attempt }: { at: number; attempt: number }) {
+  const now = useSignal(Date.now());
+  useEffect(() => {
+    const tick = setInterval(() => (now.value = Date.now()), 250);
+    return () => clearInterval(tick);
+  }, []);
+  const seconds = Math.max(0, (at - now.value) / 1000);
+  return (
+    <span class="quiet">
+      again in {seconds.toFixed(0)} s{attempt > 1 ? ` (try ${attempt})` : ''}
+    </span>
+  );
+}
+
+function Status({ s, client }: { s: ChatState; client: ChatClient }) {
+  const word = statusWord(s.link);
+  return (
+    <div class="status">
+      <span class={`dot ${word}`} aria-hidden="true" />
+      <span id="status" role="status">
+        {word}
+      </span>
+      {s.retryAt !== null && <RetryIn at={s.retryAt} attempt={s.attempt} />}
+      {(s.link === 'lost' || s.link === 'closed') && (
+        <button type="button" class="plain" onClick={() => client.happens({ kind: 'connect' })}>
+          Connect now
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Errors({ s, client }: { s: ChatState; client: ChatClient }) {
+  return (
+    <section class={s.problems.length ? 'card errors' : 'errors none'} aria-label="Errors">
+      <div role="alert">
+        <ul id="errors">
+          {s.problems.map((p, i) => (
+            <li key={`${p.at}-${i}`}>
+              <code>{p.code}</code> {p.text} <time class="quiet">{new Date(p.at).toLocaleTimeString()}</time>
+            </li>
+          ))}
+        </ul>
+      </div>
+      {s.problems.length > 0 && (
+        <button type="button" class="plain" onClick={() => client.happens({ kind: 'clear_problems' })}>
+          Clear
+        </button>
+      )}
+    </section>
+  );
+}
+
+function RunFacts({ s }: { s: ChatState }) {
+  const t = currentTurn(s);
+  const p = provider.value;
+  const ms = (to: number | null) => (t && to ? `${((to - t.askedAt) / 1000).toFixed(2)} s` : '–');
+  return (
+    <section class="card" aria-labelledby="run-title">
+      <h2 id="run-title">This run</h2>
+      <dl class="facts">
+        <Fact name="state">{t ? t.phase : 'none yet'}</Fact>
+        <Fact name="run_id">
+          <code id="run-id">{t?.runId ?? '–'}</code>
+        </Fact>
+        <Fact name="seq">
+          <code id="seq">{t?.seq || '–'}</code>
+        </Fact>
+        <Fact name="agent">
+          <span id="agent">{t?.agent ?? '–'}</span>
+        </Fact>
+        <Fact name="intent">{t?.intent ?? '–'}</Fact>
+        <Fact name="confidence">
+          <span id="confidence">{t?.confidence?.toFixed(2) ?? '–'}</span>
+        </Fact>
+        <Fact name="sources">
+          <span id="sources">{t?.sources.length ? t.sources.join(', ') : '–'}</span>
+        </Fact>
+        <Fact name="answered by">{p ? [p.name, p.model].filter(Boolean).join(' · ') || '–' : '–'}</Fact>
+        <Fact name="first word">{ms(t?.firstTokenAt ?? null)}</Fact>
+        <Fact name="whole answer">{ms(t?.endedAt ?? null)}</Fact>
+      </dl>
+    </section>
+  );
+}
+
+export function ChatPage({ client, account }: { client: ChatClient; account: Account }) {
+  const s = client.view.value;
+  return (
+    <>
+      <div class="bar">
+        <Status s={s} client={client} />
+        <ModelChip />
+      </div>
+      <div class="desk">
+        <div class="side-a">
+          <SignIn
+            account={account}
+            // A lost connection signs nobody out.
+            confirmed={s.user !== null}
+            folded={s.token !== null}
+            state={s.user ? 'signed in' : AUTH_WORD[s.auth]}
+            onToken={(token) => client.useToken(token)}
+            onProblem={(code, text) => client.happens({ kind: 'problem', code, text })}
+          />
+        </div>
+        <Conversation s={s} client={client}>
+          <ModelNotice />
+          <Errors s={s} client={client} />
+        </Conversation>
+        <div class="side-b">
+          <RunFacts s={s} />
+          <Inspector client={client} />
+        </div>
+      </div>
+    </>
+  );
+}

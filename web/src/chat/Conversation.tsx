@@ -1,0 +1,228 @@
+import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useRef } from 'preact/hooks';
+import { useFollowEnd } from '../shared/follow-end';
+import { shortId } from '../shared/id';
+import { Markdown } from '../shared/MarkdownView';
+import type { ChatClient } from './client';
+import { currentTurn, isLive, type ChatState, type Turn } from './state';
+
+const SUGGESTIONS = ['What is the engine power?', 'What fuel does it use?', 'My brakes squeal', 'How often is the service?'];
+
+const ENDING: Partial<Record<Turn['phase'], string>> = {
+  cancelled: 'stopped',
+  failed: 'failed',
+  refused: 'not accepted',
+};
+
+function Asked({ text, tag }: { text: string; tag?: string }) {
+  return (
+    <div class="asked">
+      <span class="sr">You: </span>
+      <p>{text}</p>
+      {tag && <span class="tag">{tag}</span>}
+    </div>
+  );
+}
+
+function Answered({ turn }: { turn: Turn }) {
+  const ending = ENDING[turn.phase];
+  return (
+    <div class={`answered ${turn.phase}`}>
+      <span class="sr">Assistant: </span>
+      {turn.text && (
+        <div class="md">
+          <Markdown text={turn.text} />
+        </div>
+      )}
+      {turn.error && (
+        <p class="wrong">
+          {turn.error.text} <code>{turn.error.code}</code>
+        </p>
+      )}
+      {turn.escalation && <p class="notice">{turn.escalation}</p>}
+      <p class="meta">
+        {ending && <span class={`tag ${turn.phase}`}>{ending}</span>}
+        {turn.agent && <span class="tag agent">{turn.agent}</span>}
+        {turn.confidence !== null && <span>confidence {turn.confidence.toFixed(2)}</span>}
+        {turn.resumes > 0 && <span class="tag resumed">resumed{turn.resumes > 1 ? ` ×${turn.resumes}` : ''}</span>}
+        {turn.sources.length > 0 && <span>from {turn.sources.join(', ')}</span>}
+      </p>
+    </div>
+  );
+}
+
+function Progress({ turn }: { turn: Turn | null }) {
+  const running = turn?.phase === 'running';
+  return (
+    <ol id="progress" aria-label="Progress">
+      {turn?.steps.map((p, i) => {
+        const now = running && i === turn.steps.length - 1 && !(p.step === 'generating' && turn.text);
+        return (
+          <li key={p.step} class={now ? 'now' : 'done'} data-step={p.step}>
+            {p.message}
+            <span class="when">{((p.at - turn.askedAt) / 1000).toFixed(2)} s</span>
+          </li>
+        );
+      })}
+      {turn?.endedAt && turn.steps.length > 0 && (
+        <li key="end" class={`end ${turn.phase}`}>
+          {ENDING[turn.phase] ?? 'done'}
+          <span class="when">{((turn.endedAt - turn.askedAt) / 1000).toFixed(2)} s</span>
+        </li>
+      )}
+    </ol>
+  );
+}
+
+/** What stands in the answer's place before its first word. */
+function waitingWord(s: ChatState, turn: Turn): string {
+  if (s.link !== 'connected') return 'The run goes on at the server; this page is not connected.';
+  if (s.auth === 'refused' || !turn.sent) return 'Waiting to be sent…';
+  return turn.stopping ? 'Stopping…' : 'Waiting for the first word…';
+}
+
+/** `children` stand above the messages and take their room from them, so that the composer never leaves the screen. */
+export function Conversation({ s, client, children }: { s: ChatState; client: ChatClient; children: ComponentChildren }) {
+  const end = useFollowEnd<HTMLDivElement>();
+  const turn = currentTurn(s);
+  const live = turn !== null && isLive(turn);
+  const shown = live ? s.turns.slice(0, s.turns.indexOf(turn)) : s.turns;
+  const queued = live ? s.turns.slice(s.turns.indexOf(turn) + 1).filter(isLive) : [];
+
+  const empty = s.past.length === 0 && s.turns.length === 0;
+
+  return (
+    <section class="card talk" aria-labelledby="talk-title">
+      <header>
+        <h2 id="talk-title">Conversation</h2>
+        <code class="quiet" title={s.sessionId}>
+          {shortId(s.sessionId)}
+        </code>
+        <button type="button" class="plain push" id="new-session" onClick={() => client.newSession()}>
+          New session
+        </button>
+      </header>
+      {children}
+      <div
+        class="scroll"
+        {...end}
+        tabIndex={0}
+        role="region"
+        aria-label="Messages"
+      >
+        {empty && (
+          <div class="empty">
+            <p class="lead">Ask about the GenAuto X1.</p>
+            <p>Every answer is a run with a numbered log. Drop the connection in the middle of one: nothing is lost.</p>
+          </div>
+        )}
+        <div id="history" role="log" aria-label="History of the session">
+          {s.past.map((m, i) =>
+            m.role === 'user' ? (
+              <Asked key={`past${i}`} text={m.text} />
+            ) : (
+              <div key={`past${i}`} class="answered past">
+                <span class="sr">Assistant: </span>
+                <div class="md">
+                  <Markdown text={m.text} />
+                </div>
+              </div>
+            ),
+          )}
+          {shown.map((t) => (
+            <div key={t.id} class="turn">
+              <Asked text={t.question} />
+              <Answered turn={t} />
+            </div>
+          ))}
+          {live && (
+            <div key={turn.id} class="turn">
+              <Asked text={turn.question} />
+            </div>
+          )}
+        </div>
+        {/* Outside the live region: read out word by word, a stream is unbearable. The log says the finished answer. */}
+        <div class={live ? 'live' : 'live over'}>
+          <div id="answer" class="md" aria-busy={live} inert={!live}>
+            {turn && <Markdown text={turn.text} />}
+          </div>
+          {live && !turn.text && (turn.steps.length === 0 || s.link !== 'connected' || turn.stopping) && <p class="hint">{waitingWord(s, turn)}</p>}
+          {live && turn.text && s.link !== 'connected' && <p class="hint">Not connected: the run goes on at the server.</p>}
+          {live && turn.text && s.link === 'connected' && turn.resumes > 0 && (
+            <p class="meta">
+              <span class="tag resumed">resumed{turn.resumes > 1 ? ` ×${turn.resumes}` : ''}</span>
+              <span>nothing was lost</span>
+            </p>
+          )}
+          <Progress turn={turn} />
+        </div>
+        {queued.map((t) => (
+          <Asked key={t.id} text={t.question} tag="queued" />
+        ))}
+      </div>
+      <Composer s={s} client={client} />
+    </section>
+  );
+}
+
+function Composer({ s, client }: { s: ChatState; client: ChatClient }) {
+  const text = useSignal('');
+  const field = useRef<HTMLTextAreaElement>(null);
+  const live = s.turns.find(isLive);
+  const stopping = live?.stopping ?? false;
+  const up = s.link === 'connected';
+  const send = (what: string) => {
+    client.ask(what);
+    text.value = '';
+  };
+  return (
+    <form
+      class="composer"
+      onSubmit={(e) => {
+        e.preventDefault();
+        send(text.value);
+      }}
+    >
+      <div class="suggest" role="group" aria-label="Suggested questions">
+        {SUGGESTIONS.map((q) => (
+          <button key={q} type="button" class="pill" onClick={() => (send(q), field.current?.focus())}>
+            {q}
+          </button>
+        ))}
+      </div>
+      <div class="row">
+        <label class="sr" for="message">
+          Message
+        </label>
+        <textarea
+          id="message"
+          ref={field}
+          class="grow"
+          rows={1}
+          placeholder="Ask something…"
+          value={text.value}
+          onInput={(e) => (text.value = e.currentTarget.value)}
+          onKeyDown={(e) => {
+            // While an input method composes, Enter belongs to it.
+            if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
+            e.preventDefault();
+            send(text.value);
+          }}
+        />
+        <button id="send" type="submit" class="primary">
+          Send
+        </button>
+      </div>
+      <div class="row controls">
+        {/* aria-disabled keeps the keyboard's place when the answer ends under the finger. */}
+        <button id="stop" type="button" class="stop" aria-disabled={!live || stopping} onClick={() => client.happens({ kind: 'stop' })}>
+          {stopping ? 'Stopping…' : 'Stop'}
+        </button>
+        <button id="drop" type="button" aria-disabled={!up} onClick={() => client.happens({ kind: 'drop' })}>
+          Drop connection and resume
+        </button>
+      </div>
+    </form>
+  );
+}

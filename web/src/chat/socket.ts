@@ -1,0 +1,49 @@
+/**
+ * One WebSocket that can be let go of. `close()` says goodbye and waits for the answer; a real loss does neither. The
+ * nearest that a page can come is to destroy the realm that owns the socket, which is what happens when a tab is
+ * closed: the socket therefore lives in a hidden empty frame of its own.
+ */
+export interface Wire {
+  send(text: string): void;
+  abandon(): void;
+}
+
+export interface WireEvents {
+  opened(): void;
+  message(text: string): void;
+  closed(code: number): void;
+}
+
+export function openWire(url: string, on: WireEvents): Wire {
+  const frame = document.createElement('iframe');
+  frame.hidden = true;
+  frame.title = 'connection';
+  document.body.append(frame);
+  const realm = (frame.contentWindow ?? window) as Window & typeof globalThis;
+  const socket = new realm.WebSocket(url);
+  let over = false;
+  const finish = () => {
+    over = true;
+    frame.remove();
+  };
+  socket.onopen = () => void (over || on.opened());
+  socket.onmessage = (e: MessageEvent<unknown>) => void (over || on.message(typeof e.data === 'string' ? e.data : ''));
+  socket.onclose = (e) => {
+    if (over) return;
+    finish();
+    on.closed(e.code);
+  };
+  return {
+    send: (text) => void (socket.readyState === WebSocket.OPEN && socket.send(text)),
+    abandon: () => {
+      if (over) return;
+      finish();
+      // Where the frame's end does not end the socket, this does; nobody waits for it.
+      socket.close();
+    },
+  };
+}
+
+export function chatUrl(path: string): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${path}`;
+}

@@ -1,0 +1,66 @@
+/** Events of the native protocol, version 1, as they stand in a run's log. */
+export interface RunEvent {
+  run_id: string;
+  seq: number;
+  type: string;
+  at?: string | number;
+  [field: string]: unknown;
+}
+
+export interface RunSummary {
+  run_id: string;
+  session_id?: string;
+  workflow?: string;
+  status?: string;
+  provider?: string;
+  model?: string;
+  created_at?: string | number;
+  tail?: number;
+}
+
+export function readEvent(data: string): RunEvent | null {
+  try {
+    const e = JSON.parse(data) as RunEvent;
+    return typeof e === 'object' && e !== null && Number.isInteger(e.seq) && typeof e.type === 'string' ? e : null;
+  } catch {
+    return null;
+  }
+}
+
+const text = (v: unknown) => (typeof v === 'string' ? v : v === undefined || v === null ? '' : JSON.stringify(v));
+const joined = (...parts: unknown[]) => parts.map(text).filter(Boolean).join(' · ');
+
+/** One line that says what happened. A type that this page does not know is shown as it came. */
+export function describe(e: RunEvent): string {
+  switch (e.type) {
+    case 'run_started':
+      return joined(e.workflow, e.session_id && `session ${text(e.session_id)}`);
+    case 'stage_started':
+      return text(e.stage);
+    case 'routed':
+      return joined(e.agent, e.intent, typeof e.confidence === 'number' && `confidence ${e.confidence.toFixed(2)}`);
+    case 'retrieved':
+      return Array.isArray(e.sources) ? (e.sources as Source[]).map(source).join(', ') || 'nothing found' : text(e.sources);
+    case 'model_started':
+      return joined(e.provider, e.model, e.label);
+    case 'token':
+      return text(e.text);
+    case 'run_ended': {
+      const error = e.error as { code?: string; message?: string } | null | undefined;
+      return joined(e.outcome, e.finish_reason, error && `${error.code ?? 'error'}: ${error.message ?? ''}`, e.usage);
+    }
+    default: {
+      const { run_id: _run, seq: _seq, type: _type, at: _at, ...rest } = e;
+      return JSON.stringify(rest);
+    }
+  }
+}
+
+interface Source {
+  source?: string;
+  heading?: string;
+  score?: number;
+}
+
+const source = (s: Source) =>
+  [s.source, s.heading && `› ${s.heading}`, typeof s.score === 'number' && `(${s.score.toFixed(2)})`].filter(Boolean).join(' ');

@@ -1,0 +1,54 @@
+/** What went wrong with an HTTP call, in words that can be shown. */
+export class HttpError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly code: string = `HTTP ${status}`,
+  ) {
+    super(message);
+  }
+}
+
+interface Problem {
+  detail?: unknown;
+  error?: unknown;
+  message?: unknown;
+}
+
+/** Three shapes are in use: `{detail:"…"}`, a validation list `{detail:[{loc,msg}]}`, and `{error:{code,message}}`. */
+export function explain(status: number, body: unknown): HttpError {
+  const { detail, error, message } = (typeof body === 'object' && body !== null ? body : {}) as Problem;
+  if (typeof detail === 'string') return new HttpError(status, detail);
+  if (Array.isArray(detail)) {
+    const lines = detail.map((d: { loc?: unknown[]; msg?: string }) => `${d.loc?.at(-1) ?? 'input'}: ${d.msg ?? 'not valid'}`);
+    return new HttpError(status, lines.join('; '));
+  }
+  if (typeof error === 'object' && error !== null) {
+    const e = error as { code?: string; message?: string };
+    return new HttpError(status, e.message ?? 'The request failed', e.code);
+  }
+  if (typeof error === 'string') return new HttpError(status, error);
+  if (typeof message === 'string') return new HttpError(status, message);
+  return new HttpError(status, `The server answered ${status}`);
+}
+
+export interface Call {
+  method?: 'GET' | 'POST';
+  token?: string | undefined;
+  body?: unknown;
+}
+
+export async function call<T>(path: string, { method = 'GET', token, body }: Call = {}): Promise<T> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (token) headers.authorization = `Bearer ${token}`;
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  let response: Response;
+  try {
+    response = await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+  } catch {
+    throw new HttpError(0, 'The server cannot be reached', 'OFFLINE');
+  }
+  const json: unknown = await response.json().catch(() => null);
+  if (!response.ok) throw explain(response.status, json);
+  return json as T;
+}

@@ -1,0 +1,154 @@
+/** Pieces that every page has: the header's model chip, the notice about small models, the sign-in card. */
+import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import type { Account } from './account';
+import { healthy, modelNotice, provider } from './health';
+import { HttpError } from './http';
+
+/** Who answers. Nothing is claimed that the server did not say. */
+export function ModelChip() {
+  const p = provider.value;
+  if (healthy.value === null) return <span class="chip quiet">asking for the model…</span>;
+  if (!p) return <span class="chip quiet">{healthy.value ? 'model not named' : 'server not healthy'}</span>;
+  const name = [p.name, p.model].filter(Boolean).join(' · ') || 'model not named';
+  return (
+    <span class="chip" id="model" title={p.label ?? 'the model that answers'}>
+      <span class="quiet">answers: </span>
+      {name}
+    </span>
+  );
+}
+
+export function ModelNotice() {
+  const text = modelNotice(provider.value);
+  return text ? (
+    <p class="notice" id="notice">
+      {text}
+    </p>
+  ) : null;
+}
+
+export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div class="fact">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+interface SignInProps {
+  account: Account;
+  /** Signed in as far as the server has confirmed it. */
+  confirmed: boolean;
+  /** Nothing to do for the user: a token is known, perhaps still being checked. */
+  folded: boolean;
+  /** A short word on the state, for example "checking the token". */
+  state: string;
+  onToken(token: string | null): void;
+  onProblem(code: string, text: string): void;
+}
+
+export function SignIn({ account, confirmed, folded, state, onToken, onProblem }: SignInProps) {
+  const email = useSignal('');
+  const password = useSignal('');
+  const name = useSignal('');
+  const token = useSignal(account.token.value ?? '');
+  const busy = useSignal(false);
+  const wrong = useSignal('');
+
+  const enter = async (how: 'login' | 'register') => {
+    if (busy.value) return;
+    busy.value = true;
+    wrong.value = '';
+    try {
+      if (how === 'login') await account.login(email.value, password.value);
+      else await account.register(email.value, password.value, name.value);
+      password.value = '';
+      token.value = account.token.value ?? '';
+      onToken(account.token.value);
+    } catch (e) {
+      // Said twice: beside the form for the eye, in the page's errors for the record (and the screen reader).
+      wrong.value = e instanceof Error ? e.message : String(e);
+      onProblem(e instanceof HttpError ? e.code : 'ERROR', wrong.value);
+    } finally {
+      busy.value = false;
+    }
+  };
+  const paste = () => {
+    account.use(token.value);
+    onToken(account.token.value);
+  };
+  const leave = () => {
+    account.forget();
+    token.value = '';
+    onToken(null);
+  };
+  const user = account.user.value;
+  return (
+    <details class="card fold" open={!folded}>
+      <summary>
+        <h2>{confirmed ? 'Signed in' : 'Sign in'}</h2>
+        <span class="quiet" id="identity" role="status">
+          {(confirmed && (user?.name ?? user?.email)) || state}
+        </span>
+      </summary>
+      <form
+        class="stack"
+        onSubmit={(e) => {
+          e.preventDefault();
+          void enter('login');
+        }}
+      >
+        <div class="pair">
+          <label>
+            Email
+            <input id="email" type="email" autocomplete="username" value={email.value} onInput={(e) => (email.value = e.currentTarget.value)} />
+          </label>
+          <label>
+            Password
+            <input id="password" type="password" autocomplete="current-password" value={password.value} onInput={(e) => (password.value = e.currentTarget.value)} />
+          </label>
+        </div>
+        <label>
+          <span>
+            Name <span class="quiet">(only to register)</span>
+          </span>
+          <input id="name" autocomplete="name" value={name.value} onInput={(e) => (name.value = e.currentTarget.value)} />
+        </label>
+        <div class="row">
+          <button id="login" type="submit" class="primary">
+            Log in
+          </button>
+          <button id="register" type="button" onClick={() => void enter('register')}>
+            Register
+          </button>
+          {confirmed && (
+            <button id="signout" type="button" class="plain push" onClick={leave}>
+              Sign out
+            </button>
+          )}
+        </div>
+        {wrong.value && <p class="wrong">{wrong.value}</p>}
+      </form>
+      <form
+        class="stack ruled"
+        onSubmit={(e) => {
+          e.preventDefault();
+          paste();
+        }}
+      >
+        <label for="token">Or an access token</label>
+        <div class="row">
+          <input id="token" class="secret grow" autocomplete="off" spellcheck={false} value={token.value} onInput={(e) => (token.value = e.currentTarget.value)} />
+          <button id="authenticate" type="submit">
+            Authenticate
+          </button>
+        </div>
+        <p class="hint">
+          Or mint one: <code>headwater token --user me</code>. It stays in this tab.
+        </p>
+      </form>
+    </details>
+  );
+}
