@@ -242,7 +242,7 @@ impl Code {
     /// Whether a client whose socket was closed for this should open a new one and resume.
     #[must_use]
     pub fn reconnect(self) -> bool {
-        matches!(self.close_code(), 1011 | 1012 | 1013)
+        matches!(self.close_code(), 1011..=1013)
     }
 }
 

@@ -202,7 +202,8 @@ mod tests {
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(json, r#"{"seq":4,"at":17,"type":"token","text":"é"}"#);
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
-        let ended = Body::RunEnded { outcome: Outcome::Cancelled, finish_reason: None, error: None, usage: None };
+        let ended =
+            Body::RunEnded { outcome: Outcome::Cancelled, finish_reason: None, error: None, usage: None };
         assert_eq!(serde_json::to_string(&ended).unwrap(), r#"{"type":"run_ended","outcome":"cancelled"}"#);
     }
 

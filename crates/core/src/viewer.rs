@@ -95,12 +95,10 @@ impl Viewer {
     /// [`Gap`] where they do not continue from the cursor; the viewer is unchanged then.
     pub fn on_batch(&mut self, events: &[Arc<Event>], now: Millis) -> Result<usize, Gap> {
         let seen = events.partition_point(|e| e.seq <= self.cursor);
-        let mut next = self.cursor + 1;
-        for event in &events[seen..] {
-            if event.seq != next {
-                return Err(Gap { wanted: next, got: event.seq });
+        for (wanted, event) in (self.cursor + 1..).zip(&events[seen..]) {
+            if event.seq != wanted {
+                return Err(Gap { wanted, got: event.seq });
             }
-            next += 1;
         }
         if let Some(last) = events[seen..].last() {
             self.cursor = last.seq;

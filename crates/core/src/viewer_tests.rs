@@ -55,7 +55,9 @@ fn simulate(seed: u64, fault: Fault) -> Result<(), String> {
             for _ in 0..=rng.next(4) {
                 if log.outcome().is_none() {
                     let n = log.tail() + 1;
-                    stored.push(Arc::new(log.append(1, now, body(n, n == total)).map_err(|e| format!("{e:?}"))?));
+                    stored.push(Arc::new(
+                        log.append(1, now, body(n, n == total)).map_err(|e| format!("{e:?}"))?,
+                    ));
                 }
             }
             for _ in 0..rng.next(3) {
@@ -87,7 +89,9 @@ fn simulate(seed: u64, fault: Fault) -> Result<(), String> {
                 seen.extend(batch[skip..].iter().map(|e| e.seq));
                 replayed = true;
             }
-            Step::Check if fault == Fault::NoCheck && !seen.is_empty() => viewer.next_check = now.after(Duration::MAX),
+            Step::Check if fault == Fault::NoCheck && !seen.is_empty() => {
+                viewer.next_check = now.after(Duration::MAX)
+            }
             Step::Check => viewer.on_tail(Tail { seq: log.tail(), term: 1, outcome: log.outcome() }, now),
             Step::Heartbeat | Step::Wait { .. } => {}
             Step::End => {
