@@ -46,8 +46,9 @@ pub const AUTH_ATTEMPTS: u32 = 10;
 pub const WS_READ_BUFFER: usize = 1024;
 /// Write buffer of a socket: joins the frames of one step in one write.
 pub const WS_WRITE_BUFFER: usize = 4 * 1024;
-/// The most that the socket's write buffer may hold: one batch for a viewer that is behind, and a frame.
-pub const WS_WRITE_BUFFER_MAX: usize = 4 * 1024 * 1024;
+/// The most that the socket's write buffer may hold: one frame that repeats the longest answer with every
+/// byte of it escaped, and one batch beside it.
+pub const WS_WRITE_BUFFER_MAX: usize = 8 * ANSWER_BYTES;
 /// Replies (not run events) that wait for one socket. A client that asks more than it reads is cut off.
 pub const REPLIES: usize = 64;
 /// Commands of one socket in progress at once (each may wait for the store).
@@ -67,8 +68,9 @@ pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 // ── runs ─────────────────────────────────────────────────────────────────────────────────────────
 
-/// Live runs of one user: more is a script, not a person.
-pub const RUNS_PER_USER: usize = 8;
+/// Live runs of one user, those that wait for the one before them in their session included: one chat with
+/// a full queue (1 + 8) and a second window beside it. More is a script, not a person.
+pub const RUNS_PER_USER: usize = 16;
 /// Live runs of the whole node; each costs a task and a few small buffers.
 pub const RUNS: usize = 2_000;
 /// How long a run may take from start to ending.

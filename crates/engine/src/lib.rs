@@ -1,4 +1,26 @@
-//! What the product does: writer, viewers, workflows, cancel. Sees ports, never backends.
+//! What the product does: one writer a live run, viewers that read the log, workflows, cancel. Sees
+//! ports, never backends.
+//!
+//! The life of a run, in reading order: [`engine`] makes it and answers for it, [`hub`] knows which runs
+//! live here, [`writer`] numbers and stores what the [`workflow`] says, [`follow`] reads it back for one
+//! viewer, [`recover`] ends what a crash left.
 
 pub mod assistant;
+pub mod clock;
+pub mod engine;
+pub mod follow;
+pub mod hub;
+pub mod ingest;
+pub mod recover;
+pub mod retrieve;
+pub mod settings;
 pub mod stop_words;
+pub mod tasks;
+pub mod workflow;
+pub mod writer;
+
+pub use clock::Clock;
+pub use engine::{Engine, StartRun, Started};
+pub use follow::{Follow, Followed};
+pub use settings::{Settings, Unwatched};
+pub use tasks::Tasks;

@@ -1,0 +1,420 @@
+//! Makes runs, answers for them, stops them: what every protocol calls.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_core::code::{Code, Error};
+use headwater_core::cursor::{Cursor, check_position};
+use headwater_core::event::{Body, Event, Outcome, Seq};
+use headwater_core::port::provider::ProviderInfo;
+use headwater_core::port::store::{Created, NewRun, ReadError, StoreError};
+use headwater_core::port::{SharedBus, SharedStore};
+use headwater_core::run::{Message, Run, Tail};
+use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::follow::Follow;
+use crate::hub::{Hub, LiveRun, Place};
+use crate::settings::Settings;
+use crate::tasks::Tasks;
+use crate::workflow::{Turn, Workflow};
+use crate::writer::{self, Writer};
+
+/// What a client asks for.
+#[derive(Debug, Clone, Default)]
+pub struct StartRun {
+    /// The workflow's name.
+    pub workflow: String,
+    /// What the person says.
+    pub message: String,
+    /// The conversation; made where it is `None`.
+    pub session: Option<SessionId>,
+    /// The client's own name for this turn: sending it twice is sending it once.
+    pub message_id: Option<MessageId>,
+    /// Instructions for the model (`generate` only).
+    pub system: Option<String>,
+    /// The most tokens to answer with.
+    pub max_tokens: Option<u32>,
+    /// 0 is greedy.
+    pub temperature: Option<f32>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The run.
+    pub run: RunId,
+    /// Its conversation.
+    pub session: SessionId,
+    /// The same turn had been asked for before: this is its run.
+    pub joined: bool,
+}
+
+/// Makes runs, answers for them, stops them. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: SharedStore,
+    bus: SharedBus,
+    workflows: BTreeMap<String, Arc<dyn Workflow>>,
+    hub: Arc<Hub>,
+    tasks: Tasks,
+    clock: Clock,
+    settings: Settings,
+}
+
+impl Engine {
+    /// An engine over these ports.
+    #[must_use]
+    pub fn new(
+        store: SharedStore,
+        bus: SharedBus,
+        workflows: Vec<Arc<dyn Workflow>>,
+        tasks: Tasks,
+        settings: Settings,
+    ) -> Self {
+        let workflows = workflows.into_iter().map(|w| (w.name().to_owned(), w)).collect();
+        let inner =
+            Inner { store, bus, workflows, hub: Arc::default(), tasks, clock: Clock::default(), settings };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
+    /// The one place that spawns.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.inner.tasks
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub fn store(&self) -> &SharedStore {
+        &self.inner.store
+    }
+
+    /// How many runs live here.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.inner.hub.live()
+    }
+
+    /// Who answers in each workflow.
+    #[must_use]
+    pub fn providers(&self) -> Vec<(String, ProviderInfo)> {
+        self.inner.workflows.values().map(|w| (w.name().to_owned(), w.provider())).collect()
+    }
+
+    /// Makes a run, or finds the one that was made for the same message id. When this returns, the run
+    /// and the person's message are durable; the caller follows it from 0.
+    ///
+    /// # Errors
+    /// Codes of the request ([`Code::EmptyMessage`], [`Code::TooLarge`], [`Code::UnknownWorkflow`],
+    /// [`Code::MessageIdReused`]), of capacity ([`Code::TooManyRuns`], [`Code::Draining`]) and
+    /// [`Code::StoreFailed`].
+    pub async fn start(&self, who: &Principal, ask: StartRun) -> Result<Started, Error> {
+        let workflow = self.inner.workflows.get(&ask.workflow).ok_or_else(|| {
+            let known: Vec<_> = self.inner.workflows.keys().map(String::as_str).collect();
+            Error::new(
+                Code::UnknownWorkflow,
+                format!("there is no workflow of that name; there are: {}", known.join(", ")),
+            )
+        })?;
+        check(&ask, workflow.as_ref())?;
+        let session = ask.session.clone().unwrap_or_else(new_session);
+        let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
+        let new = NewRun {
+            id: new_run_id(),
+            owner: who.user.clone(),
+            session: session.clone(),
+            message_id: ask.message_id.clone(),
+            fingerprint: fingerprint(&ask),
+            workflow: ask.workflow.clone(),
+            message: ask.message.clone(),
+            at: self.inner.clock.wall(),
+        };
+        let (tell, told) = oneshot::channel();
+        let (engine, workflow, who) = (self.clone(), Arc::clone(workflow), who.clone());
+        // A task of its own: a caller that goes away while the store works must not leave a run behind
+        // that is stored and that nobody writes.
+        self.inner.tasks.spawn("start", async move {
+            let started = match engine.inner.store.create(new).await {
+                Ok(Created::Reused) => Err(reused()),
+                Ok(Created::Joined(run)) => Ok(Started { run: run.id, session: run.session, joined: true }),
+                Ok(Created::New(run)) => {
+                    let (live, before) = place.take(run.id.clone(), &session);
+                    let before = before.filter(|_| workflow.remembers());
+                    engine.begin((who, run.id.clone(), session.clone(), ask), workflow, live, before, place);
+                    Ok(Started { run: run.id, session, joined: false })
+                }
+                Err(error) => Err(store_failed(error)),
+            };
+            let _ = tell.send(started);
+        });
+        told.await.unwrap_or_else(|_| Err(Error::new(Code::Internal, "the run could not be started")))
+    }
+
+    fn begin(
+        &self,
+        (who, run, session, ask): (Principal, RunId, SessionId, StartRun),
+        workflow: Arc<dyn Workflow>,
+        live: Arc<LiveRun>,
+        before: Option<Arc<LiveRun>>,
+        place: Place,
+    ) {
+        let (emit, said) = writer::queue();
+        let first = Body::RunStarted { session_id: session.clone(), workflow: ask.workflow.clone() };
+        let turn = Turn { who, run, session, ask, store: Arc::clone(&self.inner.store), emit };
+        let work = Box::pin(async move {
+            if let Some(before) = before {
+                // Turns of one conversation are answered in the order in which they were asked.
+                let _ = before.ended().wait_for(Option::is_some).await;
+            }
+            workflow.run(turn).await
+        });
+        let writer = Writer {
+            live,
+            store: Arc::clone(&self.inner.store),
+            bus: Arc::clone(&self.inner.bus),
+            clock: self.inner.clock,
+            settings: self.inner.settings.clone(),
+        };
+        self.inner.tasks.spawn("run", async move {
+            writer.drive(first, work, said).await;
+            drop(place);
+        });
+    }
+
+    /// A run of this user.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], also where it is somebody else's.
+    pub async fn run(&self, who: &Principal, run: &RunId) -> Result<Run, Error> {
+        let found = self.inner.store.run(&who.user, run).await.map_err(store_failed)?;
+        found.ok_or_else(|| Error::not_found("Run"))
+    }
+
+    /// The newest run of this user's session.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub async fn newest_run(&self, who: &Principal, session: &SessionId) -> Result<Run, Error> {
+        let found = self.inner.store.newest_run(&who.user, session).await.map_err(store_failed)?;
+        found.ok_or_else(|| Error::not_found("Session"))
+    }
+
+    /// This user's runs, newest first.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn runs(
+        &self,
+        who: &Principal,
+        session: Option<&SessionId>,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, Error> {
+        let limit = limit.clamp(1, limit::RUNS_PAGE);
+        self.inner.store.runs(&who.user, session, before, limit).await.map_err(store_failed)
+    }
+
+    /// The messages of this user's session, oldest first.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn history(&self, who: &Principal, session: &SessionId) -> Result<Vec<Message>, Error> {
+        self.inner.store.history(&who.user, session, limit::HISTORY_PAGE).await.map_err(store_failed)
+    }
+
+    /// Follows a run from a position. What this user may not see does not exist for him.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], the cursor codes, [`Code::StoreFailed`].
+    pub async fn follow(&self, who: &Principal, run: &RunId, from: &From) -> Result<Follow, Error> {
+        // Subscribe first, look second: what comes between is hinted at.
+        let hints = self.inner.bus.subscribe(run);
+        let found = self.run(who, run).await?;
+        let after = from.position(run, found.tail)?;
+        let live = self.inner.hub.get(run);
+        Ok(Follow::new(run.clone(), after, hints, live, Arc::clone(&self.inner.store), self.inner.clock))
+    }
+
+    /// One page of a run's log, for clients that poll.
+    ///
+    /// # Errors
+    /// As [`Engine::follow`].
+    pub async fn page(
+        &self,
+        who: &Principal,
+        run: &RunId,
+        from: &From,
+    ) -> Result<(Run, Vec<Arc<Event>>), Error> {
+        let found = self.run(who, run).await?;
+        let after = from.position(run, found.tail)?;
+        let read = self.inner.store.read(run, after + 1, limit::BATCH_EVENTS, limit::BATCH_BYTES).await;
+        match read {
+            Ok(events) => Ok((found, events)),
+            Err(ReadError::NotFound) => Err(Error::not_found("Run")),
+            Err(ReadError::Trimmed { first }) => Err(Error::new(
+                Code::CursorExpired,
+                format!(
+                    "what follows this position is no longer kept; the first event that is has number {first}"
+                ),
+            )),
+            Err(ReadError::Backend(e)) => Err(store_failed(e)),
+        }
+    }
+
+    /// Stops a run and waits until its ending is durable: no text follows this answer. Stopping what has
+    /// ended says how it ended.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], [`Code::StoreFailed`].
+    pub async fn stop(&self, who: &Principal, run: &RunId) -> Result<Outcome, Error> {
+        let found = self.run(who, run).await?;
+        if let Some(outcome) = found.tail.outcome {
+            return Ok(outcome);
+        }
+        if let Some(live) = self.inner.hub.get(run) {
+            live.stop.cancel();
+            let mut ended = live.ended();
+            if let Ok(outcome) = ended.wait_for(Option::is_some).await
+                && let Some(outcome) = *outcome
+            {
+                return Ok(outcome);
+            }
+        }
+        // It ended between the two looks, or lives nowhere: the log knows.
+        let found = self.run(who, run).await?;
+        match found.tail.outcome {
+            Some(outcome) => Ok(outcome),
+            None => self.end_orphan(&found, Outcome::Cancelled).await,
+        }
+    }
+
+    /// Stops taking runs, waits for the live ones at most `within`, then ends them as interrupted.
+    pub async fn drain(&self, within: Duration) {
+        self.inner.hub.drain();
+        let all = self.inner.hub.all();
+        let over = async {
+            for run in &all {
+                let _ = run.ended().wait_for(Option::is_some).await;
+            }
+        };
+        if tokio::time::timeout(within, over).await.is_err() {
+            for run in self.inner.hub.all() {
+                run.interrupt.cancel();
+            }
+        }
+    }
+}
+
+/// From where a run is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// After this number; 0 is the beginning.
+    After(Seq),
+    /// After the event of this cursor.
+    Cursor(Cursor),
+}
+
+impl From {
+    fn position(&self, run: &RunId, tail: Tail) -> Result<Seq, Error> {
+        match self {
+            Self::After(seq) => check_position(*seq, tail.seq),
+            Self::Cursor(cursor) => cursor.position_in(run, tail),
+        }
+    }
+}
+
+fn check(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error> {
+    if ask.message.trim().is_empty() {
+        return Err(Error::new(Code::EmptyMessage, "Message is required"));
+    }
+    if ask.message.len() > limit::MESSAGE_BYTES {
+        let most = limit::MESSAGE_BYTES;
+        return Err(Error::new(
+            Code::TooLarge,
+            format!("the message is longer than {most} bytes; shorten it"),
+        ));
+    }
+    if let Some(system) = &ask.system {
+        if !workflow.takes_system() {
+            let name = workflow.name();
+            return Err(Error::new(
+                Code::InvalidRequest,
+                format!("the workflow `{name}` has instructions of its own and takes no `system`"),
+            ));
+        }
+        if system.len() > limit::SYSTEM_BYTES {
+            let most = limit::SYSTEM_BYTES;
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("`system` is longer than {most} bytes; shorten it"),
+            ));
+        }
+    }
+    if ask.max_tokens.is_some_and(|n| n == 0 || n > limit::ANSWER_TOKENS_MAX) {
+        let most = limit::ANSWER_TOKENS_MAX;
+        return Err(Error::new(Code::InvalidRequest, format!("`max_tokens` must be 1 to {most}")));
+    }
+    if ask.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
+        return Err(Error::new(Code::InvalidRequest, "`temperature` must be 0 to 2"));
+    }
+    Ok(())
+}
+
+fn reused() -> Error {
+    Error::new(Code::MessageIdReused, "this message id was used for another message; use a fresh one")
+}
+
+/// Everything that makes a turn what it is; the same id with another digest is refused.
+fn fingerprint(ask: &StartRun) -> String {
+    let mut digest = Sha256::new();
+    let settings = format!("{:?}|{:?}", ask.max_tokens, ask.temperature);
+    for part in [&ask.workflow, &ask.message, ask.system.as_deref().unwrap_or_default(), &settings] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn new_run_id() -> RunId {
+    fresh("run_", RunId::parse)
+}
+
+/// A session of a client that named none.
+#[must_use]
+pub fn new_session() -> SessionId {
+    fresh("ses_", SessionId::parse)
+}
+
+/// A fresh user's id.
+#[must_use]
+pub fn new_user() -> UserId {
+    fresh("", UserId::parse)
+}
+
+fn fresh<T, E>(prefix: &str, parse: fn(&str) -> Result<T, E>) -> T {
+    loop {
+        // A UUID is always a legal id; the loop only spares a panic that cannot happen.
+        if let Ok(id) = parse(&format!("{prefix}{}", uuid::Uuid::new_v4())) {
+            return id;
+        }
+    }
+}
+
+pub(crate) fn store_failed(error: StoreError) -> Error {
+    tracing::error!(%error, "the store failed");
+    Error::new(Code::StoreFailed, "the server cannot read or write its data at the moment; try again later")
+}

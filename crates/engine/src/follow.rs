@@ -1,0 +1,165 @@
+//! One viewer of one run: the pure [`Viewer`] with hints, the ring of recent events and the store around
+//! it. A live viewer, a late joiner, a resumed socket and a replay are all this.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{FutureExt, StreamExt};
+use headwater_core::code::{Code, Error};
+use headwater_core::event::{Event, Seq};
+use headwater_core::port::SharedStore;
+use headwater_core::port::bus::Hints;
+use headwater_core::port::store::ReadError;
+use headwater_core::run::Tail;
+use headwater_core::viewer::{Step, Viewer};
+use headwater_core::{RunId, limit};
+
+use crate::clock::Clock;
+use crate::hub::{LiveRun, Watching};
+
+/// What a viewer is handed.
+#[derive(Debug, Clone)]
+pub enum Followed {
+    /// The next events, in order, without gaps; bounded by `limit::BATCH_*`.
+    Events(Vec<Arc<Event>>),
+    /// Nothing happened for a while; the client should hear that the stream lives.
+    Heartbeat,
+    /// Everything was delivered and nothing will follow.
+    End,
+}
+
+enum Read {
+    Events(Result<Vec<Arc<Event>>, ReadError>),
+    Tail(Result<Tail, ReadError>),
+}
+
+/// One viewer of one run. Holds a position and at most one batch; dropping it costs the run nothing.
+pub struct Follow {
+    run: RunId,
+    viewer: Viewer,
+    hints: Hints,
+    live: Option<(Arc<LiveRun>, Watching)>,
+    store: SharedStore,
+    clock: Clock,
+    /// A read in progress survives when `next` is dropped and called again.
+    reading: Option<Pin<Box<dyn Future<Output = Read> + Send>>>,
+}
+
+impl Follow {
+    /// A viewer after `after`. The subscription to hints must be older than the position's check.
+    pub(crate) fn new(
+        run: RunId,
+        after: Seq,
+        hints: Hints,
+        live: Option<Arc<LiveRun>>,
+        store: SharedStore,
+        clock: Clock,
+    ) -> Self {
+        let live = live.map(|live| {
+            let watching = live.watch();
+            (live, watching)
+        });
+        Self { run, viewer: Viewer::new(after, clock.steady()), hints, live, store, clock, reading: None }
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The last event handed out.
+    #[must_use]
+    pub fn cursor(&self) -> Seq {
+        self.viewer.cursor()
+    }
+
+    /// The next thing for this viewer. May be dropped at any point and called again: nothing is lost.
+    ///
+    /// # Errors
+    /// The log cannot be read: [`Code::CursorExpired`], [`Code::NotFound`], [`Code::StoreFailed`].
+    pub async fn next(&mut self) -> Result<Followed, Error> {
+        loop {
+            while let Some(Some(hint)) = self.hints.next().now_or_never() {
+                self.viewer.on_hint(hint.tail, hint.ended);
+            }
+            if let Some(reading) = &mut self.reading {
+                let read = reading.await;
+                self.reading = None;
+                let now = self.clock.steady();
+                match read {
+                    Read::Events(events) => {
+                        let events = events.map_err(|e| self.unreadable(e))?;
+                        if let Some(batch) = self.deliver(events)? {
+                            return Ok(batch);
+                        }
+                    }
+                    Read::Tail(tail) => {
+                        let tail = tail.map_err(|e| self.unreadable(e))?;
+                        self.viewer.on_tail(tail, now);
+                    }
+                }
+                continue;
+            }
+            match self.viewer.step(self.clock.steady()) {
+                Step::Read { from } => {
+                    if let Some(recent) = self.live.as_ref().and_then(|(live, _)| live.recent(from)) {
+                        if let Some(batch) = self.deliver(recent)? {
+                            return Ok(batch);
+                        }
+                        continue;
+                    }
+                    let (store, run) = (Arc::clone(&self.store), self.run.clone());
+                    self.reading = Some(Box::pin(async move {
+                        Read::Events(store.read(&run, from, limit::BATCH_EVENTS, limit::BATCH_BYTES).await)
+                    }));
+                }
+                Step::Check => {
+                    let (store, run) = (Arc::clone(&self.store), self.run.clone());
+                    self.reading = Some(Box::pin(async move { Read::Tail(store.tail(&run).await) }));
+                }
+                Step::Heartbeat => return Ok(Followed::Heartbeat),
+                Step::End => return Ok(Followed::End),
+                Step::Wait { until } => {
+                    tokio::select! {
+                        hint = self.hints.next() => match hint {
+                            Some(hint) => self.viewer.on_hint(hint.tail, hint.ended),
+                            // The bus ended: the checks go on.
+                            None => self.hints = Box::pin(futures_util::stream::pending()),
+                        },
+                        () = tokio::time::sleep_until(self.clock.instant(until)) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, mut events: Vec<Arc<Event>>) -> Result<Option<Followed>, Error> {
+        let skip = self.viewer.on_batch(&events, self.clock.steady()).map_err(|gap| {
+            tracing::error!(run = %self.run, ?gap, "the log has a gap");
+            Error::new(Code::StoreFailed, "the log of this run cannot be read whole; ask the operator")
+        })?;
+        events.drain(..skip);
+        Ok((!events.is_empty()).then_some(Followed::Events(events)))
+    }
+
+    fn unreadable(&self, error: ReadError) -> Error {
+        match error {
+            ReadError::NotFound => Error::not_found("Run"),
+            ReadError::Trimmed { first } => Error::new(
+                Code::CursorExpired,
+                format!(
+                    "what follows this position is no longer kept; the first event that is has number {first}"
+                ),
+            ),
+            ReadError::Backend(why) => {
+                tracing::error!(run = %self.run, %why, "the log cannot be read");
+                Error::new(
+                    Code::StoreFailed,
+                    "the log cannot be read at the moment; resume from your last cursor",
+                )
+            }
+        }
+    }
+}

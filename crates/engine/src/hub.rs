@@ -1,0 +1,219 @@
+//! Which runs live on this node: their recent events, who watches them, and how they are stopped.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use headwater_core::code::{Code, Error};
+use headwater_core::event::{Event, Outcome, Seq};
+use headwater_core::{RunId, SessionId, UserId, limit};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Settings;
+
+/// A run that is being written on this node.
+#[derive(Debug)]
+pub struct LiveRun {
+    /// Its name.
+    pub id: RunId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Somebody wants it to stop.
+    pub stop: CancellationToken,
+    /// The node wants it to stop: it ends interrupted.
+    pub interrupt: CancellationToken,
+    ended: watch::Sender<Option<Outcome>>,
+    viewers: watch::Sender<usize>,
+    ring: Mutex<Ring>,
+}
+
+/// The newest events, so that viewers at the tail never touch the store.
+#[derive(Debug, Default)]
+struct Ring {
+    events: VecDeque<Arc<Event>>,
+    bytes: usize,
+}
+
+/// Counts a viewer for as long as it is held.
+#[derive(Debug)]
+pub struct Watching(Arc<LiveRun>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.viewers.send_modify(|n| *n -= 1);
+    }
+}
+
+impl LiveRun {
+    /// Counts one more viewer.
+    #[must_use]
+    pub fn watch(self: &Arc<Self>) -> Watching {
+        self.viewers.send_modify(|n| *n += 1);
+        Watching(Arc::clone(self))
+    }
+
+    /// How many watch; changes are signalled.
+    #[must_use]
+    pub fn viewers(&self) -> watch::Receiver<usize> {
+        self.viewers.subscribe()
+    }
+
+    /// The ending, once it is stored.
+    #[must_use]
+    pub fn ended(&self) -> watch::Receiver<Option<Outcome>> {
+        self.ended.subscribe()
+    }
+
+    /// Takes in events that the store has confirmed; only the writer calls this.
+    pub(crate) fn stored(&self, events: &[Arc<Event>], outcome: Option<Outcome>) {
+        let mut ring = self.ring.lock();
+        for event in events {
+            ring.bytes += event.body.weight();
+            ring.events.push_back(Arc::clone(event));
+        }
+        while ring.bytes > limit::RING_BYTES && ring.events.len() > 1 {
+            if let Some(old) = ring.events.pop_front() {
+                ring.bytes -= old.body.weight();
+            }
+        }
+        drop(ring);
+        if outcome.is_some() {
+            self.ended.send_replace(outcome);
+        }
+    }
+
+    /// Events from `from` on, where the ring still has that one; bounded as a viewer's batch is.
+    #[must_use]
+    pub fn recent(&self, from: Seq) -> Option<Vec<Arc<Event>>> {
+        let ring = self.ring.lock();
+        let first = ring.events.front()?.seq;
+        let skip = usize::try_from(from.checked_sub(first)?).ok()?;
+        if skip >= ring.events.len() {
+            return None;
+        }
+        let mut bytes = 0;
+        let batch = ring.events.range(skip..).take(limit::BATCH_EVENTS).take_while(|event| {
+            let fits = bytes == 0 || bytes + event.body.weight() <= limit::BATCH_BYTES;
+            bytes += event.body.weight();
+            fits
+        });
+        Some(batch.cloned().collect())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    runs: HashMap<RunId, Arc<LiveRun>>,
+    per_user: HashMap<UserId, usize>,
+    /// The newest turn of each session that has one alive: the next waits for it.
+    turns: HashMap<(UserId, SessionId), Arc<LiveRun>>,
+    draining: bool,
+}
+
+/// All runs that live on this node.
+#[derive(Debug, Default)]
+pub struct Hub {
+    inner: Mutex<Inner>,
+}
+
+/// A place among the live runs; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    hub: Arc<Hub>,
+    owner: UserId,
+    run: Option<(Arc<LiveRun>, SessionId)>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((run, session)) = self.run.take() {
+            let mut inner = self.hub.inner.lock();
+            if let Some(n) = inner.per_user.get_mut(&self.owner) {
+                *n -= 1;
+                if *n == 0 {
+                    inner.per_user.remove(&self.owner);
+                }
+            }
+            inner.runs.remove(&run.id);
+            let key = (self.owner.clone(), session);
+            if inner.turns.get(&key).is_some_and(|newest| Arc::ptr_eq(newest, &run)) {
+                inner.turns.remove(&key);
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Reserves a place for a run of this user.
+    ///
+    /// # Errors
+    /// [`Code::TooManyRuns`] and [`Code::Draining`].
+    pub fn reserve(self: &Arc<Self>, owner: &UserId, settings: &Settings) -> Result<Place, Error> {
+        let inner = self.inner.lock();
+        if inner.draining {
+            return Err(Error::new(Code::Draining, "this server is about to stop; try again in a moment"));
+        }
+        if inner.runs.len() >= settings.runs {
+            return Err(Error::new(
+                Code::TooManyRuns,
+                "this server has as many live answers as it may have; try again later",
+            ));
+        }
+        let mine = inner.per_user.get(owner).copied().unwrap_or_default();
+        if mine >= settings.runs_per_user {
+            return Err(Error::new(
+                Code::TooManyRuns,
+                format!("you have {mine} live answers, which is the limit; wait for one or stop one"),
+            ));
+        }
+        // Counted when it is taken: a hundred repetitions of one turn need one place, not a hundred.
+        Ok(Place { hub: Arc::clone(self), owner: owner.clone(), run: None })
+    }
+
+    /// The run, where it lives here.
+    #[must_use]
+    pub fn get(&self, run: &RunId) -> Option<Arc<LiveRun>> {
+        self.inner.lock().runs.get(run).cloned()
+    }
+
+    /// How many runs live here.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.inner.lock().runs.len()
+    }
+
+    /// Refuses new runs from now on.
+    pub fn drain(&self) {
+        self.inner.lock().draining = true;
+    }
+
+    /// Every run that lives here.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<LiveRun>> {
+        self.inner.lock().runs.values().cloned().collect()
+    }
+}
+
+impl Place {
+    /// Puts a run in the place. Also returns the turn of the same session that it must wait for.
+    #[must_use]
+    pub fn take(&mut self, id: RunId, session: &SessionId) -> (Arc<LiveRun>, Option<Arc<LiveRun>>) {
+        let run = Arc::new(LiveRun {
+            id: id.clone(),
+            owner: self.owner.clone(),
+            stop: CancellationToken::new(),
+            interrupt: CancellationToken::new(),
+            ended: watch::Sender::new(None),
+            viewers: watch::Sender::new(0),
+            ring: Mutex::default(),
+        });
+        let mut inner = self.hub.inner.lock();
+        *inner.per_user.entry(self.owner.clone()).or_default() += 1;
+        inner.runs.insert(id, Arc::clone(&run));
+        let before = inner.turns.insert((self.owner.clone(), session.clone()), Arc::clone(&run));
+        drop(inner);
+        self.run = Some((Arc::clone(&run), session.clone()));
+        (run, before)
+    }
+}

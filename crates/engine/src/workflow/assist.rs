@@ -1,0 +1,207 @@
+//! The assistant: route the question to a specialist, search the knowledge base, answer from it.
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use headwater_core::event::{Body, Source, Stage};
+use headwater_core::port::SharedEmbedder;
+use headwater_core::port::provider::{
+    Delta, ModelRequest, PromptMessage, ProviderInfo, Role, SharedProvider,
+};
+use headwater_core::run::Message;
+use headwater_core::{Error, limit};
+
+use super::{Turn, Workflow, answer, prompt};
+use crate::assistant::Assistant;
+use crate::engine::store_failed;
+use crate::retrieve::{Question, retrieve};
+use crate::writer::Finished;
+
+/// Words that point back at an earlier turn.
+const BACKWARD: [&str; 12] =
+    ["it", "its", "that", "this", "they", "them", "their", "those", "these", "one", "there", "then"];
+/// Beginnings that do.
+const ONWARD: [&str; 5] = ["and ", "what about", "how about", "also ", "but "];
+
+/// An assistant at work.
+pub struct Assist {
+    assistant: Assistant,
+    provider: SharedProvider,
+    embedder: Option<SharedEmbedder>,
+}
+
+/// Who answers, and how sure that is.
+struct Choice {
+    agent: String,
+    intent: String,
+    confidence: f64,
+    instructions: String,
+}
+
+impl Assist {
+    /// An assistant that this provider speaks for; without an embedder it searches by words alone.
+    #[must_use]
+    pub fn new(assistant: Assistant, provider: SharedProvider, embedder: Option<SharedEmbedder>) -> Self {
+        Self { assistant, provider, embedder }
+    }
+
+    /// Lets the provider prepare the specialists' instructions, so that a first question does not wait
+    /// for them.
+    pub async fn warm(&self) {
+        for agent in self.assistant.agents() {
+            self.provider.warm(&[PromptMessage::new(Role::System, agent.prompt.trim())]).await;
+        }
+    }
+
+    async fn choose(&self, asked: &str, before: Option<&str>) -> Choice {
+        let mut routed = self.assistant.route(asked);
+        let together = before.map(|b| format!("{b} {asked}"));
+        if routed.matched.is_empty()
+            && let Some(together) = &together
+        {
+            // A follow-up without words of its own stays where the conversation is.
+            routed = self.assistant.route(together);
+        }
+        let (mut agent, mut confidence) = (routed.agent, routed.confidence);
+        if let Some(reply) = self.classify(asked).await
+            && let Some(chosen) = self.assistant.classified(&reply)
+        {
+            confidence = if chosen.name == agent.name { f64::midpoint(1.0, confidence) } else { 0.5 };
+            agent = chosen;
+        }
+        Choice {
+            agent: agent.name.clone(),
+            intent: agent.intent.clone(),
+            confidence: (confidence * 100.0).round() / 100.0,
+            instructions: agent.prompt.trim().to_owned(),
+        }
+    }
+
+    /// The model's one word, where it can be trusted with one. A failure here costs nothing: the router
+    /// has decided already.
+    async fn classify(&self, asked: &str) -> Option<String> {
+        let classifier = self.assistant.classifier.as_ref()?;
+        if !self.provider.info().can_classify {
+            return None;
+        }
+        let messages = vec![
+            PromptMessage::new(Role::System, classifier.prompt.trim()),
+            PromptMessage::new(Role::User, asked),
+        ];
+        let request =
+            ModelRequest { model: None, messages, max_tokens: 8, temperature: Some(0.0), stop: Vec::new() };
+        let mut deltas = self.provider.generate(request).await.ok()?;
+        let mut reply = String::new();
+        while let Some(Ok(Delta::Text(text))) = deltas.next().await {
+            reply.push_str(&text);
+        }
+        Some(reply)
+    }
+}
+
+/// Whether a question needs the one before it to be understood.
+fn points_back(asked: &str) -> bool {
+    let lower = asked.to_lowercase();
+    ONWARD.iter().any(|s| lower.starts_with(s))
+        || lower.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|w| BACKWARD.contains(&w))
+}
+
+/// The person's last question, where this one needs it.
+fn question_before(asked: &str, earlier: &[Message]) -> Option<String> {
+    if !points_back(asked) {
+        return None;
+    }
+    earlier.iter().rev().find(|m| m.role == Role::User).map(|m| m.content.clone())
+}
+
+#[async_trait]
+impl Workflow for Assist {
+    fn name(&self) -> &str {
+        &self.assistant.name
+    }
+
+    fn provider(&self) -> ProviderInfo {
+        self.provider.info()
+    }
+
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn takes_system(&self) -> bool {
+        false
+    }
+
+    async fn run(&self, turn: Turn) -> Result<Finished, Error> {
+        let asked = turn.ask.message.trim();
+        turn.emit.emit(Body::StageStarted { stage: Stage::Start }).await;
+        let mut earlier = turn
+            .store
+            .history(&turn.who.user, &turn.session, limit::HISTORY_MESSAGES + 1)
+            .await
+            .map_err(store_failed)?;
+        // What belongs to this turn or a later one is not memory.
+        if let Some(own) = earlier.iter().position(|m| m.run == turn.run) {
+            earlier.truncate(own);
+        }
+        let before = question_before(asked, &earlier);
+
+        turn.emit.emit(Body::StageStarted { stage: Stage::Route }).await;
+        let choice = self.choose(asked, before.as_deref()).await;
+        turn.emit
+            .emit(Body::Routed {
+                agent: choice.agent.clone(),
+                intent: choice.intent,
+                confidence: choice.confidence,
+            })
+            .await;
+
+        turn.emit.emit(Body::StageStarted { stage: Stage::Retrieve }).await;
+        let wanted = Question {
+            owner: turn.who.user.clone(),
+            text: before.as_ref().map_or_else(|| asked.to_owned(), |b| format!("{b} {asked}")),
+            top_k: self.assistant.retrieval.top_k,
+            min_score: self.assistant.retrieval.min_score,
+            document_type: None,
+            source: None,
+        };
+        let found = retrieve(&turn.store, self.embedder.as_ref(), wanted).await?;
+        let passages =
+            prompt::fitting(self.provider.as_ref(), found, self.assistant.retrieval.max_context_tokens);
+        let sources = passages
+            .iter()
+            .map(|p| Source { source: p.source.clone(), heading: p.heading.clone(), score: p.score })
+            .collect();
+        turn.emit.emit(Body::Retrieved { sources }).await;
+
+        let mut messages = vec![PromptMessage::new(Role::System, choice.instructions)];
+        messages.extend(prompt::history(self.provider.as_ref(), &earlier));
+        let text = prompt::question(self.provider.as_ref(), &passages, asked);
+        messages.push(PromptMessage::new(Role::User, text));
+        let request = ModelRequest {
+            model: None,
+            messages,
+            max_tokens: turn.ask.max_tokens.unwrap_or_else(|| {
+                u32::try_from(self.assistant.answer.max_tokens).unwrap_or(limit::ANSWER_TOKENS)
+            }),
+            temperature: Some(turn.ask.temperature.unwrap_or(self.assistant.answer.temperature as f32)),
+            stop: Vec::new(),
+        };
+        let lead = self.assistant.safety_prefix(&choice.agent, asked);
+        answer::generate(&self.provider, request, lead, &turn.emit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follow_ups_are_known_by_their_words() {
+        for asked in ["What fuel does it use?", "And with ethanol?", "How long does that take?"] {
+            assert!(points_back(asked), "{asked}");
+        }
+        for asked in ["What is the engine power?", "My brakes squeal", "How often is the service?"] {
+            assert!(!points_back(asked), "{asked}");
+        }
+    }
+}

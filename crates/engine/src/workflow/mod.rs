@@ -1,0 +1,49 @@
+//! What a run does: stages over the engine's ports. One file a workflow.
+
+mod answer;
+pub mod assist;
+pub mod generate;
+pub mod prompt;
+
+use async_trait::async_trait;
+use headwater_core::port::SharedStore;
+use headwater_core::port::provider::ProviderInfo;
+use headwater_core::{Error, Principal, RunId, SessionId};
+
+use crate::engine::StartRun;
+use crate::writer::{Emitter, Finished};
+
+/// Everything that a workflow is given for one run.
+pub struct Turn {
+    /// Who asks.
+    pub who: Principal,
+    /// The run.
+    pub run: RunId,
+    /// Its conversation.
+    pub session: SessionId,
+    /// What was asked.
+    pub ask: StartRun,
+    /// For earlier turns and for knowledge.
+    pub store: SharedStore,
+    /// Where it says what happens.
+    pub emit: Emitter,
+}
+
+/// What a run does. Dropping the future of [`Workflow::run`] stops everything that it started.
+#[async_trait]
+pub trait Workflow: Send + Sync + 'static {
+    /// The name that clients ask for.
+    fn name(&self) -> &str;
+
+    /// Who answers in it.
+    fn provider(&self) -> ProviderInfo;
+
+    /// Whether a turn sees the earlier ones of its session, and so must wait for them.
+    fn remembers(&self) -> bool;
+
+    /// Whether a client may give its own instructions.
+    fn takes_system(&self) -> bool;
+
+    /// Does it, saying what happens as it happens.
+    async fn run(&self, turn: Turn) -> Result<Finished, Error>;
+}

@@ -1,0 +1,323 @@
+//! The one owner task of a live run: numbers what the workflow says, stores it, and only then shows it.
+//!
+//! Everything that can happen to a run meets in one `select!`: the workflow's next event, its end, a
+//! stop, a flush that came back, time. The flush is a future of its own, so a slow disk never keeps a
+//! stop from reaching the model.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_core::event::{Body, Event, Failure, Outcome, Seq, Term};
+use headwater_core::log::Log;
+use headwater_core::port::bus::Hint;
+use headwater_core::port::provider::{FinishReason, Usage};
+use headwater_core::port::store::{AppendError, Batch};
+use headwater_core::port::{SharedBus, SharedStore};
+use headwater_core::{Code, Error, limit};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock::Clock;
+use crate::hub::LiveRun;
+use crate::settings::{Settings, Unwatched};
+
+/// Where a workflow says what happens; waits when the writer is behind.
+#[derive(Debug, Clone)]
+pub struct Emitter(mpsc::Sender<Body>);
+
+impl Emitter {
+    /// Says that this happened. After the run was stopped it goes nowhere; the workflow is dropped then.
+    pub async fn emit(&self, body: Body) {
+        let _ = self.0.send(body).await;
+    }
+}
+
+/// How a workflow ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Why the model stopped.
+    pub reason: FinishReason,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// A workflow at work.
+pub type Work = Pin<Box<dyn Future<Output = Result<Finished, Error>> + Send>>;
+
+/// What the writer needs besides the work.
+pub struct Writer {
+    /// The run, as viewers see it.
+    pub live: Arc<LiveRun>,
+    /// Where events are kept.
+    pub store: SharedStore,
+    /// Where hints go.
+    pub bus: SharedBus,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// What the operator set.
+    pub settings: Settings,
+}
+
+/// The queue between a workflow and its writer.
+#[must_use]
+pub fn queue() -> (Emitter, mpsc::Receiver<Body>) {
+    let (tx, rx) = mpsc::channel(limit::WRITER_QUEUE);
+    (Emitter(tx), rx)
+}
+
+type Flushing = Pin<Box<dyn Future<Output = (Batch, Result<Term, Lost>)> + Send>>;
+
+/// What has been numbered and is not stored yet.
+#[derive(Default)]
+struct Pending {
+    events: Vec<Arc<Event>>,
+    bytes: usize,
+}
+
+impl Pending {
+    fn full(&self) -> bool {
+        self.events.len() >= limit::FLUSH_EVENTS || self.bytes >= limit::FLUSH_BYTES
+    }
+}
+
+/// How long a failed append waits before it is tried again, at first and at most: long enough to spare a
+/// full disk, short enough that nobody sees the pause of a busy one.
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_MOST: Duration = Duration::from_secs(2);
+
+/// Why the owner stops writing without an ending of its own.
+struct Lost;
+
+impl Writer {
+    /// Writes the run to its end. `first` is appended before anything that the work says.
+    pub async fn drive(self, first: Body, work: Work, said: mpsc::Receiver<Body>) {
+        if let Err(Lost) = self.write(first, work, said).await {
+            // Somebody else ends it. Who waits here for the ending must not wait for ever.
+            let outcome = self.store.tail(&self.live.id).await.ok().and_then(|tail| tail.outcome);
+            self.live.stored(&[], Some(outcome.unwrap_or(Outcome::Interrupted)));
+        }
+    }
+
+    async fn write(&self, first: Body, work: Work, mut said: mpsc::Receiver<Body>) -> Result<(), Lost> {
+        let mut log = Log::at(1, 0, None);
+        let mut pending = Pending::default();
+        let mut answer = String::new();
+        let mut flushing: Option<Flushing> = None;
+        let mut flush_at: Option<Instant> = None;
+        // The first flush and the first token's flush wait for nobody: that is what a person waits for.
+        let mut first_token = true;
+        let mut work = Some(work);
+        let deadline = Instant::now() + self.settings.run_time;
+        let mut viewers = self.live.viewers();
+        let mut unwatched_since = Some(Instant::now());
+        self.number(&mut log, &mut pending, &mut answer, first);
+        let mut due = true;
+        loop {
+            if log.outcome().is_some() {
+                due = true;
+            }
+            if flushing.is_none() && !pending.events.is_empty() && (due || pending.full()) {
+                flushing = Some(self.flush(&log, &mut pending, &answer));
+                due = false;
+                flush_at = None;
+            }
+            if flushing.is_none() && log.outcome().is_some() {
+                return Ok(());
+            }
+            let grace = match (self.settings.unwatched, unwatched_since) {
+                (Unwatched::StopAfter(grace), Some(since)) => Some(since + grace),
+                _ => None,
+            };
+            let running = work.is_some();
+            let ending: Option<Body> = tokio::select! {
+                biased;
+                () = self.live.stop.cancelled(), if running => Some(ended(Outcome::Cancelled, None)),
+                () = self.live.interrupt.cancelled(), if running => Some(ended(
+                    Outcome::Interrupted,
+                    Some(Error::new(Code::Interrupted, "the server was stopped before the answer was whole")),
+                )),
+                (batch, term) = pending_flush(&mut flushing), if flushing.is_some() => {
+                    flushing = None;
+                    log = Log::at(term?, log.tail(), log.outcome());
+                    self.show(&batch);
+                    None
+                }
+                result = pending_work(&mut work), if running => Some(match result {
+                    Ok(done) => Body::RunEnded {
+                        outcome: Outcome::Completed,
+                        finish_reason: Some(done.reason),
+                        error: None,
+                        usage: Some(done.usage),
+                    },
+                    Err(error) => ended(Outcome::Failed, Some(error)),
+                }),
+                body = said.recv(), if running && !pending.full() => {
+                    if let Some(body) = body {
+                        let token = body.text().is_some();
+                        self.number(&mut log, &mut pending, &mut answer, body);
+                        if token && first_token {
+                            first_token = false;
+                            due = true;
+                        } else if !token {
+                            due = true;
+                        }
+                        flush_at.get_or_insert_with(|| Instant::now() + self.settings.flush_after);
+                    } else {
+                        // The work holds the other end; it is about to say how it ended.
+                        tokio::task::yield_now().await;
+                    }
+                    (answer.len() > limit::ANSWER_BYTES).then(|| ended(
+                        Outcome::Failed,
+                        Some(Error::new(Code::TooLarge, "the model's answer is longer than an answer may be")),
+                    ))
+                }
+                () = sleep_to(flush_at), if flush_at.is_some() => { due = true; flush_at = None; None }
+                () = sleep_until(deadline), if running => Some(ended(
+                    Outcome::Failed,
+                    Some(Error::new(Code::RunTimeout, "the answer took longer than a run may take; what was written is kept")),
+                )),
+                changed = viewers.changed(), if running => {
+                    if changed.is_ok() {
+                        unwatched_since = (*viewers.borrow_and_update() == 0).then(Instant::now);
+                    }
+                    None
+                }
+                () = sleep_to(grace), if running && grace.is_some() => Some(ended(Outcome::Cancelled, None)),
+            };
+            if let Some(ending) = ending {
+                // Dropping the work drops the provider's stream: the model stops now. What it had said
+                // before is kept; what it would say after never gets a number.
+                work = None;
+                while let Ok(body) = said.try_recv() {
+                    self.number(&mut log, &mut pending, &mut answer, body);
+                }
+                said.close();
+                self.number(&mut log, &mut pending, &mut answer, ending);
+            }
+        }
+    }
+
+    fn number(&self, log: &mut Log, pending: &mut Pending, answer: &mut String, body: Body) {
+        if let Some(text) = body.text() {
+            answer.push_str(text);
+        }
+        // Refused only after the ending, where the caller has nothing to say any more.
+        if let Ok(event) = log.append(log.term(), self.clock.wall(), body) {
+            pending.bytes += event.body.weight();
+            pending.events.push(Arc::new(event));
+        }
+    }
+
+    fn flush(&self, log: &Log, pending: &mut Pending, answer: &str) -> Flushing {
+        let events = std::mem::take(pending).events;
+        let mut batch = Batch { events, answer: None };
+        if batch.outcome().is_some() {
+            batch.answer = Some(answer.to_owned());
+        }
+        let (store, live, term) = (Arc::clone(&self.store), Arc::clone(&self.live), log.term());
+        Box::pin(async move {
+            let result = append(&store, &live, term, &batch).await;
+            (batch, result)
+        })
+    }
+
+    /// The store has it: now viewers may.
+    fn show(&self, batch: &Batch) {
+        let Some(last) = batch.events.last() else { return };
+        self.live.stored(&batch.events, batch.outcome());
+        self.bus.publish(&self.live.id, Hint { tail: last.seq, ended: last.body.is_ending() });
+    }
+}
+
+/// Stores a batch, for as long as that takes: the writer hears a stop meanwhile. Returns the term in which
+/// it goes on.
+async fn append(store: &SharedStore, live: &LiveRun, term: Term, batch: &Batch) -> Result<Term, Lost> {
+    match store.append(&live.id, term, batch.clone()).await {
+        Ok(()) => return Ok(term),
+        Err(AppendError::Backend(why)) => {
+            tracing::warn!(run = %live.id, %why, "the log cannot be written; trying again");
+        }
+        Err(error) => {
+            tracing::error!(run = %live.id, ?error, "another owner writes this run; this one stops");
+            return Err(Lost);
+        }
+    }
+    let mut wait = RETRY_FIRST;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MOST),
+            // Left as it is: whoever starts next ends it as interrupted.
+            () = live.interrupt.cancelled() => return Err(Lost),
+        }
+        match retry(store, live, batch).await {
+            Ok(term) => return Ok(term),
+            Err(Retry::Lost) => return Err(Lost),
+            Err(Retry::Again(why)) => {
+                tracing::warn!(run = %live.id, %why, "the log cannot be written; trying again");
+            }
+        }
+    }
+}
+
+/// After a failed append nobody knows what was stored: takes the run over anew, reads the tail, and
+/// stores what is missing.
+async fn retry(store: &SharedStore, live: &LiveRun, batch: &Batch) -> Result<Term, Retry> {
+    let tail = store.take_over(&live.id).await.map_err(|e| Retry::Again(format!("{e:?}")))?;
+    let events: Vec<_> = batch.events.iter().filter(|e| e.seq > tail.seq).cloned().collect();
+    if events.is_empty() {
+        return Ok(tail.term);
+    }
+    let missing = Batch { events, answer: batch.answer.clone() };
+    match store.append(&live.id, tail.term, missing).await {
+        Ok(()) => Ok(tail.term),
+        Err(AppendError::Backend(why)) => Err(Retry::Again(why.to_string())),
+        Err(_) => Err(Retry::Lost),
+    }
+}
+
+enum Retry {
+    Again(String),
+    Lost,
+}
+
+/// An ending without a model's own word.
+#[must_use]
+pub fn ended(outcome: Outcome, error: Option<Error>) -> Body {
+    Body::RunEnded {
+        outcome,
+        finish_reason: None,
+        error: error.map(|e| Failure { code: e.code.as_str().to_owned(), message: e.message }),
+        usage: None,
+    }
+}
+
+/// Appends an ending to a run that nobody writes any more.
+pub(crate) fn last_event(seq: Seq, clock: Clock, body: Body) -> Arc<Event> {
+    Arc::new(Event { seq, at: clock.wall(), body })
+}
+
+/// A fresh run's first term.
+pub const FIRST_TERM: Term = 1;
+
+async fn pending_flush(flushing: &mut Option<Flushing>) -> (Batch, Result<Term, Lost>) {
+    match flushing {
+        Some(flush) => flush.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn pending_work(work: &mut Option<Work>) -> Result<Finished, Error> {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_to(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
