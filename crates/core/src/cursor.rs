@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::code::{Code, Error};
-use crate::event::{Seq, Term};
+use crate::event::Seq;
 use crate::id::RunId;
 use crate::run::Tail;
 
@@ -13,9 +13,6 @@ use crate::run::Tail;
 pub struct Cursor {
     /// The run.
     pub run: RunId,
-    /// The ownership under which the event was written; a log that was lost and begun anew under the
-    /// same name cannot be mistaken for the old one.
-    pub term: Term,
     /// The last event that its holder has seen; 0 is the beginning.
     pub seq: Seq,
 }
@@ -27,7 +24,6 @@ impl Cursor {
     #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&self.term.to_be_bytes());
         bytes.extend_from_slice(&self.seq.to_be_bytes());
         bytes.extend_from_slice(self.run.as_str().as_bytes());
         let check = checksum(&bytes);
@@ -51,10 +47,9 @@ impl Cursor {
         if checksum(body).to_be_bytes() != *check || body.first() != Some(&VERSION) {
             return Err(invalid());
         }
-        let (term, rest) = body[1..].split_first_chunk::<8>().ok_or_else(invalid)?;
-        let (seq, run) = rest.split_first_chunk::<8>().ok_or_else(invalid)?;
+        let (seq, run) = body[1..].split_first_chunk::<8>().ok_or_else(invalid)?;
         let run = std::str::from_utf8(run).ok().and_then(|r| RunId::parse(r).ok()).ok_or_else(invalid)?;
-        Ok(Self { run, term: Term::from_be_bytes(*term), seq: Seq::from_be_bytes(*seq) })
+        Ok(Self { run, seq: Seq::from_be_bytes(*seq) })
     }
 
     /// The position in `run`, whose log stands at `tail`.
@@ -67,9 +62,6 @@ impl Cursor {
                 Code::CursorForeign,
                 "this cursor belongs to another run; use the cursor of an event of this run",
             ));
-        }
-        if self.term > tail.term {
-            return Err(ahead(self.seq, tail.seq));
         }
         check_position(self.seq, tail.seq)
     }
@@ -102,7 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn cursor(run: &str, seq: Seq) -> Cursor {
-        Cursor { run: RunId::parse(run).unwrap(), term: 1, seq }
+        Cursor { run: RunId::parse(run).unwrap(), seq }
     }
 
     #[test]
@@ -119,8 +111,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(run in "[A-Za-z0-9_-]{1,64}", term in 0..u64::MAX, seq in 0..u64::MAX) {
-            let c = Cursor { run: RunId::parse(&run).unwrap(), term, seq };
+        fn what_is_encoded_is_decoded(run in "[A-Za-z0-9_-]{1,64}", seq in 0..u64::MAX) {
+            let c = Cursor { run: RunId::parse(&run).unwrap(), seq };
             prop_assert_eq!(Cursor::decode(&c.encode()).unwrap(), c);
         }
 

@@ -1,1 +1,8 @@
-//! Skeleton.
+//! The outside of Headwater: HTTP, sign-in, the embedded pages, and the loop that accepts connections.
+
+pub mod app;
+pub mod auth;
+pub mod edge;
+pub mod http;
+pub mod wire;
+pub mod ws;

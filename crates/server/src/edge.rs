@@ -1,0 +1,214 @@
+//! The loop that accepts connections, in place of `axum::serve`, which sets no limit on how long a request
+//! head may take, leaves Nagle's delay on, holds any number of connections, and forgets upgraded ones.
+//!
+//! A connection is one task of [`Tasks`] until its HTTP ends: with the last answer, or with an upgrade.
+//! Its place under the cap goes with the socket, wherever that goes.
+
+mod counted;
+mod door;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use headwater_core::limit;
+use headwater_engine::Tasks;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use self::counted::Counted;
+
+/// Connections over the cap that are told so at once; more are closed without a word.
+const REFUSED_AT_ONCE: usize = 64;
+
+/// What is said over the cap, without a look at the request.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+    retry-after: 5\r\nconnection: close\r\ncontent-length: 33\r\n\r\n{\"detail\":\"Too many connections\"}";
+
+/// What a connection may cost. The defaults are those of [`limit`].
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once, over all listeners of one [`Edge`].
+    pub connections: usize,
+    /// How long a request head may take, and a connection be silent between two requests.
+    pub head_time: Duration,
+    /// Bytes of a request head; at most 64 KiB. More is a 431.
+    pub head_bytes: usize,
+    /// Headers of a request. More is a 431.
+    pub headers: usize,
+    /// How long an answer may be written without progress before the connection is dropped. Not for
+    /// upgraded ones, which look after themselves.
+    pub write_stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: limit::CONNECTIONS,
+            head_time: limit::HTTP_HEAD_TIME,
+            head_bytes: limit::HTTP_HEAD_BYTES,
+            headers: limit::HTTP_HEADERS,
+            write_stall: limit::WRITE_STALL,
+        }
+    }
+}
+
+/// What a handler may know about its connection; every request carries it as an extension
+/// (`Extension<ConnInfo>`). Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ConnInfo {
+    /// Who is at the other end of the socket; a proxy, where there is one.
+    pub peer: SocketAddr,
+    /// Bytes that the kernel has taken for the peer. A write that is stuck and this number not moving
+    /// means that the peer does not read.
+    pub written: Arc<AtomicU64>,
+    /// Bytes that came from the peer.
+    pub read: Arc<AtomicU64>,
+    /// Whether HTTP is over on this socket and somebody else looks after it.
+    handed_over: Arc<AtomicBool>,
+}
+
+impl ConnInfo {
+    /// Of a connection on which nothing has happened yet.
+    #[must_use]
+    pub fn new(peer: SocketAddr) -> Self {
+        Self { peer, written: Arc::default(), read: Arc::default(), handed_over: Arc::default() }
+    }
+}
+
+/// Accepts connections and speaks HTTP/1 on them. One for all listeners: they share the cap. Cheap to clone.
+#[derive(Clone)]
+pub struct Edge {
+    tasks: Tasks,
+    limits: Limits,
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edge").field("open", &self.open()).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Edge {
+    /// An edge whose connections are these tasks, with the usual limits.
+    #[must_use]
+    pub fn new(tasks: Tasks) -> Self {
+        Self::with_limits(tasks, Limits::default())
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn with_limits(tasks: Tasks, limits: Limits) -> Self {
+        let places = Arc::new(Semaphore::new(limits.connections));
+        Self { tasks, limits, places, refusals: Arc::new(Semaphore::new(REFUSED_AT_ONCE)) }
+    }
+
+    /// How many sockets are open, upgraded ones included.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.limits.connections.saturating_sub(self.places.available_permits())
+    }
+
+    /// Accepts connections and answers them with `app`, until `shutdown` is cancelled. Returns then at
+    /// once, with the listener closed; connections end by themselves, idle ones at once, others after the
+    /// answer that they are in. [`Tasks::drain`] waits for them; upgraded ones are not among them.
+    pub async fn serve(&self, listener: TcpListener, app: Router, shutdown: CancellationToken) {
+        loop {
+            let (stream, peer) = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                came = door::next(|cx| listener.poll_accept(cx)) => came,
+            };
+            self.admit(stream, peer, &app, &shutdown);
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, app: &Router, shutdown: &CancellationToken) {
+        // Without it small frames wait for the peer's acknowledgement: 19 ms at the 99th percentile.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone before it began");
+            return;
+        }
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => {
+                let talk = converse(stream, ConnInfo::new(peer), place, app.clone(), self.limits, shutdown.clone());
+                self.tasks.spawn("connection", talk);
+            }
+            Err(_) => {
+                tracing::warn!(connections = self.limits.connections, "a connection over the cap is refused");
+                if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+                    self.tasks.spawn("refusal", refuse(stream, permit));
+                }
+            }
+        }
+    }
+}
+
+/// Speaks HTTP on one connection until it ends or is handed over.
+async fn converse(
+    stream: TcpStream,
+    info: ConnInfo,
+    place: OwnedSemaphorePermit,
+    app: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let io = Counted::new(stream, info.clone(), limits.write_stall, place);
+    let handed_over = Arc::clone(&info.handed_over);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(info.clone());
+        app.clone().call(request)
+    });
+    let mut http = http1::Builder::new();
+    // Without a timer the head timeout is silently off.
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_headers(limits.headers)
+        .max_header_size(limits.head_bytes)
+        // Also what an answer may fill before its source waits; the library's own is 400 KB. It has a
+        // smallest value, and a head must fit.
+        .max_buf_size(BUFFER_BYTES);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    handed_over.store(true, Ordering::Relaxed);
+    if let Err(error) = ended {
+        // Of the peer's making: it went away, was too slow, or does not speak HTTP.
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// Bytes that are buffered for one connection in each direction, at most.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Says that there is no room, and waits until the peer has read it: closing a socket on which something
+/// unread lies sends a reset, which overtakes the answer.
+async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+    let parting = async {
+        stream.write_all(FULL).await?;
+        stream.shutdown().await?;
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(limit::CLOSE_TIME, parting).await;
+}

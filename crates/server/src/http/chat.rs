@@ -1,0 +1,157 @@
+//! `POST /api/v1/chat` and the history: the same runs as the socket's, asked for and waited for over HTTP.
+
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use headwater_core::code::{Code, Error};
+use headwater_core::event::{Body, Outcome};
+use headwater_core::port::provider::Role;
+use headwater_core::{SessionId, limit};
+use headwater_engine::engine::{From, new_session};
+use headwater_engine::{Follow, Followed, StartRun};
+use serde::Serialize;
+
+use super::refusal::Refusal;
+use super::validate::{JsonBody, Text};
+use crate::app::App;
+use crate::auth::SignedIn;
+
+/// The workflow that answers the chat.
+pub const WORKFLOW: &str = "assist";
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/chat", post(chat))
+        .route("/api/v1/chat/history/{session_id}", get(history))
+}
+
+/// The keys in the original's order; `run_id` is ours.
+#[derive(Serialize)]
+struct Answered {
+    response: String,
+    session_id: SessionId,
+    agent_used: Option<String>,
+    metadata: Metadata,
+    run_id: String,
+}
+
+#[derive(Serialize, Default)]
+struct Metadata {
+    classified_intent: Option<String>,
+    confidence: Option<f64>,
+    agent: Option<String>,
+    /// Only where the answer is not whole: it was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+}
+
+async fn chat(
+    State(app): State<App>,
+    SignedIn(who): SignedIn,
+    body: JsonBody,
+) -> Result<Json<Answered>, Refusal> {
+    let (message, session) = body.read(|f| {
+        let message = f.text("message", Text::up_to(limit::MESSAGE_BYTES));
+        let session = f.session("session_id");
+        // Checked as the original checks them; nothing hangs on them yet.
+        f.optional_uuid("customer_id");
+        f.optional_uuid("vehicle_id");
+        f.object("metadata");
+        (message, session)
+    })?;
+    let session = session.unwrap_or_else(new_session);
+    let ask = StartRun {
+        workflow: WORKFLOW.to_owned(),
+        message,
+        session: Some(session.clone()),
+        ..StartRun::default()
+    };
+    // A client that goes away meanwhile finds the answer in the history: the run goes on without it.
+    let started = app.engine.start(&who, ask).await?;
+    let mut follow = app.engine.follow(&who, &started.run, &From::After(0)).await?;
+    let (response, metadata) = whole(&mut follow).await.map_err(|error| {
+        let sentence = format!("Failed to process message: {}", error.message);
+        let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Refusal::new(if status.is_server_error() { StatusCode::INTERNAL_SERVER_ERROR } else { status }, sentence)
+    })?;
+    let agent_used = metadata.agent.clone();
+    Ok(Json(Answered { response, session_id: session, agent_used, metadata, run_id: started.run.into() }))
+}
+
+/// Waits for the answer.
+async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
+    let (mut text, mut metadata) = (String::new(), Metadata::default());
+    loop {
+        let events = match follow.next().await? {
+            Followed::Events(events) => events,
+            Followed::Heartbeat => continue,
+            Followed::End => return Err(Error::new(Code::Interrupted, "the answer has no ending")),
+        };
+        for event in events {
+            match &event.body {
+                Body::Token { text: piece } => text.push_str(piece),
+                Body::Routed { agent, intent, confidence } => {
+                    metadata.agent = Some(agent.clone());
+                    metadata.classified_intent = Some(intent.clone());
+                    metadata.confidence = Some(*confidence);
+                }
+                Body::RunEnded { outcome: Outcome::Completed, .. } => return Ok((text, metadata)),
+                Body::RunEnded { outcome: Outcome::Cancelled, .. } => {
+                    metadata.outcome = Some(Outcome::Cancelled.as_str());
+                    return Ok((text, metadata));
+                }
+                Body::RunEnded { error, .. } => {
+                    let why = error.as_ref().map_or("it ended early", |e| e.message.as_str());
+                    return Err(Error::new(Code::Internal, why));
+                }
+                Body::RunStarted { .. }
+                | Body::StageStarted { .. }
+                | Body::Retrieved { .. }
+                | Body::ModelStarted { .. } => {}
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct History {
+    session_id: String,
+    messages: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    role: Role,
+    content: String,
+    run_id: String,
+    /// How the run ended that it belongs to; null while it lives.
+    outcome: Option<&'static str>,
+    /// Milliseconds since 1970 UTC.
+    at: i64,
+}
+
+async fn history(
+    State(app): State<App>,
+    SignedIn(who): SignedIn,
+    Path(session_id): Path<String>,
+) -> Result<Json<History>, Refusal> {
+    // What is no name of a session is a session that nobody has: empty, like any other (observed).
+    let messages = match SessionId::parse(&session_id) {
+        Ok(session) => app.engine.history(&who, &session).await?,
+        Err(_) => Vec::new(),
+    };
+    let messages = messages
+        .into_iter()
+        .map(|m| Line {
+            role: m.role,
+            content: m.content,
+            run_id: m.run.into(),
+            outcome: m.outcome.map(Outcome::as_str),
+            at: m.at.0,
+        })
+        .collect();
+    Ok(Json(History { session_id, messages }))
+}

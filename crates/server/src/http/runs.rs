@@ -1,0 +1,237 @@
+//! The native protocol over HTTP: `docs/protocol/native.md`.
+
+
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use headwater_core::code::{Code, Error};
+use headwater_core::cursor::Cursor;
+use headwater_core::event::Outcome;
+use headwater_core::{Principal, RunId, SessionId, limit};
+use headwater_engine::engine::From as Position;
+use serde::{Deserialize, Serialize};
+
+use super::sse;
+use super::validate::read_body;
+use crate::app::App;
+use crate::wire::{self, ErrorView, RunView, StartBody, StartedBody};
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/runs", post(start).get(list))
+        .route("/api/runs/{run_id}", get(show))
+        .route("/api/runs/{run_id}/events", get(events))
+        .route("/api/runs/{run_id}/stop", post(stop))
+}
+
+/// An error in this protocol's shape: `{"error":{code,message,retryable}}`.
+#[derive(Debug)]
+pub struct Fault(Error);
+
+impl<E: Into<Error>> std::convert::From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(Serialize)]
+struct FaultBody {
+    error: ErrorView,
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let code = self.0.code;
+        let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut answer = (status, Json(FaultBody { error: self.0.into() })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            answer.headers_mut().insert(axum::http::header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        answer
+    }
+}
+
+/// Who asks, by `Authorization: Bearer`.
+struct Caller(Principal);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        Ok(Self(app.auth.bearer(&parts.headers)?))
+    }
+}
+
+/// Who reads a stream: also by `?token=`, because a browser's `EventSource` cannot send a header.
+struct Reader(Principal);
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        #[derive(Deserialize)]
+        struct Token {
+            token: Option<String>,
+        }
+        if !parts.headers.contains_key(AUTHORIZATION)
+            && let Ok(Query(Token { token: Some(token) })) = Query::try_from_uri(&parts.uri)
+        {
+            return Ok(Self(app.auth.principal_of(&token)?));
+        }
+        Ok(Self(app.auth.bearer(&parts.headers)?))
+    }
+}
+
+/// A run's name in an address. What is no name cannot be anybody's run.
+fn run_id(text: &str) -> Result<RunId, Fault> {
+    RunId::parse(text).map_err(|_| Error::not_found("Run").into())
+}
+
+async fn body(request: Request) -> Result<Bytes, Fault> {
+    let (parts, body) = request.into_parts();
+    let read = read_body(&parts.headers, body, limit::HTTP_BODY_BYTES).await;
+    Ok(read.map_err(|refusal| {
+        let code = if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::InvalidRequest };
+        Error::new(code, refusal.sentence())
+    })?)
+}
+
+async fn start(
+    State(app): State<App>,
+    Caller(who): Caller,
+    request: Request,
+) -> Result<(StatusCode, Json<StartedBody>), Fault> {
+    let bytes = body(request).await?;
+    let asked: StartBody = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::new(Code::InvalidRequest, format!("the body cannot be read: {e}")))?;
+    let started = app.engine.start(&who, asked.into()).await?;
+    let status = if started.joined { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(StartedBody { run_id: started.run, session_id: started.session })))
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    session_id: Option<String>,
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    runs: Vec<RunView>,
+}
+
+async fn list(
+    State(app): State<App>,
+    Caller(who): Caller,
+    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Listed>, Fault> {
+    let Query(query) = query.map_err(|e| Error::new(Code::InvalidRequest, e.body_text()))?;
+    let limit = query.limit.unwrap_or(50);
+    if limit == 0 || limit > limit::RUNS_PAGE {
+        let most = limit::RUNS_PAGE;
+        return Err(Error::new(Code::InvalidRequest, format!("`limit` must be 1 to {most}")).into());
+    }
+    let invalid = |what: &str, e: headwater_core::id::IdError| {
+        Error::new(Code::InvalidRequest, format!("`{what}`: {e}"))
+    };
+    let session = query.session_id.map(|s| SessionId::parse(&s)).transpose().map_err(|e| invalid("session_id", e))?;
+    let before = query.before.map(|r| RunId::parse(&r)).transpose().map_err(|e| invalid("before", e))?;
+    let runs = app.engine.runs(&who, session.as_ref(), before.as_ref(), limit).await?;
+    Ok(Json(Listed { runs: runs.into_iter().map(RunView::from).collect() }))
+}
+
+async fn show(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(run): Path<String>,
+) -> Result<Json<RunView>, Fault> {
+    Ok(Json(app.engine.run(&who, &run_id(&run)?).await?.into()))
+}
+
+#[derive(Serialize)]
+struct StoppedBody {
+    run_id: RunId,
+    outcome: Outcome,
+}
+
+/// Whatever body comes is left unread: there is nothing to say about a stop.
+async fn stop(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(run): Path<String>,
+) -> Result<Json<StoppedBody>, Fault> {
+    let run_id = run_id(&run)?;
+    let outcome = app.engine.stop(&who, &run_id).await?;
+    Ok(Json(StoppedBody { run_id, outcome }))
+}
+
+#[derive(Deserialize)]
+struct EventsQuery {
+    after: Option<String>,
+}
+
+/// The position that a reader holds: `Last-Event-ID` wins, because a browser that comes back repeats the
+/// address with which it first came. `after` is a number or a cursor.
+fn position(headers: &HeaderMap, after: Option<&str>) -> Result<Position, Error> {
+    if let Some(last) = headers.get("last-event-id").filter(|v| !v.is_empty()) {
+        let text = last.to_str().unwrap_or_default();
+        return Cursor::decode(text).map(Position::Cursor);
+    }
+    match after {
+        None | Some("") => Ok(Position::After(0)),
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map(Position::After).map_err(|_| {
+            Error::new(Code::CursorInvalid, "`after` is no number of an event; read the run from the start without it")
+        }),
+        Some(text) => Cursor::decode(text).map(Position::Cursor),
+    }
+}
+
+#[derive(Serialize)]
+struct PageHead {
+    status: &'static str,
+    tail: u64,
+    cursor: Option<String>,
+}
+
+/// A stream, unless the client asks for JSON: then one page of what is there.
+async fn events(
+    State(app): State<App>,
+    Reader(who): Reader,
+    Path(run): Path<String>,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let run = run_id(&run)?;
+    let from = position(&headers, query.after.as_deref())?;
+    let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !accept.contains("application/json") || accept.contains("text/event-stream") {
+        return sse::stream(&app, &who, &run, &from).await;
+    }
+    let (found, events) = app.engine.page(&who, &run, &from).await?;
+    // By hand, so that an event has the same bytes here as in a stream.
+    let mut json = String::from("{\"events\":[");
+    for (n, event) in events.iter().enumerate() {
+        if n > 0 {
+            json.push(',');
+        }
+        wire::push_event(&run, event, &mut json);
+    }
+    json.push_str("],");
+    let head = PageHead {
+        status: found.tail.outcome.map_or("running", Outcome::as_str),
+        tail: found.tail.seq,
+        cursor: events.last().map(|e| wire::cursor(&run, e.seq)),
+    };
+    json.push_str(wire::json(&head).strip_prefix('{').unwrap_or("}"));
+    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], json).into_response())
+}

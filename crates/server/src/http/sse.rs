@@ -1,0 +1,83 @@
+//! A run as Server-Sent Events. Written by hand: the byte form is part of the protocol, and some clients
+//! break on what others ignore (`docs/protocol/native.md` says which).
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use headwater_core::{Principal, RunId};
+use headwater_engine::engine::From as Position;
+use headwater_engine::{Follow, Followed};
+use tokio_util::sync::CancellationToken;
+
+use super::runs::Fault;
+use crate::app::App;
+use crate::wire;
+
+/// One comment line with one line feed. A blank line after it would make some decoders hand out an empty
+/// event, because they remember the last `id:`.
+const HEARTBEAT: &str = ": hb\n";
+
+struct Reading {
+    run: RunId,
+    follow: Follow,
+    stopping: CancellationToken,
+}
+
+/// Streams a run from a position. Where everything was read already and the run is over: 204, which tells
+/// a browser's `EventSource` not to come back.
+pub(super) async fn stream(
+    app: &App,
+    who: &Principal,
+    run: &RunId,
+    from: &Position,
+) -> Result<Response, Fault> {
+    let (found, rest) = app.engine.page(who, run, from).await?;
+    if found.tail.outcome.is_some() && rest.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let follow = app.engine.follow(who, run, from).await?;
+    let stopping = app.engine.tasks().stopping().clone();
+    let reading = Reading { run: run.clone(), follow, stopping };
+    let body = Body::from_stream(stream::unfold(reading, next));
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache, no-transform"),
+        // Proxies of the nginx family would keep the tokens until the answer is whole.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// The next piece of the body; the body ends with the run, or with the server: a client that comes back
+/// with its last cursor loses nothing.
+async fn next(mut reading: Reading) -> Option<(io::Result<Bytes>, Reading)> {
+    let followed = tokio::select! {
+        followed = reading.follow.next() => followed,
+        () = reading.stopping.cancelled() => return None,
+    };
+    let text = match followed {
+        Ok(Followed::Events(events)) => {
+            let mut text = String::with_capacity(events.len() * 256);
+            for event in &events {
+                text.push_str("id: ");
+                text.push_str(&wire::cursor(&reading.run, event.seq));
+                text.push_str("\ndata: ");
+                wire::push_event(&reading.run, event, &mut text);
+                text.push_str("\n\n");
+            }
+            text
+        }
+        Ok(Followed::Heartbeat) => HEARTBEAT.to_owned(),
+        Ok(Followed::End) => return None,
+        Err(error) => {
+            // The body breaks off, so that nobody takes it for whole; a client goes on after its last id.
+            tracing::warn!(run = %reading.run, %error, "a stream breaks off");
+            return Some((Err(io::Error::other(error)), reading));
+        }
+    };
+    Some((Ok(Bytes::from(text)), reading))
+}

@@ -1,0 +1,168 @@
+//! The native protocol's types, spoken over `/ws` and over HTTP alike. `docs/protocol/native.md` is
+//! written from these, and the clients' types are generated from them.
+
+use headwater_core::cursor::Cursor;
+use headwater_core::event::{Event, Seq};
+use headwater_core::run::Run;
+use headwater_core::{Error, MessageId, RunId, SessionId};
+use headwater_engine::StartRun;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/runs` and `start`: what a client asks for.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartBody {
+    /// What the run does: `generate`, `assist` …
+    pub workflow: String,
+    /// What the person says; 1 to 32768 bytes.
+    pub message: String,
+    /// The conversation; made where it is missing.
+    #[serde(default)]
+    pub session_id: Option<SessionId>,
+    /// The client's own name for this turn: sending it twice is sending it once.
+    #[serde(default)]
+    pub message_id: Option<MessageId>,
+    /// Instructions for the model, for workflows that have none of their own; at most 16384 bytes.
+    #[serde(default)]
+    pub system: Option<String>,
+    /// The most tokens to answer with, 1 to 32768.
+    #[serde(default)]
+    pub max_tokens: Option<u32>,
+    /// 0 to 2; 0 is greedy.
+    #[serde(default)]
+    pub temperature: Option<f32>,
+}
+
+impl From<StartBody> for StartRun {
+    fn from(body: StartBody) -> Self {
+        Self {
+            workflow: body.workflow,
+            message: body.message,
+            session: body.session_id,
+            message_id: body.message_id,
+            system: body.system,
+            max_tokens: body.max_tokens,
+            temperature: body.temperature,
+        }
+    }
+}
+
+/// A run that was made, or found under the same message id.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StartedBody {
+    /// The run.
+    pub run_id: RunId,
+    /// Its conversation.
+    pub session_id: SessionId,
+}
+
+/// A run as it is shown.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RunView {
+    /// Its name.
+    pub run_id: RunId,
+    /// Its conversation.
+    pub session_id: SessionId,
+    /// The client's own name for it, where it gave one.
+    pub message_id: Option<MessageId>,
+    /// What it does.
+    pub workflow: String,
+    /// `running`, or how it ended: `completed`, `failed`, `cancelled`, `interrupted`.
+    pub status: &'static str,
+    /// Who answers, once a model has been asked.
+    pub provider: Option<String>,
+    /// Which model answers.
+    pub model: Option<String>,
+    /// Milliseconds since 1970 UTC.
+    pub created_at: i64,
+    /// The last event's number.
+    pub tail: Seq,
+}
+
+impl From<Run> for RunView {
+    fn from(run: Run) -> Self {
+        Self {
+            run_id: run.id,
+            session_id: run.session,
+            message_id: run.message_id,
+            workflow: run.workflow,
+            status: run.tail.outcome.map_or("running", |o| o.as_str()),
+            provider: run.provider,
+            model: run.model,
+            created_at: run.created_at.0,
+            tail: run.tail.seq,
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ErrorView {
+    /// A word of the table in `docs/protocol/native.md`.
+    pub code: &'static str,
+    /// What happened and what to do.
+    pub message: String,
+    /// Whether sending the same again later can succeed.
+    pub retryable: bool,
+}
+
+impl From<Error> for ErrorView {
+    fn from(error: Error) -> Self {
+        Self { code: error.code.as_str(), message: error.message, retryable: error.code.retryable() }
+    }
+}
+
+/// The cursor of an event.
+#[must_use]
+pub fn cursor(run: &RunId, seq: Seq) -> String {
+    Cursor { run: run.clone(), seq }.encode()
+}
+
+/// Writes an event as one line of JSON: `run_id`, then the event's own fields. The same event gives the
+/// same bytes whoever reads it and whenever.
+pub fn push_event(run: &RunId, event: &Event, out: &mut String) {
+    // A run id is letters, digits, `_` and `-`: nothing to escape. An event always is an object.
+    let json = serde_json::to_string(event).unwrap_or_default();
+    out.push_str("{\"run_id\":\"");
+    out.push_str(run.as_str());
+    out.push_str("\",");
+    out.push_str(json.strip_prefix('{').unwrap_or("}"));
+}
+
+/// Any JSON of ours as text.
+#[must_use]
+pub fn json(value: &impl Serialize) -> String {
+    // Only maps with keys that are no strings, or a failing `Serialize`, could fail; we have neither.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_core::Millis;
+    use headwater_core::event::{Body, Source};
+
+    #[test]
+    fn an_event_is_one_line_of_json_with_its_run() {
+        let run = RunId::parse("run_1").unwrap();
+        for (body, rest) in [
+            (Body::Token { text: "a\n\"é\u{2028}".into() }, r#""type":"token","text":"a\n\"é"#),
+            (Body::Retrieved { sources: vec![Source { source: "s".into(), heading: String::new(), score: 0.5 }] }, r#""type":"retrieved""#),
+        ] {
+            let mut line = String::new();
+            push_event(&run, &Event { seq: 7, at: Millis(9), body }, &mut line);
+            assert!(line.starts_with(r#"{"run_id":"run_1","seq":7,"at":9,"#), "{line}");
+            assert!(line.contains(rest), "{line}");
+            assert!(!line.contains('\n'));
+            serde_json::from_str::<serde_json::Value>(&line).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_refused() {
+        let body = r#"{"workflow":"generate","message":"hi","temprature":1}"#;
+        let error = serde_json::from_str::<StartBody>(body).unwrap_err().to_string();
+        assert!(error.contains("temprature"), "{error}");
+    }
+}

@@ -1,0 +1,275 @@
+//! The `chat` dialect of `/ws/chat`: `docs/protocol/chat.md`.
+//!
+//! One answer is shown at a time: turns that are asked for meanwhile are made at once (they are durable,
+//! and the engine answers the turns of a session in order) and shown when their time comes.
+
+mod frames;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use headwater_core::code::{Code, Error};
+use headwater_core::event::{Event, Seq};
+use headwater_core::{RunId, SessionId, limit};
+use headwater_engine::StartRun;
+use headwater_engine::engine::From;
+use serde_json::Value;
+
+use self::frames::{CLIENT_TYPES, ClientFrame, ErrorFrame, ServerFrame, User, word};
+use self::turn::Turn;
+use super::dialect::{Close, Command, Dialect, Frame, Out, Reply, Target};
+use crate::wire::json;
+
+/// The workflow that answers here.
+const WORKFLOW: &str = "assist";
+
+/// One connection of `/ws/chat`.
+#[derive(Debug)]
+pub struct Chat {
+    signed_in: bool,
+    /// Whether token frames repeat the whole answer so far.
+    partial: bool,
+    /// The conversation of a client that names none.
+    session: SessionId,
+    bad_tokens: u32,
+    /// Messages whose runs are being made, oldest first; `true` where a stop came meanwhile.
+    starting: VecDeque<Starting>,
+    /// Runs that are shown later, each with the position to show it after.
+    waiting: VecDeque<(RunId, Seq)>,
+    /// What is shown now.
+    turn: Option<Turn>,
+}
+
+#[derive(Debug)]
+struct Starting {
+    message_id: Option<String>,
+    stop: bool,
+}
+
+impl Chat {
+    /// A fresh connection; `session` is used for messages that name none.
+    #[must_use]
+    pub fn new(session: SessionId, signed_in: bool, partial: bool) -> Self {
+        Self {
+            signed_in,
+            partial,
+            session,
+            bad_tokens: 0,
+            starting: VecDeque::new(),
+            waiting: VecDeque::new(),
+            turn: None,
+        }
+    }
+
+    fn on_message(&mut self, ask: StartRun, out: &mut Out) {
+        if ask.message.trim().is_empty() {
+            return refuse(&Error::new(Code::EmptyMessage, "Message is required"), None, out);
+        }
+        let before = self.starting.len() + self.waiting.len() + usize::from(self.turn.is_some());
+        let message_id = ask.message_id.as_ref().map(|id| id.as_str().to_owned());
+        if before > limit::QUEUED_TURNS {
+            let full = Error::new(
+                Code::QueueFull,
+                format!("{} messages wait for their answers already; wait for one", limit::QUEUED_TURNS),
+            );
+            return refuse(&full, message_id.as_deref(), out);
+        }
+        self.starting.push_back(Starting { message_id, stop: false });
+        out.commands.push(Command::Start { tag: None, ask: Box::new(ask) });
+    }
+
+    fn on_stop(&mut self, run: Option<RunId>, out: &mut Out) {
+        let run = run.or_else(|| self.turn.as_ref().map(|t| t.run.clone()));
+        match (run, self.starting.front_mut()) {
+            (Some(run), _) => out.commands.push(Command::Stop { tag: None, run }),
+            (None, Some(starting)) => starting.stop = true,
+            // It crossed the ending on its way: nothing is left to be stopped.
+            (None, None) => {}
+        }
+    }
+
+    fn on_resume(&mut self, target: Target, after: Seq, out: &mut Out) {
+        // The position is checked, and the newest run found, before its turn comes: see `Following`.
+        let waits = self.waiting.len() + usize::from(self.turn.is_some());
+        if waits > limit::QUEUED_TURNS {
+            let full = Error::new(Code::QueueFull, "as many answers as may wait to be shown already do");
+            return refuse(&full, None, out);
+        }
+        out.commands.push(Command::Follow { tag: None, target, from: From::After(after), whole: true });
+    }
+
+    /// A run is to be shown after `after`, now or when its time comes.
+    fn show(&mut self, run: RunId, after: Seq, out: &mut Out) {
+        if self.turn.as_ref().is_some_and(|t| t.run == run) || self.waiting.iter().any(|(w, _)| *w == run) {
+            return;
+        }
+        self.waiting.push_back((run, after));
+        self.advance(out);
+    }
+
+    fn advance(&mut self, out: &mut Out) {
+        if self.turn.is_none()
+            && let Some((run, after)) = self.waiting.pop_front()
+        {
+            self.turn = Some(Turn::new(run.clone(), after));
+            let (target, from) = (Target::Run(run), From::After(after));
+            out.commands.push(Command::Follow { tag: None, target, from, whole: true });
+        }
+    }
+
+    fn on_following(&mut self, run: RunId, session: SessionId, after: Seq, out: &mut Out) {
+        match &self.turn {
+            Some(turn) if turn.run != run => {
+                // Another answer is being shown: this one is followed anew when its time comes.
+                out.commands.push(Command::Unfollow { run: run.clone() });
+                self.show(run, after, out);
+            }
+            // Resuming what is being shown begins it anew: its log is read from the start once more.
+            Some(_) | None => self.turn = Some(Turn::of(run, session, after)),
+        }
+    }
+
+    /// A run cannot be followed, or not any further. `for_good`: what is shown of it ends here.
+    fn on_lost(&mut self, run: Option<&RunId>, error: &Error, for_good: bool, out: &mut Out) {
+        let code = word(error.code);
+        let frame = ErrorFrame { error: &error.message, code, run_id: run, ..Default::default() };
+        out.frames.push(json(&ServerFrame::Error(frame)));
+        let ends = |turn: &Turn| Some(&turn.run) == run && (for_good || turn.session.is_none());
+        if self.turn.as_ref().is_some_and(ends) {
+            self.turn = None;
+            self.advance(out);
+        }
+    }
+
+    fn read(&mut self, frame: ClientFrame, out: &mut Out) {
+        match frame {
+            ClientFrame::Ping => out.frames.push(json(&ServerFrame::Pong)),
+            ClientFrame::Auth { token, partial } => {
+                self.partial = partial.unwrap_or(self.partial);
+                let token = token.unwrap_or_default();
+                let token = token.strip_prefix("Bearer ").unwrap_or(&token).trim().to_owned();
+                out.commands.push(Command::SignIn { tag: None, token });
+            }
+            _ if !self.signed_in => {
+                refuse(&Error::new(Code::AuthRequired, "Authentication required"), None, out);
+            }
+            ClientFrame::Message { message, session_id, message_id, .. } => {
+                let ask = StartRun {
+                    workflow: WORKFLOW.to_owned(),
+                    message: message.unwrap_or_default(),
+                    session: Some(session_id.unwrap_or_else(|| self.session.clone())),
+                    message_id,
+                    ..StartRun::default()
+                };
+                self.on_message(ask, out);
+            }
+            ClientFrame::Stop { run_id } => self.on_stop(run_id, out),
+            ClientFrame::Resume { session_id, run_id, after } => match (run_id, session_id) {
+                (Some(run), _) => self.on_resume(Target::Run(run), after, out),
+                (None, Some(session)) => self.on_resume(Target::Newest(session), after, out),
+                (None, None) => invalid("`resume` needs `session_id` or `run_id`", out),
+            },
+        }
+    }
+}
+
+impl Dialect for Chat {
+    fn name(&self) -> &'static str {
+        "chat"
+    }
+
+    fn on_frame(&mut self, frame: Frame<'_>, out: &mut Out) {
+        let Frame::Text(text) = frame else {
+            return invalid("frames are text with one JSON object each, not binary", out);
+        };
+        let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else {
+            return invalid("a frame is one JSON object, such as {\"type\":\"ping\"}", out);
+        };
+        match object.get("type").and_then(Value::as_str) {
+            Some(kind) if CLIENT_TYPES.contains(&kind) => {}
+            _ => {
+                let known = CLIENT_TYPES.join(", ");
+                let unknown = Error::new(Code::UnknownType, format!("`type` must be one of {known}"));
+                return refuse(&unknown, None, out);
+            }
+        }
+        match serde_json::from_value(Value::Object(object)) {
+            Ok(frame) => self.read(frame, out),
+            Err(error) => invalid(&format!("a field of the frame is not as it should be: {error}"), out),
+        }
+    }
+
+    fn on_reply(&mut self, reply: Reply, out: &mut Out) {
+        match reply {
+            Reply::SignedIn { who, changed, .. } => {
+                if changed {
+                    self.starting.clear();
+                    self.waiting.clear();
+                    self.turn = None;
+                }
+                self.signed_in = true;
+                self.bad_tokens = 0;
+                let user = User::from(&who);
+                out.frames.push(json(&ServerFrame::AuthSuccess { message: "Authentication successful", user }));
+            }
+            Reply::NotSignedIn { .. } => {
+                out.frames.push(json(&ServerFrame::AuthError { message: "Invalid token" }));
+                self.bad_tokens += 1;
+                if self.bad_tokens >= limit::AUTH_ATTEMPTS {
+                    let code = Code::InvalidToken.close_code();
+                    out.close = Some(Close { code, reason: "too many tokens that are not valid here".into() });
+                }
+            }
+            Reply::Started { started, .. } => {
+                let starting = self.starting.pop_front();
+                match started {
+                    Ok(started) => {
+                        if starting.is_some_and(|s| s.stop) {
+                            out.commands.push(Command::Stop { tag: None, run: started.run.clone() });
+                        }
+                        self.show(started.run, 0, out);
+                    }
+                    Err(error) => refuse(&error, starting.and_then(|s| s.message_id).as_deref(), out),
+                }
+            }
+            Reply::Following { run: Ok((run, after)), .. } => self.on_following(run.id, run.session, after, out),
+            Reply::Following { target, run: Err(error), .. } => match target {
+                Target::Run(run) => self.on_lost(Some(&run), &error, false, out),
+                Target::Newest(_) => self.on_lost(None, &error, false, out),
+            },
+            // How it ended is an event of its log, and shown in its place.
+            Reply::Stopped { outcome: Ok(_), .. } => {}
+            Reply::Stopped { run, outcome: Err(error), .. } => {
+                let (run_id, code) = (Some(&run), word(error.code));
+                let frame = ErrorFrame { error: &error.message, code, run_id, ..Default::default() };
+                out.frames.push(json(&ServerFrame::Error(frame)));
+            }
+            Reply::Lost { run, error } => self.on_lost(Some(&run), &error, true, out),
+            Reply::Listed { .. } => {}
+        }
+    }
+
+    fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
+        let Some(turn) = self.turn.as_mut().filter(|t| t.run == *run) else { return };
+        if turn.show(events, self.partial, &mut out.frames) {
+            self.turn = None;
+            self.advance(out);
+        }
+    }
+
+    fn position(&self, run: &RunId, seq: Seq) -> String {
+        format!("too slow; resume {run} after {seq}")
+    }
+}
+
+fn invalid(what: &str, out: &mut Out) {
+    refuse(&Error::new(Code::InvalidRequest, what), None, out);
+}
+
+fn refuse(error: &Error, message_id: Option<&str>, out: &mut Out) {
+    let frame = ErrorFrame { error: &error.message, code: word(error.code), message_id, ..Default::default() };
+    out.frames.push(json(&ServerFrame::Error(frame)));
+}

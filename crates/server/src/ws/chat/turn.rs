@@ -1,0 +1,148 @@
+//! One answer as the chat dialect shows it: what it has to remember of a run between two frames.
+
+use std::sync::Arc;
+
+use headwater_core::event::{Body, Event, Failure, Outcome, Seq};
+use headwater_core::{RunId, SessionId, limit};
+
+use super::frames::{Complete, Context, ErrorFrame, Metadata, ServerFrame, progress, unfinished};
+use crate::wire::json;
+use crate::ws::merge::{Piece, behind, pieces};
+
+/// The run that is shown at the moment.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub run: RunId,
+    /// Known once the run is followed.
+    pub session: Option<SessionId>,
+    /// The client has seen everything up to here: read, remembered, not shown.
+    muted: Seq,
+    text: String,
+    agent: Option<String>,
+    intent: Option<String>,
+    confidence: Option<f64>,
+    sources: Vec<String>,
+}
+
+impl Turn {
+    pub(super) fn new(run: RunId, after: Seq) -> Self {
+        Self {
+            run,
+            session: None,
+            muted: after,
+            text: String::new(),
+            agent: None,
+            intent: None,
+            confidence: None,
+            sources: Vec::new(),
+        }
+    }
+
+    /// The same, once the run's conversation is known.
+    pub(super) fn of(run: RunId, session: SessionId, after: Seq) -> Self {
+        Self { session: Some(session), ..Self::new(run, after) }
+    }
+
+    /// Shows a batch. Returns whether the run is over.
+    pub(super) fn show(&mut self, events: &[Arc<Event>], partial: bool, frames: &mut Vec<String>) -> bool {
+        let (seen, news) = events.split_at(events.partition_point(|e| e.seq <= self.muted));
+        for event in seen {
+            // The ending is shown again to whoever resumes after it: a resume is always answered.
+            if event.body.is_ending() {
+                frames.push(self.ending(event));
+                return true;
+            }
+            self.remember(&event.body);
+        }
+        // With the whole answer in every frame a long one is quadratic: fewer frames then.
+        let merge = behind(news) || (partial && self.text.len() > limit::MERGE_PARTIAL_ABOVE);
+        for piece in pieces(news, merge) {
+            match piece {
+                Piece::Text { seq, text } => {
+                    self.text.push_str(&text);
+                    let partial_response = if partial { self.text.as_str() } else { "" };
+                    let frame = ServerFrame::Token { token: &text, partial_response, run_id: &self.run, seq };
+                    frames.push(json(&frame));
+                }
+                Piece::Other(event) => {
+                    self.remember(&event.body);
+                    if let Body::StageStarted { stage } = event.body {
+                        let (step, message) = progress(stage);
+                        let frame = ServerFrame::Progress { step, message, run_id: &self.run, seq: event.seq };
+                        frames.push(json(&frame));
+                    }
+                    if event.body.is_ending() {
+                        frames.push(self.ending(event));
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn remember(&mut self, body: &Body) {
+        match body {
+            Body::RunStarted { session_id, .. } => self.session = Some(session_id.clone()),
+            Body::Routed { agent, intent, confidence } => {
+                self.agent = Some(agent.clone());
+                self.intent = Some(intent.clone());
+                self.confidence = Some(*confidence);
+            }
+            Body::Retrieved { sources } => {
+                for source in sources {
+                    if !self.sources.contains(&source.source) {
+                        self.sources.push(source.source.clone());
+                    }
+                }
+            }
+            Body::Token { text } => self.text.push_str(text),
+            // Who answered is told by `/health` and the native protocol; the original has no place for it.
+            Body::StageStarted { .. } | Body::ModelStarted { .. } | Body::RunEnded { .. } => {}
+        }
+    }
+
+    fn ending(&self, event: &Event) -> String {
+        let Body::RunEnded { outcome, error, .. } = &event.body else { return String::new() };
+        match outcome {
+            // A stopped answer is an answer that ended where the person wanted it to.
+            Outcome::Completed | Outcome::Cancelled => self.complete(event.seq, *outcome),
+            Outcome::Failed | Outcome::Interrupted => self.failed(event.seq, *outcome, error.as_ref()),
+        }
+    }
+
+    fn complete(&self, seq: Seq, outcome: Outcome) -> String {
+        let Some(session_id) = &self.session else { return String::new() };
+        let agent = self.agent.as_deref();
+        json(&ServerFrame::Complete(Complete {
+            response: &self.text,
+            session_id,
+            metadata: Metadata {
+                agent,
+                confidence: self.confidence,
+                context: Context {
+                    sources: &self.sources,
+                    classified_intent: self.intent.as_deref(),
+                    confidence: self.confidence,
+                    agent,
+                },
+            },
+            run_id: &self.run,
+            seq,
+            outcome: unfinished(outcome),
+        }))
+    }
+
+    fn failed(&self, seq: Seq, outcome: Outcome, error: Option<&Failure>) -> String {
+        let message = error.map_or("Failed to process message", |e| e.message.as_str());
+        json(&ServerFrame::Error(ErrorFrame {
+            error: message,
+            code: "PROCESSING_ERROR",
+            run_id: Some(&self.run),
+            seq: Some(seq),
+            outcome: unfinished(outcome),
+            partial_response: Some(&self.text),
+            message_id: None,
+        }))
+    }
+}

@@ -1,0 +1,382 @@
+//! One connection: the task that owns a socket's two halves, a dialect and the positions of the runs that
+//! it follows.
+//!
+//! It selects over incoming frames, finished commands, followed runs, the socket's readiness and time, and
+//! never waits for any one of them: ping, stop and the next message are heard while runs stream. Nothing is
+//! queued here but a bounded number of replies and one batch of events; while that batch is being written,
+//! the runs are not read any further.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use headwater_core::code::{Code, Error};
+use headwater_core::event::Seq;
+use headwater_core::{Principal, limit};
+use headwater_engine::{Engine, Follow, Followed};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::commands::{Done, follow, list, start, stop};
+use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
+use super::outbox::Outbox;
+use crate::auth::Auth;
+
+/// What a connection needs of its server.
+pub struct Surroundings {
+    /// Makes, follows and stops runs.
+    pub engine: Engine,
+    /// Knows tokens.
+    pub auth: Arc<Auth>,
+    /// Cancelled when the server is about to stop: the connection ends once nothing streams on it.
+    pub draining: CancellationToken,
+    /// Counts the bytes that the kernel took from this connection.
+    pub written: Arc<AtomicU64>,
+}
+
+/// A followed run.
+struct Viewing {
+    follow: Follow,
+    /// The last event that has left for the client.
+    left: Seq,
+    /// The last event in the outbox.
+    given: Seq,
+}
+
+/// Why a connection ends.
+enum End {
+    /// The client closed, or is gone.
+    Gone,
+    /// We close.
+    Close(Close),
+}
+
+/// See the module.
+pub struct Connection {
+    around: Surroundings,
+    who: Option<Principal>,
+    dialect: Box<dyn Dialect>,
+    out: Out,
+    outbox: Outbox,
+    views: Vec<Viewing>,
+    /// Which of the views is asked first; moves on, so that none waits for another.
+    turn: usize,
+    /// Runs are made one after the other, in the order in which they were asked for.
+    starts: VecDeque<BoxFuture<'static, Reply>>,
+    busy: FuturesUnordered<BoxFuture<'static, Done>>,
+    opened: Instant,
+    heard: Instant,
+    pinged: Instant,
+}
+
+impl Connection {
+    /// A connection that speaks this dialect; `who` where the handshake carried a good token.
+    pub fn new(around: Surroundings, who: Option<Principal>, dialect: Box<dyn Dialect>) -> Self {
+        let now = Instant::now();
+        Self {
+            outbox: Outbox::new(Arc::clone(&around.written)),
+            around,
+            who,
+            dialect,
+            out: Out::default(),
+            views: Vec::new(),
+            turn: 0,
+            starts: VecDeque::new(),
+            busy: FuturesUnordered::new(),
+            opened: now,
+            heard: now,
+            pinged: now,
+        }
+    }
+
+    /// Serves the connection until it ends.
+    pub async fn serve(mut self, socket: WebSocket) {
+        let (mut sink, mut stream) = socket.split();
+        let end = self.until_end(&mut sink, &mut stream).await;
+        // From here on nobody is watching.
+        self.views.clear();
+        let name = self.dialect.name();
+        match end {
+            End::Gone => tracing::debug!(dialect = name, "the client left"),
+            End::Close(close) => {
+                tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
+                let frame = CloseFrame { code: close.code, reason: close.reason.into() };
+                let goodbye = async {
+                    if sink.send(Message::Close(Some(frame))).await.is_ok() {
+                        // Until the client's own close frame, so that ours is not overtaken by a reset.
+                        while let Some(Ok(_)) = stream.next().await {}
+                    }
+                };
+                let _ = tokio::time::timeout(limit::CLOSE_TIME, goodbye).await;
+            }
+        }
+    }
+
+    async fn until_end(
+        &mut self,
+        sink: &mut SplitSink<WebSocket, Message>,
+        stream: &mut SplitStream<WebSocket>,
+    ) -> End {
+        let stopping = self.around.engine.tasks().stopping().clone();
+        let draining = self.around.draining.clone();
+        loop {
+            if let Some(end) = self.settle() {
+                // What was said before the end is still said, if it leaves at once.
+                if !self.outbox.is_empty() {
+                    let flush = poll_fn(|cx| self.outbox.poll_write(cx, Pin::new(sink)));
+                    let _ = tokio::time::timeout(limit::CLOSE_TIME, flush).await;
+                }
+                return end;
+            }
+            if draining.is_cancelled() && self.idle() {
+                return End::Close(stopping_close());
+            }
+            let now = Instant::now();
+            if let Some(end) = self.overdue(now) {
+                return end;
+            }
+            let wake = self.wake_at(now);
+            let hears = self.busy.len() + self.starts.len() < limit::COMMANDS;
+            let (outbox, views, turn) = (&mut self.outbox, &mut self.views, &mut self.turn);
+            let (writes, reads) = (!outbox.is_empty(), outbox.is_empty() && !views.is_empty());
+            tokio::select! {
+                frame = stream.next(), if hears => match self.on_message(frame) {
+                    Some(end) => return end,
+                    None => continue,
+                },
+                written = poll_fn(|cx| outbox.poll_write(cx, Pin::new(sink))), if writes => {
+                    if written.is_err() {
+                        return End::Gone;
+                    }
+                    for view in &mut self.views {
+                        view.left = view.given;
+                    }
+                }
+                done = self.busy.next(), if !self.busy.is_empty() => {
+                    if let Some(done) = done {
+                        self.on_done(done);
+                    }
+                }
+                reply = poll_fn(|cx| poll_first(&mut self.starts, cx)), if !self.starts.is_empty() => {
+                    self.starts.pop_front();
+                    self.dialect.on_reply(reply, &mut self.out);
+                }
+                (at, followed) = poll_fn(|cx| poll_views(views, turn, cx)), if reads => self.on_followed(at, followed),
+                () = sleep_until(wake) => {}
+                () = draining.cancelled(), if !draining.is_cancelled() => {}
+                () = stopping.cancelled() => return End::Close(stopping_close()),
+            }
+        }
+    }
+
+    /// Carries out what the dialect decided, until it decides nothing more.
+    fn settle(&mut self) -> Option<End> {
+        loop {
+            let commands = std::mem::take(&mut self.out.commands);
+            for frame in self.out.frames.drain(..) {
+                self.outbox.reply(Message::Text(frame.into()));
+            }
+            if let Some(close) = self.out.close.take() {
+                return Some(End::Close(close));
+            }
+            if self.outbox.overflows() {
+                let reason = "more is asked than is read".to_owned();
+                return Some(End::Close(Close { code: Code::SlowViewer.close_code(), reason }));
+            }
+            if commands.is_empty() {
+                return None;
+            }
+            for command in commands {
+                self.carry_out(command);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        if let Command::SignIn { tag, token } = command {
+            let reply = match self.around.auth.principal_of(&token) {
+                Ok(who) => {
+                    let changed = self.who.as_ref().is_some_and(|before| before.user != who.user);
+                    if changed {
+                        self.views.clear();
+                        self.busy.clear();
+                        self.starts.clear();
+                    }
+                    self.who = Some(who.clone());
+                    Reply::SignedIn { tag, who, changed }
+                }
+                Err(error) => Reply::NotSignedIn { tag, error },
+            };
+            return self.dialect.on_reply(reply, &mut self.out);
+        }
+        let (engine, Some(who)) = (self.around.engine.clone(), self.who.clone()) else {
+            return; // A dialect asks for nothing on behalf of nobody.
+        };
+        match command {
+            Command::SignIn { .. } => {}
+            Command::Start { tag, ask } => self.starts.push_back(start(engine, who, tag, *ask).boxed()),
+            Command::Unfollow { run } => self.views.retain(|v| v.follow.run() != &run),
+            Command::Follow { tag, target, .. } if self.views.len() >= limit::FOLLOWS => {
+                let most = limit::FOLLOWS;
+                let error = Error::new(Code::QueueFull, format!("{most} runs are followed on this connection already; unfollow one"));
+                self.dialect.on_reply(Reply::Following { tag, target, run: Err(error) }, &mut self.out);
+            }
+            Command::Follow { tag, target, from, whole } => {
+                self.busy.push(follow(engine, who, tag, target, from, whole).boxed());
+            }
+            Command::Stop { tag, run } => self.busy.push(stop(engine, who, tag, run).boxed()),
+            Command::List { tag, session, before, limit } => {
+                self.busy.push(list(engine, who, tag, session, before, limit).boxed());
+            }
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Reply(reply) => self.dialect.on_reply(reply, &mut self.out),
+            Done::Follow { reply, follow } => {
+                // Following what is followed already begins anew from the position that was asked for.
+                self.views.retain(|v| v.follow.run() != follow.run());
+                let at = follow.cursor();
+                self.views.push(Viewing { follow: *follow, left: at, given: at });
+                self.dialect.on_reply(reply, &mut self.out);
+            }
+        }
+    }
+
+    fn on_followed(&mut self, at: usize, followed: Result<Followed, Error>) {
+        let Some(view) = self.views.get_mut(at) else { return };
+        let run = view.follow.run().clone();
+        match followed {
+            Ok(Followed::Events(events)) => {
+                view.given = view.follow.cursor();
+                self.dialect.on_events(&run, &events, &mut self.out);
+                self.outbox.events(self.out.frames.drain(..));
+            }
+            Ok(Followed::Heartbeat) => self.dialect.on_heartbeat(&run, &mut self.out),
+            Ok(Followed::End) => drop(self.views.remove(at)),
+            Err(error) => {
+                self.views.remove(at);
+                self.dialect.on_reply(Reply::Lost { run, error }, &mut self.out);
+            }
+        }
+    }
+
+    fn on_message(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<End> {
+        let message = match message {
+            None | Some(Ok(Message::Close(_))) => return Some(End::Gone),
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return Some(broken(error)),
+        };
+        self.heard = Instant::now();
+        let frame = match &message {
+            Message::Text(text) => Frame::Text(text.as_str()),
+            Message::Binary(bytes) => Frame::Binary(bytes),
+            // Pings are answered by the library.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return None,
+        };
+        let length = match frame {
+            Frame::Text(text) => text.len(),
+            Frame::Binary(bytes) => bytes.len(),
+        };
+        if self.who.is_none() && length > limit::WS_MESSAGE_BYTES_BEFORE_AUTH {
+            let most = limit::WS_MESSAGE_BYTES_BEFORE_AUTH;
+            let reason = format!("before sign-in a frame may have at most {most} bytes");
+            return Some(End::Close(Close { code: Code::TooLarge.close_code(), reason }));
+        }
+        self.dialect.on_frame(frame, &mut self.out);
+        None
+    }
+
+    fn idle(&self) -> bool {
+        self.views.is_empty() && self.busy.is_empty() && self.starts.is_empty() && self.outbox.is_empty()
+    }
+
+    /// What took too long.
+    fn overdue(&mut self, now: Instant) -> Option<End> {
+        if self.who.is_none() && now >= self.opened + limit::AUTH_DEADLINE {
+            let code = Code::AuthRequired.close_code();
+            return Some(End::Close(Close { code, reason: "nobody signed in on this connection".into() }));
+        }
+        if self.outbox.stalled(now) {
+            // The run whose events wait, or any: where its client goes on.
+            let view = self.views.iter().find(|v| v.left < v.given).or(self.views.first());
+            let reason = view.map_or_else(
+                || "nothing could be written for too long".to_owned(),
+                |v| self.dialect.position(v.follow.run(), v.left),
+            );
+            self.outbox.clear();
+            return Some(End::Close(Close { code: Code::SlowViewer.close_code(), reason }));
+        }
+        // While something waits to be written, a pong waits behind it: the stall rule covers that.
+        if self.outbox.is_empty() && now >= self.heard + limit::PONG_DEADLINE {
+            return Some(End::Gone);
+        }
+        if now >= self.heard.max(self.pinged) + limit::PING_EVERY {
+            self.pinged = now;
+            self.outbox.reply(Message::Ping(Vec::new().into()));
+        }
+        None
+    }
+
+    fn wake_at(&mut self, now: Instant) -> Instant {
+        let mut wake = self.heard.max(self.pinged) + limit::PING_EVERY;
+        wake = wake.min((self.heard + limit::PONG_DEADLINE).max(now + limit::CLOSE_TIME));
+        if self.who.is_none() {
+            wake = wake.min(self.opened + limit::AUTH_DEADLINE);
+        }
+        self.outbox.look_at(now).map_or(wake, |look| wake.min(look))
+    }
+}
+
+/// The first start alone makes progress; those behind it wait for it.
+fn poll_first(starts: &mut VecDeque<BoxFuture<'static, Reply>>, cx: &mut Context<'_>) -> Poll<Reply> {
+    starts.front_mut().map_or(Poll::Pending, |start| start.poll_unpin(cx))
+}
+
+/// The next thing of any followed run; whoever was served is asked last the next time.
+fn poll_views(
+    views: &mut [Viewing],
+    turn: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<(usize, Result<Followed, Error>)> {
+    for step in 0..views.len() {
+        let at = (*turn + step) % views.len();
+        // Cancel-safe: a future that is dropped here goes on where it was.
+        let next = std::pin::pin!(views[at].follow.next());
+        if let Poll::Ready(followed) = next.poll(cx) {
+            *turn = at + 1;
+            return Poll::Ready((at, followed));
+        }
+    }
+    Poll::Pending
+}
+
+fn stopping_close() -> Close {
+    Close { code: Code::Draining.close_code(), reason: "this server is about to stop; connect again".into() }
+}
+
+/// A frame that cannot be read ends the connection; the client is told why.
+fn broken(error: axum::Error) -> End {
+    use axum::extract::ws::close_code;
+    let text = error.to_string();
+    let close = |code, reason: &str| End::Close(Close { code, reason: reason.to_owned() });
+    if text.contains("too long") || text.contains("too big") || text.contains("too large") {
+        return close(Code::TooLarge.close_code(), "a frame is longer than a frame may be");
+    }
+    if text.to_lowercase().contains("utf-8") {
+        return close(close_code::INVALID, "text that is no UTF-8");
+    }
+    if text.contains("protocol") {
+        return close(close_code::PROTOCOL, "not a WebSocket frame as RFC 6455 wants it");
+    }
+    End::Gone
+}
+

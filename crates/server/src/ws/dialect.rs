@@ -1,0 +1,191 @@
+//! What a dialect is: the protocol spoken on a connection, as a pure codec.
+//!
+//! A dialect turns frames into [`Command`]s and a run's events into frames. It sees neither a socket, nor
+//! the clock, nor the engine; [`super::connection`] carries out what it decides and tells it what came of
+//! it. All of its answers go into the caller's [`Out`].
+
+use std::sync::Arc;
+
+use headwater_core::event::{Event, Outcome, Seq};
+use headwater_core::run::Run;
+use headwater_core::{Error, Principal, RunId, SessionId};
+use headwater_engine::{StartRun, Started, engine::From};
+
+/// One frame of a client.
+#[derive(Debug, Clone, Copy)]
+pub enum Frame<'a> {
+    /// Text, at most `limit::WS_MESSAGE_BYTES`.
+    Text(&'a str),
+    /// Bytes, as many.
+    Binary(&'a [u8]),
+}
+
+/// A client's own name for what it asks, given back with the answer; empty where it gave none. In the
+/// native protocol it is the JSON of `id`.
+pub type Tag = Option<Arc<str>>;
+
+/// Which run is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Run(RunId),
+    /// The newest of a session.
+    Newest(SessionId),
+}
+
+/// What a client wants done.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Find out whose token this is. Carried out before the next frame is read.
+    SignIn {
+        /// Comes back with the reply.
+        tag: Tag,
+        /// Without `Bearer `.
+        token: String,
+    },
+    /// Make a run. Carried out in the order in which they were asked.
+    Start {
+        /// Comes back with the reply.
+        tag: Tag,
+        /// What is asked.
+        ask: Box<StartRun>,
+    },
+    /// Hand out a run's events from a position on.
+    Follow {
+        /// Comes back with the reply.
+        tag: Tag,
+        /// Which run.
+        target: Target,
+        /// After which event; checked against the log.
+        from: From,
+        /// Hand out the log from its beginning all the same: the dialect needs what stands before the
+        /// position to encode what stands after it.
+        whole: bool,
+    },
+    /// Stop handing out a run's events; the run goes on.
+    Unfollow {
+        /// Which run.
+        run: RunId,
+    },
+    /// Stop a run.
+    Stop {
+        /// Comes back with the reply.
+        tag: Tag,
+        /// Which run.
+        run: RunId,
+    },
+    /// List runs, newest first.
+    List {
+        /// Comes back with the reply.
+        tag: Tag,
+        /// Of this session only.
+        session: Option<SessionId>,
+        /// Older than this one only.
+        before: Option<RunId>,
+        /// The most.
+        limit: usize,
+    },
+}
+
+/// What came of a command.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The token is good.
+    SignedIn {
+        /// As it was given.
+        tag: Tag,
+        /// Whose it is.
+        who: Principal,
+        /// Somebody else was signed in before: nothing of his is followed any more.
+        changed: bool,
+    },
+    /// The token is not good here; who was signed in before still is.
+    NotSignedIn {
+        /// As it was given.
+        tag: Tag,
+        /// Why.
+        error: Error,
+    },
+    /// Of [`Command::Start`].
+    Started {
+        /// As it was given.
+        tag: Tag,
+        /// The run.
+        started: Result<Started, Error>,
+    },
+    /// Of [`Command::Follow`].
+    Following {
+        /// As it was given.
+        tag: Tag,
+        /// As it was given.
+        target: Target,
+        /// The run, and after which event it is followed.
+        run: Result<(Run, Seq), Error>,
+    },
+    /// Of [`Command::Stop`].
+    Stopped {
+        /// As it was given.
+        tag: Tag,
+        /// As it was given.
+        run: RunId,
+        /// How the run ended; nothing follows that ending.
+        outcome: Result<Outcome, Error>,
+    },
+    /// Of [`Command::List`].
+    Listed {
+        /// As it was given.
+        tag: Tag,
+        /// Newest first.
+        runs: Result<Vec<Run>, Error>,
+    },
+    /// Following came to a bad end: the log cannot be read any further for now.
+    Lost {
+        /// Which run.
+        run: RunId,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// Why a connection is closed by us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// As in RFC 6455 or `core/code.rs`.
+    pub code: u16,
+    /// At most 123 bytes.
+    pub reason: String,
+}
+
+/// Where a dialect puts its answers; emptied by the connection after every call.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// To be sent, in order.
+    pub frames: Vec<String>,
+    /// To be carried out, in order.
+    pub commands: Vec<Command>,
+    /// Close the connection after the frames.
+    pub close: Option<Close>,
+}
+
+/// A protocol; see the module.
+pub trait Dialect: Send {
+    /// Its name, for logs and metrics.
+    fn name(&self) -> &'static str;
+
+    /// A frame came in.
+    fn on_frame(&mut self, frame: Frame<'_>, out: &mut Out);
+
+    /// A command was carried out.
+    fn on_reply(&mut self, reply: Reply, out: &mut Out);
+
+    /// The next events of a followed run, in order, none twice: all that there are, up to a batch. More
+    /// than `limit::MERGE_ABOVE` tokens mean that this viewer is behind; a dialect whose frames may merge
+    /// then merges.
+    fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out);
+
+    /// Nothing happened in a followed run for `limit::HEARTBEAT`.
+    fn on_heartbeat(&mut self, _run: &RunId, _out: &mut Out) {}
+
+    /// How a client that is cut off is told where to go on, at most 123 bytes.
+    fn position(&self, run: &RunId, seq: Seq) -> String;
+}

@@ -1,0 +1,184 @@
+//! Runs, their logs and their sessions, in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use headwater_core::event::{Event, Outcome, Seq, Term};
+use headwater_core::port::provider::Role;
+use headwater_core::port::store::{AppendError, Batch, Created, NewRun, ReadError, StoreError};
+use headwater_core::run::{Message, Run, Tail};
+use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
+
+use crate::rules::{self, Page};
+
+/// Every run, in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    runs: Vec<Logged>,
+    by_id: HashMap<RunId, usize>,
+    sessions: HashMap<(UserId, SessionId), Session>,
+}
+
+#[derive(Debug)]
+struct Logged {
+    run: Run,
+    fingerprint: String,
+    events: Vec<Arc<Event>>,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    lines: Vec<Line>,
+    by_message: HashMap<MessageId, usize>,
+}
+
+#[derive(Debug)]
+struct Line {
+    role: Role,
+    content: String,
+    run: usize,
+    at: Millis,
+}
+
+impl Logs {
+    pub(super) fn create(&mut self, new: NewRun) -> Result<Created, StoreError> {
+        let key = (new.owner.clone(), new.session.clone());
+        let before = new.message_id.as_ref().and_then(|m| self.sessions.get(&key)?.by_message.get(m));
+        if let Some(logged) = before.and_then(|index| self.runs.get(*index)) {
+            let same = logged.fingerprint == new.fingerprint;
+            return Ok(if same { Created::Joined(logged.run.clone()) } else { Created::Reused });
+        }
+        if self.by_id.contains_key(&new.id) {
+            return Err(StoreError(format!("there is a run {} already", new.id)));
+        }
+        let index = self.runs.len();
+        let session = self.sessions.entry(key).or_default();
+        session.lines.push(Line { role: Role::User, content: new.message, run: index, at: new.at });
+        if let Some(message) = &new.message_id {
+            session.by_message.insert(message.clone(), index);
+        }
+        let run = Run {
+            id: new.id.clone(),
+            owner: new.owner,
+            session: new.session,
+            message_id: new.message_id,
+            workflow: new.workflow,
+            provider: None,
+            model: None,
+            created_at: new.at,
+            tail: Tail { seq: 0, term: 1, outcome: None },
+        };
+        self.by_id.insert(new.id, index);
+        self.runs.push(Logged { run: run.clone(), fingerprint: new.fingerprint, events: Vec::new() });
+        Ok(Created::New(run))
+    }
+
+    pub(super) fn append(&mut self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError> {
+        let index = *self.by_id.get(run).ok_or(AppendError::Conflict)?;
+        let logged = self.runs.get_mut(index).ok_or(AppendError::Conflict)?;
+        rules::admit(logged.run.tail, term, &batch)?;
+        if let Some((provider, model)) = batch.answered_by() {
+            logged.run.provider = Some(provider.to_owned());
+            logged.run.model = Some(model.to_owned());
+        }
+        logged.run.tail.outcome = batch.outcome();
+        if let Some(last) = batch.events.last() {
+            logged.run.tail.seq = last.seq;
+            let session = self.sessions.get_mut(&(logged.run.owner.clone(), logged.run.session.clone()));
+            if let (Some(content), Some(session)) = (batch.answer, session) {
+                session.lines.push(Line { role: Role::Assistant, content, run: index, at: last.at });
+            }
+        }
+        logged.events.extend(batch.events);
+        Ok(())
+    }
+
+    fn find(&self, run: &RunId) -> Option<&Logged> {
+        self.runs.get(*self.by_id.get(run)?)
+    }
+
+    pub(super) fn read(
+        &self,
+        run: &RunId,
+        from: Seq,
+        events: usize,
+        bytes: usize,
+    ) -> Result<Vec<Arc<Event>>, ReadError> {
+        let log = &self.find(run).ok_or(ReadError::NotFound)?.events;
+        // Event n stands at n - 1.
+        let skip = usize::try_from(from.max(1) - 1).unwrap_or(usize::MAX);
+        let mut page = Page::new(events, bytes);
+        for event in log.iter().skip(skip) {
+            page.take(Arc::clone(event));
+            if page.is_full() {
+                break;
+            }
+        }
+        Ok(page.into_events())
+    }
+
+    pub(super) fn tail(&self, run: &RunId) -> Result<Tail, ReadError> {
+        self.find(run).map(|logged| logged.run.tail).ok_or(ReadError::NotFound)
+    }
+
+    pub(super) fn take_over(&mut self, run: &RunId) -> Result<Tail, ReadError> {
+        let index = self.by_id.get(run).ok_or(ReadError::NotFound)?;
+        let logged = self.runs.get_mut(*index).ok_or(ReadError::NotFound)?;
+        logged.run.tail.term += 1;
+        Ok(logged.run.tail)
+    }
+
+    pub(super) fn run(&self, owner: &UserId, run: &RunId) -> Option<Run> {
+        self.find(run).map(|logged| &logged.run).filter(|run| run.owner == *owner).cloned()
+    }
+
+    pub(super) fn runs(
+        &self,
+        owner: &UserId,
+        session: Option<&SessionId>,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Vec<Run> {
+        let end = match before {
+            None => self.runs.len(),
+            Some(before) => match self.by_id.get(before) {
+                Some(index) if self.runs.get(*index).is_some_and(|l| l.run.owner == *owner) => *index,
+                _ => return Vec::new(),
+            },
+        };
+        let mine = self
+            .runs
+            .iter()
+            .take(end)
+            .rev()
+            .map(|logged| &logged.run)
+            .filter(|run| run.owner == *owner && session.is_none_or(|session| run.session == *session));
+        mine.take(limit).cloned().collect()
+    }
+
+    pub(super) fn history(&self, owner: &UserId, session: &SessionId, limit: usize) -> Vec<Message> {
+        let Some(session) = self.sessions.get(&(owner.clone(), session.clone())) else { return Vec::new() };
+        let skip = session.lines.len().saturating_sub(limit);
+        session
+            .lines
+            .iter()
+            .skip(skip)
+            .filter_map(|line| {
+                let run = &self.runs.get(line.run)?.run;
+                let (id, outcome): (RunId, Option<Outcome>) = (run.id.clone(), run.tail.outcome);
+                Some(Message {
+                    role: line.role,
+                    content: line.content.clone(),
+                    run: id,
+                    outcome,
+                    at: line.at,
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn live(&self) -> Vec<Run> {
+        let live = self.runs.iter().map(|logged| &logged.run).filter(|run| run.tail.outcome.is_none());
+        live.cloned().collect()
+    }
+}

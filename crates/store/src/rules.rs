@@ -1,0 +1,81 @@
+//! What both stores decide alike: whether a batch may be appended, and how much of a log a read takes.
+
+use std::sync::Arc;
+
+use headwater_core::event::{Body, Event, Term};
+use headwater_core::port::store::{AppendError, Batch, StoreError};
+use headwater_core::run::Tail;
+
+/// Whether a log that stands at `tail` takes this batch of an owner in `term`.
+///
+/// The fence comes first: an owner that lost the run learns that, and not how the run went on.
+pub(crate) fn admit(tail: Tail, term: Term, batch: &Batch) -> Result<(), AppendError> {
+    if term != tail.term {
+        return Err(AppendError::StaleTerm);
+    }
+    if tail.outcome.is_some() {
+        return Err(AppendError::Ended);
+    }
+    let Some((last, before)) = batch.events.split_last() else { return Err(AppendError::Conflict) };
+    if before.iter().any(|event| event.body.is_ending()) {
+        return Err(AppendError::Ended);
+    }
+    let contiguous = (tail.seq + 1..).zip(&batch.events).all(|(seq, event)| event.seq == seq);
+    if !contiguous || (batch.answer.is_some() && !last.body.is_ending()) {
+        return Err(AppendError::Conflict);
+    }
+    batch.events.iter().try_for_each(|event| storable(event)).map_err(AppendError::Backend)
+}
+
+/// JSON has no word for a number that is none: stored, it could never be read again.
+fn storable(event: &Event) -> Result<(), StoreError> {
+    let finite = match &event.body {
+        Body::Routed { confidence, .. } => confidence.is_finite(),
+        Body::Retrieved { sources } => sources.iter().all(|source| source.score.is_finite()),
+        _ => true,
+    };
+    if finite {
+        Ok(())
+    } else {
+        Err(StoreError(format!("event {} has a score that is no number", event.seq)))
+    }
+}
+
+/// Takes events until a read has what it was asked for.
+#[derive(Debug)]
+pub(crate) struct Page {
+    events: Vec<Arc<Event>>,
+    most: usize,
+    bytes_left: usize,
+    full: bool,
+}
+
+impl Page {
+    /// A page of at most `events` events. The first fits whatever it weighs; the others must stay within
+    /// `bytes` together with it.
+    pub(crate) fn new(events: usize, bytes: usize) -> Self {
+        Self { events: Vec::new(), most: events, bytes_left: bytes, full: events == 0 }
+    }
+
+    /// Takes the next event, unless the page is full.
+    pub(crate) fn take(&mut self, event: Arc<Event>) {
+        let weight = event.body.weight();
+        if self.full || (!self.events.is_empty() && weight > self.bytes_left) {
+            self.full = true;
+            return;
+        }
+        self.bytes_left = self.bytes_left.saturating_sub(weight);
+        self.events.push(event);
+        self.full = self.events.len() >= self.most;
+    }
+
+    /// Whether nothing more is wanted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// What was taken, in order.
+    pub(crate) fn into_events(self) -> Vec<Arc<Event>> {
+        self.events
+    }
+}

@@ -1,0 +1,114 @@
+//! Every statement, in one place. The tables are explained in `schema/`.
+
+// ── runs and sessions ────────────────────────────────────────────────────────────────────────────
+
+pub(super) const SESSION: &str = "SELECT ordinal FROM sessions WHERE owner = ?1 AND id = ?2";
+pub(super) const NEW_SESSION: &str = "INSERT INTO sessions (owner, id, created_at) VALUES (?1, ?2, ?3)";
+pub(super) const TURN: &str = "SELECT id, fingerprint FROM runs WHERE session = ?1 AND message_id = ?2";
+pub(super) const NEW_RUN: &str = "
+    INSERT INTO runs (id, owner, session, message_id, fingerprint, workflow, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+pub(super) const NEW_MESSAGE: &str = "
+    INSERT INTO messages (session, run, role, content, checksum, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// The columns that make a run, in the order in which `runs::run_of` reads them.
+macro_rules! runs {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.owner, s.id, r.message_id, r.workflow, r.provider, r.model, r.created_at,
+                    r.tail, r.term, r.outcome
+             FROM runs r JOIN sessions s ON s.ordinal = r.session ",
+            $rest
+        )
+    };
+}
+pub(super) const RUN: &str = runs!("WHERE r.id = ?1");
+pub(super) const OWNERS_RUN: &str = runs!("WHERE r.id = ?1 AND r.owner = ?2");
+pub(super) const LIVE: &str = runs!("WHERE r.outcome IS NULL ORDER BY r.ordinal");
+pub(super) const ORDINAL: &str = "SELECT ordinal FROM runs WHERE id = ?1 AND owner = ?2";
+pub(super) const OWNERS_RUNS: &str =
+    runs!("WHERE r.owner = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
+pub(super) const SESSIONS_RUNS: &str =
+    runs!("WHERE r.session = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
+pub(super) const HISTORY: &str = "
+    SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
+    FROM messages m JOIN runs r ON r.ordinal = m.run
+    WHERE m.session = ?1 ORDER BY m.ordinal DESC LIMIT ?2";
+
+// ── logs ─────────────────────────────────────────────────────────────────────────────────────────
+
+pub(super) const LOG: &str = "SELECT ordinal, session, tail, term, outcome FROM runs WHERE id = ?1";
+pub(super) const NEW_BATCH: &str = "
+    INSERT INTO batches (run, first_seq, last_seq, version, checksum, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub(super) const MOVE_TAIL: &str = "
+    UPDATE runs SET tail = ?2, outcome = ?3, provider = coalesce(?4, provider), model = coalesce(?5, model)
+    WHERE ordinal = ?1";
+pub(super) const BATCHES: &str = "
+    SELECT first_seq, last_seq, version, checksum, payload FROM batches
+    WHERE run = ?1 AND last_seq >= ?2 ORDER BY last_seq";
+pub(super) const TAKE_OVER: &str = "
+    UPDATE runs SET term = term + 1 WHERE id = ?1 RETURNING ordinal, session, tail, term, outcome";
+
+// ── users ────────────────────────────────────────────────────────────────────────────────────────
+
+pub(super) const NEW_USER: &str = "
+    INSERT INTO users (id, email, name, password_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub(super) const USER_BY_EMAIL: &str =
+    "SELECT id, email, name, password_hash, created_at FROM users WHERE email = ?1";
+pub(super) const USER: &str = "SELECT id, email, name, password_hash, created_at FROM users WHERE id = ?1";
+
+// ── documents ────────────────────────────────────────────────────────────────────────────────────
+
+pub(super) const DOCUMENT: &str = "
+    SELECT ordinal, digest, first_indexed, chunks FROM documents WHERE owner = ?1 AND source = ?2";
+pub(super) const DOCUMENTS: &str = "
+    SELECT id, source, document_type, digest, chunks, first_indexed, last_indexed
+    FROM documents WHERE owner IN ('', ?1) ORDER BY source, owner";
+pub(super) const NEW_DOCUMENT: &str = "
+    INSERT INTO documents (id, owner, source, document_type, digest, embedder, chunks, first_indexed, last_indexed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+pub(super) const NEW_CHUNK: &str =
+    "INSERT INTO chunks (document, position, heading, content) VALUES (?1, ?2, ?3, ?4)";
+pub(super) const NEW_WORDS: &str = "INSERT INTO words (rowid, heading, content) VALUES (?1, ?2, ?3)";
+pub(super) const NEW_VECTOR: &str = "INSERT INTO vectors (chunk, document, vector) VALUES (?1, ?2, ?3)";
+/// What goes with a document, in an order that the foreign keys permit.
+pub(super) const REMOVE_DOCUMENT: [&str; 4] = [
+    "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE document = ?1)",
+    "DELETE FROM vectors WHERE document = ?1",
+    "DELETE FROM chunks WHERE document = ?1",
+    "DELETE FROM documents WHERE ordinal = ?1",
+];
+
+pub(super) const BY_WORDS: &str = "
+    SELECT words.rowid, -bm25(words) AS score
+    FROM words JOIN chunks c ON c.id = words.rowid JOIN documents d ON d.ordinal = c.document
+    WHERE words MATCH ?1 AND d.owner IN ('', ?2)
+      AND (?3 IS NULL OR d.document_type = ?3) AND (?4 IS NULL OR d.source = ?4)
+    ORDER BY score DESC, words.rowid LIMIT ?5";
+pub(super) const BY_MEANING: &str = "
+    SELECT v.chunk, v.vector FROM documents d JOIN vectors v ON v.document = d.ordinal
+    WHERE d.embedder = ?1 AND d.owner IN ('', ?2)
+      AND (?3 IS NULL OR d.document_type = ?3) AND (?4 IS NULL OR d.source = ?4)";
+pub(super) const HIT: &str = "
+    SELECT d.id, d.source, d.document_type, c.position, c.heading, c.content, d.last_indexed, d.embedder, v.vector
+    FROM chunks c JOIN documents d ON d.ordinal = c.document LEFT JOIN vectors v ON v.chunk = c.id
+    WHERE c.id = ?1";
+
+// ── the file ─────────────────────────────────────────────────────────────────────────────────────
+
+pub(super) const READABLE: &str = "SELECT checks FROM readiness";
+pub(super) const WRITABLE: &str = "UPDATE readiness SET checks = checks + 1";
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(super) const SNAPSHOT: &str = "BEGIN DEFERRED";
+pub(super) const COMMIT: &str = "COMMIT";
+pub(super) const ROLLBACK: &str = "ROLLBACK";
+pub(super) const SAVE: &str = "SAVEPOINT job";
+pub(super) const KEEP: &str = "RELEASE job";
+pub(super) const UNDO: &str = "ROLLBACK TO job";
+/// Says how many pages the write-ahead log has, and does nothing.
+pub(super) const WAL_PAGES: &str = "PRAGMA wal_checkpoint(NOOP)";
+/// Copies what no reader needs into the database; waits for nobody.
+pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// Copies everything, and begins the write-ahead log anew; waits for readers.
+pub(super) const CHECKPOINT_WHOLE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";

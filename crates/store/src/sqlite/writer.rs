@@ -1,0 +1,237 @@
+//! The one thread that writes: it takes what waits, commits it together, and answers afterwards.
+//!
+//! A sync costs the same for one append as for two hundred. While one commit syncs, the next group
+//! gathers in the queue; so the busier the store, the larger the groups, and nobody waits for a timer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use headwater_core::limit;
+use headwater_core::port::store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::fault::Fault;
+use super::open::{self, Durability};
+use super::sql;
+
+/// Pages of write-ahead log after which it is copied into the database: reading stays fast.
+const CHECKPOINT_AT: i64 = 1_000;
+/// Pages after which the writer waits for readers, so that it can begin the log anew: it stays bounded
+/// (16 MiB) however readers come and go.
+const WHOLE_AT: i64 = 4_000;
+
+/// The writer's handle; dropping it finishes what waits, and waits for that.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+    commits: Arc<AtomicU64>,
+}
+
+/// One write and whoever waits for it.
+trait Job: Send {
+    /// Does it, within a savepoint; may be asked to do it once more, after everything was undone.
+    fn apply(&mut self, connection: &Connection) -> Result<(), Fault>;
+    /// It is durable, or failed.
+    fn reply(self: Box<Self>, fate: Result<(), StoreError>);
+}
+
+struct Write<T, F> {
+    work: F,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnMut(&Connection) -> Result<T, Fault> + Send> Job for Write<T, F> {
+    fn apply(&mut self, connection: &Connection) -> Result<(), Fault> {
+        self.done = Some((self.work)(connection)?);
+        Ok(())
+    }
+
+    fn reply(self: Box<Self>, fate: Result<(), StoreError>) {
+        let answer = fate.and_then(|()| self.done.ok_or_else(|| StoreError("a write was left out".into())));
+        // Whoever asked may have gone; the write stands all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+impl Writer {
+    /// Starts the thread, over a connection that is set up.
+    pub(super) fn start(
+        connection: Connection,
+        path: PathBuf,
+        durability: Durability,
+    ) -> std::io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(limit::STORE_QUEUE);
+        let commits = Arc::new(AtomicU64::new(0));
+        let mut bench =
+            Bench { connection: Some(connection), path, durability, commits: Arc::clone(&commits) };
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(move || bench.work(jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+    }
+
+    /// Transactions that were committed.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Does `work` in the next commit, and returns once that is durable. `work` may be called twice, the
+    /// second time with nothing left of the first. A caller that stops waiting does not undo it.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = || StoreError("the writer has stopped".into());
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        let job: Box<dyn Job> = Box::new(Write { work, done: None, reply });
+        queue.send(job).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The queue's end: the thread finishes what is in it, and closes the database.
+        drop(self.queue.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+/// What the thread works with.
+struct Bench {
+    /// `None` after a failure, until the file can be opened again.
+    connection: Option<Connection>,
+    path: PathBuf,
+    durability: Durability,
+    commits: Arc<AtomicU64>,
+}
+
+/// Why nothing of a group was stored.
+enum Undone {
+    /// A job made SQLite give up the whole transaction; the others may be innocent.
+    ByOne(Fault),
+    /// It could not begin, or could not be committed.
+    Whole(Fault),
+}
+
+impl Bench {
+    fn work(&mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+        let mut group = Vec::new();
+        while let Some(job) = jobs.blocking_recv() {
+            group.push(job);
+            while group.len() < limit::COMMIT_BATCHES {
+                let Ok(job) = jobs.try_recv() else { break };
+                group.push(job);
+            }
+            let fates = self.store(&mut group);
+            for (job, fate) in group.drain(..).zip(fates) {
+                job.reply(fate);
+            }
+            self.checkpoint();
+        }
+        if let Some(connection) = self.connection.take() {
+            self.close(connection);
+        }
+    }
+
+    /// Stores a group; says of each job whether it is durable.
+    fn store(&mut self, group: &mut [Box<dyn Job>]) -> Vec<Result<(), StoreError>> {
+        match self.commit(group) {
+            Ok(fates) => fates,
+            Err(Undone::ByOne(_)) if group.len() > 1 => {
+                // Each alone: whoever is at fault fails alone.
+                let alone = group.chunks_mut(1).flat_map(|one| self.store(one));
+                alone.collect()
+            }
+            Err(Undone::ByOne(fault) | Undone::Whole(fault)) => {
+                let error = StoreError::from(fault);
+                tracing::error!(%error, writes = group.len(), "a commit failed");
+                group.iter().map(|_| Err(error.clone())).collect()
+            }
+        }
+    }
+
+    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), StoreError>>, Undone> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open::reconnect(&self.path, self.durability).map_err(|e| Undone::Whole(e.into()))?,
+        };
+        // On every way out but the last the connection is dropped: what state it is in nobody knows, and
+        // after a failed sync it must not be asked to try again and say that it worked.
+        let fates = transact(&connection, group)?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.connection = Some(connection);
+        Ok(fates)
+    }
+
+    /// Keeps the write-ahead log short. After the answers: nobody waits for it but the next group.
+    fn checkpoint(&self) {
+        let Some(connection) = &self.connection else { return };
+        let sizes = connection
+            .query_row(sql::WAL_PAGES, [], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)));
+        let checkpointed = sizes.and_then(|(pages, copied)| {
+            // Once all of it is copied and no reader is in it, the next commit begins it anew by itself.
+            if pages >= WHOLE_AT {
+                pages_of(connection, sql::CHECKPOINT_WHOLE)
+            } else if pages.saturating_sub(copied) >= CHECKPOINT_AT {
+                pages_of(connection, sql::CHECKPOINT)
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = checkpointed {
+            // The log only grows for now; a commit that has no room will say so.
+            tracing::warn!(%error, "the write-ahead log could not be copied into the database");
+        }
+    }
+
+    fn close(&self, connection: Connection) {
+        if let Err(error) = pages_of(&connection, sql::CHECKPOINT_WHOLE) {
+            tracing::warn!(%error, "the write-ahead log stays until the next start");
+        }
+        if let Err((_, error)) = connection.close() {
+            tracing::warn!(%error, "the database could not be closed");
+        }
+    }
+}
+
+fn pages_of(connection: &Connection, checkpoint: &str) -> rusqlite::Result<()> {
+    connection.query_row(checkpoint, [], |_| Ok(()))
+}
+
+/// One transaction, in which every job has a savepoint of its own.
+fn transact(
+    connection: &Connection,
+    group: &mut [Box<dyn Job>],
+) -> Result<Vec<Result<(), StoreError>>, Undone> {
+    let whole = |error: rusqlite::Error| Undone::Whole(error.into());
+    run(connection, sql::BEGIN).map_err(whole)?;
+    let mut fates = Vec::with_capacity(group.len());
+    for job in group {
+        run(connection, sql::SAVE).map_err(whole)?;
+        let fate = match job.apply(connection) {
+            Ok(()) => Ok(()),
+            // A full disk and some other failures end the transaction, with all that was in it.
+            Err(fault) if connection.is_autocommit() => return Err(Undone::ByOne(fault)),
+            Err(fault) => {
+                run(connection, sql::UNDO).map_err(whole)?;
+                Err(StoreError::from(fault))
+            }
+        };
+        run(connection, sql::KEEP).map_err(whole)?;
+        fates.push(fate);
+    }
+    run(connection, sql::COMMIT).map_err(whole)?;
+    Ok(fates)
+}
+
+fn run(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(|_| ())
+}
