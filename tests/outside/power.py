@@ -30,8 +30,8 @@ class Power:
         assert self.image.resolve() not in self.data.resolve().parents and self.data.resolve() not in self.image.resolve().parents
         self.env = {
             "LD_PRELOAD": str(library),
-            "HEADWATER_POWERLOSS_DIR": str(self.data),
-            "HEADWATER_POWERLOSS_IMAGE": str(self.image),
+            "POWERLOSS_DIR": str(self.data),
+            "POWERLOSS_IMAGE": str(self.image),
         }
 
     def durable(self) -> dict[str, int]:

@@ -152,3 +152,5 @@ pub const SEARCH_CANDIDATES: usize = 64;
 
 /// How long a drain waits for live runs before it ends them as interrupted.
 pub const DRAIN: Duration = Duration::from_secs(30);
+/// How long the endings of interrupted runs may take to be stored: a disk that needs more is broken.
+pub const LAST_FLUSH: Duration = Duration::from_secs(1);

@@ -311,10 +311,13 @@ impl Engine {
                 let _ = run.ended().wait_for(Option::is_some).await;
             }
         };
-        if tokio::time::timeout(within, over).await.is_err() {
-            for run in self.inner.hub.all() {
+        let mut over = std::pin::pin!(over);
+        if tokio::time::timeout(within, &mut over).await.is_err() {
+            for run in &all {
                 run.interrupt.cancel();
             }
+            // What cannot be stored by then is ended by whoever starts next.
+            let _ = tokio::time::timeout(limit::LAST_FLUSH, over).await;
         }
     }
 }

@@ -143,7 +143,8 @@ fn score(hit: &ChunkHit, words: &[String], best_bm25: f64) -> f64 {
         // Without meaning: how much of the question is in the passage.
         None => 0.9 * words.iter().filter(|w| in_text(w)).count() as f64 / words.len() as f64,
     };
-    (base + TIE_BREAK * by_words + exact).clamp(0.0, 1.0)
+    // Four digits: more would be read as more than it is.
+    ((base + TIE_BREAK * by_words + exact).clamp(0.0, 1.0) * 10_000.0).round() / 10_000.0
 }
 
 #[cfg(test)]

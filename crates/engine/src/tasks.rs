@@ -53,11 +53,14 @@ impl Tasks {
         self.running.lock().iter().filter(|(_, n)| **n > 0).map(|(name, n)| (*name, *n)).collect()
     }
 
-    /// Tells all to stop and waits for them, at most `within`. Says what was still running.
-    pub async fn drain(&self, within: Duration) -> BTreeMap<&'static str, usize> {
-        self.stop.cancel();
+    /// Waits for all tasks, at most `gently`; then tells them to stop and waits at most `firmly`. Says what
+    /// was still running.
+    pub async fn drain(&self, gently: Duration, firmly: Duration) -> BTreeMap<&'static str, usize> {
         self.tracker.close();
-        let _ = tokio::time::timeout(within, self.tracker.wait()).await;
+        if tokio::time::timeout(gently, self.tracker.wait()).await.is_err() {
+            self.stop.cancel();
+            let _ = tokio::time::timeout(firmly, self.tracker.wait()).await;
+        }
         self.running()
     }
 }

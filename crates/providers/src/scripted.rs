@@ -50,7 +50,7 @@ impl Provider for Scripted {
         ProviderInfo {
             name: "scripted".to_owned(),
             model: "scripted".to_owned(),
-            label: Some("scripted: not a model".to_owned()),
+            label: Some("scripted".to_owned()),
             can_classify: false,
             budget: ContextBudget { retrieval_tokens: 1000, history_tokens: 1000 },
         }

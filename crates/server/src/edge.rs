@@ -95,11 +95,16 @@ pub struct Edge {
     limits: Limits,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
+    /// Whether the last one that came was refused.
+    full: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Edge").field("open", &self.open()).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Edge")
+            .field("open", &self.open())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +119,8 @@ impl Edge {
     #[must_use]
     pub fn with_limits(tasks: Tasks, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections));
-        Self { tasks, limits, places, refusals: Arc::new(Semaphore::new(REFUSED_AT_ONCE)) }
+        let refusals = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
+        Self { tasks, limits, places, refusals, full: Arc::default() }
     }
 
     /// How many sockets are open, upgraded ones included.
@@ -125,7 +131,8 @@ impl Edge {
 
     /// Accepts connections and answers them with `app`, until `shutdown` is cancelled. Returns then at
     /// once, with the listener closed; connections end by themselves, idle ones at once, others after the
-    /// answer that they are in. [`Tasks::drain`] waits for them; upgraded ones are not among them.
+    /// answer that they are in. [`Tasks::drain`] waits for them, and cuts off those that take too long;
+    /// upgraded ones are not among them.
     pub async fn serve(&self, listener: TcpListener, app: Router, shutdown: CancellationToken) {
         loop {
             let (stream, peer) = tokio::select! {
@@ -145,17 +152,30 @@ impl Edge {
         }
         match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => {
-                let talk = converse(stream, ConnInfo::new(peer), place, app.clone(), self.limits, shutdown.clone());
+                self.full.store(false, Ordering::Relaxed);
+                let ends = Ends { gently: shutdown.clone(), firmly: self.tasks.stopping().clone() };
+                let talk = converse(stream, ConnInfo::new(peer), place, app.clone(), self.limits, ends);
                 self.tasks.spawn("connection", talk);
             }
             Err(_) => {
-                tracing::warn!(connections = self.limits.connections, "a connection over the cap is refused");
+                // Said when it begins: a line each would be a second flood.
+                if !self.full.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(connections = self.limits.connections, "full: connections are refused");
+                }
                 if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
                     self.tasks.spawn("refusal", refuse(stream, permit));
                 }
             }
         }
     }
+}
+
+/// When a connection is to end.
+struct Ends {
+    /// After the answer that it is in.
+    gently: CancellationToken,
+    /// Now. The answer breaks off, which a client sees; a stream that ended cleanly it would believe.
+    firmly: CancellationToken,
 }
 
 /// Speaks HTTP on one connection until it ends or is handed over.
@@ -165,7 +185,7 @@ async fn converse(
     place: OwnedSemaphorePermit,
     app: Router,
     limits: Limits,
-    shutdown: CancellationToken,
+    ends: Ends,
 ) {
     let io = Counted::new(stream, info.clone(), limits.write_stall, place);
     let handed_over = Arc::clone(&info.handed_over);
@@ -183,12 +203,18 @@ async fn converse(
         // smallest value, and a head must fit.
         .max_buf_size(BUFFER_BYTES);
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let spoken = async {
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = ends.gently.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
+    };
+    let ended = tokio::select! {
+        ended = spoken => ended,
+        () = ends.firmly.cancelled() => return,
     };
     handed_over.store(true, Ordering::Relaxed);
     if let Err(error) = ended {

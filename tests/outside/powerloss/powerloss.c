@@ -1,7 +1,7 @@
 /* Simulated power loss: what was not synced is gone.
  *
  * `kill -9` proves nothing about fsync: the page cache outlives the process. This library is preloaded into the server and
- * keeps, for every file below HEADWATER_POWERLOSS_DIR, a *durable image* below HEADWATER_POWERLOSS_IMAGE: the file as it was
+ * keeps, for every file below POWERLOSS_DIR, a *durable image* below POWERLOSS_IMAGE: the file as it was
  * when fsync or fdatasync last returned. SIGKILL cannot be caught, so nothing is done at the kill. The images are on disk
  * before each sync returns; after the kill the harness (power.py) lays them in place of the data, and a file that was never
  * synced is gone.
@@ -85,9 +85,9 @@ static void die(const char *what) {
 static void start(void) {
     for (int i = 0; i < R_COUNT; i++)
         if (!(real[i] = dlsym(RTLD_NEXT, names[i]))) die(names[i]);
-    const char *data = getenv("HEADWATER_POWERLOSS_DIR"), *image = getenv("HEADWATER_POWERLOSS_IMAGE");
+    const char *data = getenv("POWERLOSS_DIR"), *image = getenv("POWERLOSS_IMAGE");
     if (!data || !image) return;
-    if (!realpath(data, data_dir) || !realpath(image, image_dir)) die("HEADWATER_POWERLOSS_DIR or _IMAGE");
+    if (!realpath(data, data_dir) || !realpath(image, image_dir)) die("POWERLOSS_DIR or _IMAGE");
     active = 1;
 }
 

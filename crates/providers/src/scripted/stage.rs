@@ -62,7 +62,7 @@ impl Stage {
         let info = ProviderInfo {
             name: "stage".to_owned(),
             model: "stage".to_owned(),
-            label: Some("scripted: not a model".to_owned()),
+            label: Some("scripted".to_owned()),
             can_classify: false,
             budget: ContextBudget { retrieval_tokens: 1000, history_tokens: 1000 },
         };

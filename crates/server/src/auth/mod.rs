@@ -7,9 +7,9 @@ pub mod token;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::HeaderMap;
 use headwater_core::code::{Code, Error};
 use headwater_core::port::SharedStore;
 use headwater_core::port::store::{StoreError, User};

@@ -18,7 +18,8 @@ const WAITING_EACH: usize = 16;
 
 /// Stands in for the hash of somebody who does not exist, so that the answer takes as long. Not a hash of
 /// anything; its parameters are those of every other.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$aGVhZHdhdGVyLW5vYm9keQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$aGVhZHdhdGVyLW5vYm9keQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Why there is no answer about a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

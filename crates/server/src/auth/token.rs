@@ -180,7 +180,8 @@ impl Tokens {
         if token.len() > TOKEN_BYTES {
             return Err(invalid());
         }
-        let token = jsonwebtoken::decode::<Read>(token, &self.check, &self.validation).map_err(|_| invalid())?;
+        let token =
+            jsonwebtoken::decode::<Read>(token, &self.check, &self.validation).map_err(|_| invalid())?;
         // What `crit` names must be understood, and we understand nothing (RFC 7515, 4.1.11).
         if token.header.crit.is_some() {
             return Err(invalid());
@@ -188,8 +189,7 @@ impl Tokens {
         let claims = token.claims;
         let now = seconds(now);
         let current = now < claims.exp && claims.nbf.is_none_or(|nbf| nbf <= now + NOT_BEFORE_LEEWAY);
-        let ours =
-            claims.iss.is_none_or(|iss| iss == ISSUER) && claims.aud.is_none_or(|aud| aud.has_us());
+        let ours = claims.iss.is_none_or(|iss| iss == ISSUER) && claims.aud.is_none_or(|aud| aud.has_us());
         if !(current && ours) {
             return Err(invalid());
         }

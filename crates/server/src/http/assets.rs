@@ -67,7 +67,10 @@ where
         .route("/", get(|headers: HeaderMap| async move { serve("/index.html", &headers) }))
         .route("/ws/test", get(|headers: HeaderMap| async move { serve("/ws-test.html", &headers) }))
         .route("/THIRD_PARTY.md", get(|headers: HeaderMap| async move { serve("/THIRD_PARTY.md", &headers) }))
-        .route("/assets/{*file}", get(|uri: Uri, headers: HeaderMap| async move { serve(uri.path(), &headers) }))
+        .route(
+            "/assets/{*file}",
+            get(|uri: Uri, headers: HeaderMap| async move { serve(uri.path(), &headers) }),
+        )
 }
 
 fn serve(path: &str, headers: &HeaderMap) -> Response {
@@ -149,8 +152,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_in_the_table_does_not_exist() {
         for path in [
-            "/assets/", "/assets/..", "/assets/../index.html", "/assets/%2e%2e/index.html",
-            "/assets//etc/passwd", "/assets/..%2f..%2fCargo.toml", "/index.html", "/assets/nothing.js",
+            "/assets/",
+            "/assets/..",
+            "/assets/../index.html",
+            "/assets/%2e%2e/index.html",
+            "/assets//etc/passwd",
+            "/assets/..%2f..%2fCargo.toml",
+            "/index.html",
+            "/assets/nothing.js",
         ] {
             let (status, headers, body) = fetch(path, None).await;
             assert_eq!((status.as_u16(), body.as_str()), (404, r#"{"detail":"Not Found"}"#), "{path}");

@@ -38,7 +38,7 @@ pub struct Problem {
     pub input: Value,
     /// Numbers and reasons that `msg` is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ctx: Option<Value>,
+    pub ctx: Option<Box<Value>>,
 }
 
 impl Problem {
@@ -66,7 +66,7 @@ impl Problem {
     }
 
     fn with(mut self, ctx: Value) -> Self {
-        self.ctx = Some(ctx);
+        self.ctx = Some(Box::new(ctx));
         self
     }
 }
@@ -129,8 +129,7 @@ fn shown_at(value: &Value, levels: usize) -> Value {
 
 fn shown_object(object: &Map<String, Value>, levels: usize) -> Value {
     let entry = |(key, value): (&String, &Value)| {
-        let value =
-            if is_secret(key) && !value.is_null() { json!(HIDDEN) } else { shown_at(value, levels) };
+        let value = if is_secret(key) && !value.is_null() { json!(HIDDEN) } else { shown_at(value, levels) };
         (key.chars().take(SHOWN_CHARS).collect(), value)
     };
     Value::Object(object.iter().take(SHOWN_ENTRIES).map(entry).collect())

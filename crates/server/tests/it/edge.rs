@@ -304,6 +304,23 @@ async fn a_shutdown_ends_idle_connections_at_once_and_others_after_their_answer(
     opened.notify_one();
     assert_eq!(busy.answer().await, (200, "late".into()));
     assert_eq!(busy.rest().await, b"");
-    assert!(served.tasks.drain(LONG).await.is_empty());
+    assert!(served.tasks.drain(LONG, LONG).await.is_empty());
     assert_eq!(served.edge.open(), 0);
+}
+
+// Fault planted once: `stopping` not watched; the endless answer then outlived the drain.
+#[tokio::test(start_paused = true)]
+async fn a_drain_cuts_off_an_answer_that_does_not_end() {
+    let endless = get(async || {
+        let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"first"))]);
+        Body::from_stream(first.chain(stream::pending()))
+    });
+    let served = Served::new(Router::new().route("/", endless), Limits::default()).await;
+    let mut client = served.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200 "));
+    served.shutdown.cancel();
+    assert!(served.tasks.drain(limit::DRAIN, limit::CLOSE_TIME).await.is_empty());
+    let body = client.rest().await;
+    assert!(body.starts_with(b"5\r\nfirst\r\n") && !body.ends_with(b"0\r\n\r\n"), "cut, not ended");
 }

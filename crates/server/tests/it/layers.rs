@@ -148,16 +148,24 @@ impl tracing::Subscriber for Log {
 async fn the_log_has_the_route_and_never_the_address() {
     let log = Log::default();
     let _on = tracing::subscriber::set_default(log.clone());
-    for path in ["/name/somebody?token=canary", "/nowhere/canary?token=canary", "/broken?canary"] {
-        fetch(Method::GET, path).await;
+    let lines =
+        ["route=\"/name/{who}\" status=200", "route=\"no route\" status=404", "route=\"/broken\" status=500"];
+    let all_there = |text: &str| lines.iter().all(|line| text.contains(line));
+    let mut text = String::new();
+    // A log statement that another test's thread meets for the first time just now is off for a moment, for
+    // us too; asking again turns it on.
+    for _ in 0..1000 {
+        for path in ["/name/somebody?token=canary", "/nowhere/canary?token=canary", "/broken?canary"] {
+            fetch(Method::GET, path).await;
+        }
+        text.clone_from(&log.0.lock());
+        if all_there(&text) {
+            break;
+        }
+        tracing::callsite::rebuild_interest_cache();
     }
-    let text = log.0.lock().clone();
+    assert!(all_there(&text), "{text}");
     for secret in ["canary", "somebody", "choked"] {
         assert!(!text.contains(secret), "{text}");
-    }
-    for line in
-        ["route=\"/name/{who}\" status=200", "route=\"no route\" status=404", "route=\"/broken\" status=500"]
-    {
-        assert!(text.contains(line), "{line}: {text}");
     }
 }

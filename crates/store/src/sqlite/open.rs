@@ -13,7 +13,7 @@ use super::migrate;
 /// "HDWR": marks a database as ours (`PRAGMA application_id`).
 pub(super) const APPLICATION_ID: i32 = 0x4844_5752;
 /// How long a statement waits for another process (a backup, a person with a shell) before it fails.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Bytes of write-ahead log that stay allocated after a checkpoint; reusing them spares growing it again.
 const WAL_KEPT: i64 = 16 * 1024 * 1024;
 /// Prepared statements that a connection keeps: more than there are.
@@ -190,7 +190,9 @@ fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         // A network's file system, say. Without it readers and the writer would lock each other out.
-        return Err(rusqlite::Error::ModuleError(format!("it cannot have a write-ahead log (mode {mode})")));
+        let why = format!("it cannot have a write-ahead log here (its mode stays {mode})");
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+        return Err(rusqlite::Error::SqliteFailure(code, Some(why)));
     }
     let synchronous = match durability {
         Durability::Full => "FULL",

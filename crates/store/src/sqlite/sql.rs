@@ -102,7 +102,6 @@ pub(super) const WRITABLE: &str = "UPDATE readiness SET checks = checks + 1";
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const SNAPSHOT: &str = "BEGIN DEFERRED";
 pub(super) const COMMIT: &str = "COMMIT";
-pub(super) const ROLLBACK: &str = "ROLLBACK";
 pub(super) const SAVE: &str = "SAVEPOINT job";
 pub(super) const KEEP: &str = "RELEASE job";
 pub(super) const UNDO: &str = "ROLLBACK TO job";
@@ -111,4 +110,4 @@ pub(super) const WAL_PAGES: &str = "PRAGMA wal_checkpoint(NOOP)";
 /// Copies what no reader needs into the database; waits for nobody.
 pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 /// Copies everything, and begins the write-ahead log anew; waits for readers.
-pub(super) const CHECKPOINT_WHOLE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+pub(super) const CHECKPOINT_WHOLE: &str = "PRAGMA wal_checkpoint(RESTART)";

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use headwater_core::limit;
 use headwater_core::port::store::StoreError;
@@ -22,6 +23,9 @@ const CHECKPOINT_AT: i64 = 1_000;
 /// Pages after which the writer waits for readers, so that it can begin the log anew: it stays bounded
 /// (16 MiB) however readers come and go.
 const WHOLE_AT: i64 = 4_000;
+/// How long it waits then. Our own readers are quicker; somebody who holds a snapshot for longer (a
+/// backup) must not hold everybody's answers.
+const WHOLE_WAIT: Duration = Duration::from_millis(250);
 
 /// The writer's handle; dropping it finishes what waits, and waits for that.
 #[derive(Debug)]
@@ -52,9 +56,10 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, Fault> + Send> Job for Write<T,
     }
 
     fn reply(self: Box<Self>, fate: Result<(), StoreError>) {
-        let answer = fate.and_then(|()| self.done.ok_or_else(|| StoreError("a write was left out".into())));
+        let Self { done, reply, .. } = *self;
+        let answer = fate.and_then(|()| done.ok_or_else(|| StoreError("a write was left out".into())));
         // Whoever asked may have gone; the write stands all the same.
-        let _ = self.reply.send(answer);
+        let _ = reply.send(answer);
     }
 }
 
@@ -67,8 +72,13 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(limit::STORE_QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
-        let mut bench =
-            Bench { connection: Some(connection), path, durability, commits: Arc::clone(&commits) };
+        let mut bench = Bench {
+            connection: Some(connection),
+            path,
+            durability,
+            commits: Arc::clone(&commits),
+            whole_at: WHOLE_AT,
+        };
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(move || bench.work(jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
@@ -111,6 +121,8 @@ struct Bench {
     path: PathBuf,
     durability: Durability,
     commits: Arc<AtomicU64>,
+    /// Pages of write-ahead log at which readers are waited for next.
+    whole_at: i64,
 }
 
 /// Why nothing of a group was stored.
@@ -136,8 +148,9 @@ impl Bench {
             }
             self.checkpoint();
         }
-        if let Some(connection) = self.connection.take() {
-            self.close(connection);
+        // The last connection takes the write-ahead log with it; where it cannot, the next start will.
+        if let Some(Err((_, error))) = self.connection.take().map(Connection::close) {
+            tracing::warn!(%error, "the database could not be closed");
         }
     }
 
@@ -172,38 +185,39 @@ impl Bench {
     }
 
     /// Keeps the write-ahead log short. After the answers: nobody waits for it but the next group.
-    fn checkpoint(&self) {
+    fn checkpoint(&mut self) {
         let Some(connection) = &self.connection else { return };
-        let sizes = connection
-            .query_row(sql::WAL_PAGES, [], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)));
-        let checkpointed = sizes.and_then(|(pages, copied)| {
-            // Once all of it is copied and no reader is in it, the next commit begins it anew by itself.
-            if pages >= WHOLE_AT {
-                pages_of(connection, sql::CHECKPOINT_WHOLE)
-            } else if pages.saturating_sub(copied) >= CHECKPOINT_AT {
-                pages_of(connection, sql::CHECKPOINT)
-            } else {
-                Ok(())
+        let checkpointed = wal(connection, sql::WAL_PAGES).and_then(|wal| {
+            if wal.pages >= self.whole_at {
+                connection.busy_timeout(WHOLE_WAIT)?;
+                let begun_anew = !self::wal(connection, sql::CHECKPOINT_WHOLE)?.busy;
+                connection.busy_timeout(open::BUSY)?;
+                // Not again after each commit: that would be a wait each time.
+                self.whole_at = if begun_anew { WHOLE_AT } else { wal.pages + WHOLE_AT };
+            } else if wal.pages - wal.copied >= CHECKPOINT_AT {
+                self::wal(connection, sql::CHECKPOINT)?;
             }
+            Ok(())
         });
         if let Err(error) = checkpointed {
             // The log only grows for now; a commit that has no room will say so.
             tracing::warn!(%error, "the write-ahead log could not be copied into the database");
         }
     }
-
-    fn close(&self, connection: Connection) {
-        if let Err(error) = pages_of(&connection, sql::CHECKPOINT_WHOLE) {
-            tracing::warn!(%error, "the write-ahead log stays until the next start");
-        }
-        if let Err((_, error)) = connection.close() {
-            tracing::warn!(%error, "the database could not be closed");
-        }
-    }
 }
 
-fn pages_of(connection: &Connection, checkpoint: &str) -> rusqlite::Result<()> {
-    connection.query_row(checkpoint, [], |_| Ok(()))
+/// What a checkpoint says of the write-ahead log.
+struct Wal {
+    /// Somebody was in the way.
+    busy: bool,
+    pages: i64,
+    copied: i64,
+}
+
+fn wal(connection: &Connection, checkpoint: &str) -> rusqlite::Result<Wal> {
+    connection.query_row(checkpoint, [], |row| {
+        Ok(Wal { busy: row.get(0)?, pages: row.get(1)?, copied: row.get(2)? })
+    })
 }
 
 /// One transaction, in which every job has a savepoint of its own.

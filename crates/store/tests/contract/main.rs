@@ -23,5 +23,7 @@ mod given;
 mod knowledge;
 mod log;
 mod memory;
+mod model;
 mod runs;
+mod sqlite;
 mod users;

@@ -68,7 +68,7 @@ impl JsonBody {
                     loc: vec![json!("body"), json!(fault.at)],
                     msg: "JSON decode error".to_owned(),
                     input: json!({}),
-                    ctx: Some(json!({ "error": fault.what })),
+                    ctx: Some(Box::new(json!({ "error": fault.what }))),
                 })
                 .into())
             }

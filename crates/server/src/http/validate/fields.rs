@@ -39,7 +39,10 @@ pub struct Fields {
 
 impl Fields {
     /// What `form` makes of the fields, where nothing is wrong with them.
-    pub(super) fn of<T>(object: Map<String, Value>, form: impl FnOnce(&mut Self) -> T) -> Result<T, Problems> {
+    pub(super) fn of<T>(
+        object: Map<String, Value>,
+        form: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, Problems> {
         let mut fields = Self { object, problems: Vec::new() };
         let made = form(&mut fields);
         if fields.problems.is_empty() { Ok(made) } else { Err(Problems(fields.problems)) }
@@ -212,7 +215,8 @@ fn integer(field: &str, value: &Value) -> Result<i64, Problem> {
     match value {
         Value::Number(n) => match (n.as_i64(), n.as_f64()) {
             (Some(whole), _) => Ok(whole),
-            (None, Some(f)) if f.fract() == 0.0 && f.abs() < 9.0e15 => {
+            (None, Some(f)) if f.fract() == 0.0 && f.abs() < 9.0e15 =>
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
                 Ok(f as i64)
             }

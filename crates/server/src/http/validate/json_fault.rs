@@ -76,7 +76,10 @@ impl Scan {
             Some('{') => self.object(level),
             Some('[') => self.list(level),
             Some('"') => self.string(),
-            _ if ["null", "true", "false", "NaN", "Infinity", "-Infinity"].iter().any(|w| self.take_word(w)) => {
+            _ if ["null", "true", "false", "NaN", "Infinity", "-Infinity"]
+                .iter()
+                .any(|w| self.take_word(w)) =>
+            {
                 Ok(())
             }
             _ => self.number(),

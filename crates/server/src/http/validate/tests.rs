@@ -139,15 +139,15 @@ async fn docs_search_k_as_recorded() {
     assert_eq!(read(r#"{"top_k":"7","min_score":0}"#).await.unwrap(), (7, 0.0));
     assert_eq!(read(r#"{"top_k":7.0}"#).await.unwrap().0, 7);
     let kinds = |problems: Problems| problems.all().iter().map(|p| p.r#type).collect::<Vec<_>>();
-    assert_eq!(
-        kinds(read(r#"{"top_k":0,"min_score":-1}"#).await.unwrap_err()),
-        ["greater_than_equal"; 2]
-    );
+    assert_eq!(kinds(read(r#"{"top_k":0,"min_score":-1}"#).await.unwrap_err()), ["greater_than_equal"; 2]);
     assert_eq!(
         kinds(read(r#"{"top_k":1.5,"min_score":"x"}"#).await.unwrap_err()),
         ["int_from_float", "float_parsing"]
     );
-    assert_eq!(kinds(read(r#"{"top_k":null,"min_score":[]}"#).await.unwrap_err()), ["int_type", "float_type"]);
+    assert_eq!(
+        kinds(read(r#"{"top_k":null,"min_score":[]}"#).await.unwrap_err()),
+        ["int_type", "float_type"]
+    );
 }
 
 #[tokio::test]
@@ -161,7 +161,8 @@ async fn wrong_types_choices_and_sessions() {
         )
     };
     let read = |body: Value| async move { sent(None, body.to_string()).await.unwrap().read(form) };
-    let problems = read(json!({"message": 5, "session_id": "a\nb", "sentiment": "meh", "metadata": []})).await;
+    let problems =
+        read(json!({"message": 5, "session_id": "a\nb", "sentiment": "meh", "metadata": []})).await;
     let problems = problems.unwrap_err();
     let told: Vec<_> = problems.all().iter().map(|p| (p.r#type, p.msg.as_str())).collect();
     assert_eq!(
@@ -178,7 +179,10 @@ async fn wrong_types_choices_and_sessions() {
     assert_eq!(problems.all()[0].r#type, "string_too_long");
     for empty in [json!(null), json!("")] {
         let (.., session, word, _) =
-            read(json!({"message": "", "session_id": empty, "sentiment": "negative"})).await.map(|r| (r.0, r.1, r.2, r.3)).unwrap();
+            read(json!({"message": "", "session_id": empty, "sentiment": "negative"}))
+                .await
+                .map(|r| (r.0, r.1, r.2, r.3))
+                .unwrap();
         assert_eq!((session, word), (None, "negative"));
     }
 }
@@ -224,7 +228,10 @@ async fn a_secret_is_never_sent_back_and_a_large_body_not_in_full() {
         |f: &mut Fields| f.email("refresh_token"),
     ] {
         let text = raw(sent(None, body.to_string()).await.unwrap().read(form).unwrap_err()).await;
-        assert!(!["pass-w0rd", "t0ken-text", "k3y-text", "bottom"].iter().any(|s| text.contains(s)), "{text}");
+        assert!(
+            !["pass-w0rd", "t0ken-text", "k3y-text", "bottom"].iter().any(|s| text.contains(s)),
+            "{text}"
+        );
         assert!(text.len() < 2_000, "{text}");
     }
 }

@@ -1,0 +1,65 @@
+//! What can be typed behind `headwater`. Settings are looked up in [`crate::settings`]; a flag is one way
+//! to give them.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+
+/// Streams AI answers as durable, numbered logs.
+#[derive(Debug, Parser)]
+#[command(name = "headwater", version, about, long_about = None, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server; the last line on standard output is its address.
+    Serve(ServeArgs),
+    /// Print an access token of the data folder's secret; the server may run meanwhile.
+    Token(TokenArgs),
+    /// List every setting with its environment variable, its default and what it does.
+    Settings,
+}
+
+/// Flags of `serve`. Each is a setting that can stand in the file or the environment as well.
+#[derive(Debug, Default, Group)]
+pub(crate) struct ServeArgs {
+    /// Where to listen, [SURFACE=]ADDR:PORT; may be repeated; port 0 is any free one
+    #[arg(long, value_name = "[SURFACE=]ADDR:PORT")]
+    pub listen: Vec<String>,
+    /// The folder for everything that is kept
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// A TOML file of settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Who answers, in every workflow: local, scripted, openai, groq, openrouter
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// The folder with the local model and the embeddings
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<String>,
+}
+
+/// Flags of `token`.
+#[derive(Debug, Group)]
+pub(crate) struct TokenArgs {
+    /// Whose token: any name of at most 128 bytes; he needs no account
+    #[arg(long, value_name = "ID")]
+    pub user: String,
+    /// His address, as it stands in the token
+    #[arg(long, value_name = "E", default_value = "")]
+    pub email: String,
+    /// His name, as it stands in the token
+    #[arg(long, value_name = "N", default_value = "")]
+    pub name: String,
+    /// The folder whose secret signs it
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// A TOML file of settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}

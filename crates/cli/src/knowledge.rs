@@ -1,0 +1,79 @@
+//! The assistant and its knowledge base: the shipped ones, or the operator's own files.
+
+use std::path::Path;
+
+use headwater_core::port::{SharedEmbedder, SharedStore};
+use headwater_engine::Clock;
+use headwater_engine::assistant::{Assistant, Knowledge, SHIPPED, SHIPPED_DOCUMENTS, SHIPPED_MANIFEST};
+use headwater_engine::ingest::{Text, ingest};
+
+use crate::Failure;
+use crate::logs::say;
+
+/// The assistant of this file, or the shipped one.
+pub(crate) fn assistant(file: Option<&Path>) -> Result<Assistant, Failure> {
+    let Some(file) = file else { return Assistant::parse(SHIPPED).map_err(Failure::Usage) };
+    let text = std::fs::read_to_string(file).map_err(|e| unreadable(file, e))?;
+    let named =
+        |problems: Vec<String>| problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect();
+    Assistant::parse(&text).map_err(|problems| Failure::Usage(named(problems)))
+}
+
+/// Name, kind and text of each document of this folder, or of the shipped ones.
+pub(crate) fn documents(folder: Option<&Path>) -> Result<Vec<Text>, Failure> {
+    let manifest = match folder {
+        None => SHIPPED_MANIFEST.to_owned(),
+        Some(folder) => {
+            let file = folder.join("manifest.toml");
+            std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?
+        }
+    };
+    let knowledge = Knowledge::parse(&manifest).map_err(Failure::Usage)?;
+    let mut texts = Vec::with_capacity(knowledge.documents.len());
+    for document in knowledge.documents {
+        let text = match folder {
+            None => SHIPPED_DOCUMENTS
+                .iter()
+                .find(|(name, _)| *name == document.file)
+                .map(|(_, text)| (*text).to_owned()),
+            Some(folder) => {
+                let file = folder.join(&document.file);
+                Some(std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?)
+            }
+        };
+        let text =
+            text.ok_or_else(|| Failure::Failed(format!("the document {} is not shipped", document.file)))?;
+        texts.push(Text {
+            owner: None,
+            source: document.file,
+            document_type: document.kind,
+            markdown: true,
+            text,
+        });
+    }
+    Ok(texts)
+}
+
+/// Indexes what is new or changed, saying so.
+pub(crate) async fn index(
+    store: &SharedStore,
+    embedder: Option<&SharedEmbedder>,
+    documents: Vec<Text>,
+) -> Result<(), Failure> {
+    let count = documents.len();
+    for (n, document) in documents.into_iter().enumerate() {
+        let source = document.source.clone();
+        let progress = |done: usize, all: usize| {
+            say(&format!("indexing {} of {count}, {source}: {done} of {all} passages", n + 1));
+        };
+        ingest(store, embedder, document, Clock::default().wall(), progress)
+            .await
+            .map_err(|e| Failure::Failed(format!("{source} cannot be indexed: {}", e.message)))?;
+    }
+    say(&format!("knowledge base: {count} documents"));
+    Ok(())
+}
+
+fn unreadable(file: &Path, error: std::io::Error) -> Failure {
+    Failure::Usage(vec![format!("{} cannot be read: {error}", file.display())])
+}

@@ -1,0 +1,166 @@
+//! `headwater serve`: everything in its place, recovery, the address, and an orderly end.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_bus::InProcess;
+use headwater_core::port::SharedStore;
+use headwater_engine::workflow::Workflow;
+use headwater_engine::workflow::assist::Assist;
+use headwater_engine::workflow::generate::Generate;
+use headwater_engine::{Clock, Engine, Tasks};
+use headwater_server::app::{App, router};
+use headwater_server::auth::Auth;
+use headwater_server::auth::secret::Secret;
+use headwater_server::edge::Edge;
+use headwater_store::{Durability, SqliteStore};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::ServeArgs;
+use crate::logs::{self, say};
+use crate::settings::Settings;
+use crate::{Failure, knowledge, provider};
+
+/// How long what is left may take once no run is alive: last frames and answers, then close frames. A
+/// server with nothing to do ends within a second, whatever its clients do.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_millis(300);
+/// The database, in the data folder.
+const DATABASE: &str = "headwater.db";
+
+/// Serves until a signal, then drains.
+pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let settings = Settings::of(&args)?;
+    logs::start(&settings.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Failed(format!("no threads can be started: {e}")))?;
+    let done = runtime.block_on(run(settings));
+    // A model that still computes for nobody must not hold the exit up.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    done
+}
+
+async fn run(settings: Settings) -> Result<(), Failure> {
+    let assistant = knowledge::assistant(settings.assistant.as_deref())?;
+    let documents = knowledge::documents(settings.knowledge.as_deref())?;
+    let (secret, store) = open(&settings).await?;
+    let (provider, embedder) = provider::choose(&settings).await?;
+    knowledge::index(&store, embedder.as_ref(), documents).await?;
+
+    let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder));
+    assist.warm().await;
+    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(provider))];
+    let tasks = Tasks::default();
+    let bus = Arc::new(InProcess::new());
+    let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
+    let left = engine.recover().await.map_err(Failure::of)?;
+    if left > 0 {
+        say(&format!("{left} answers were under way when the server ended; they are kept as interrupted"));
+    }
+
+    let mut listeners = Vec::new();
+    for address in &settings.listen {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|e| Failure::Failed(format!("{address} cannot be listened on: {e}")))?;
+        listeners.push(listener);
+    }
+    let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+    let draining = CancellationToken::new();
+    let auth = Arc::new(Auth::new(&secret, store, Clock::default()));
+    let app = router(App { engine: engine.clone(), auth, draining: draining.clone() });
+    let edge = Edge::new(tasks.clone());
+    for listener in listeners {
+        let (edge, app, shutdown) = (edge.clone(), app.clone(), draining.clone());
+        tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
+    }
+    // Signals are heard before anybody can be told that the server is there.
+    let signals = Signals::new()?;
+    announce(&addresses)?;
+    end(signals, &settings, &engine, &tasks, &draining).await;
+    Ok(())
+}
+
+async fn open(settings: &Settings) -> Result<(Secret, SharedStore), Failure> {
+    let (data, durability) = (settings.data.clone(), settings.durability);
+    let opened = tokio::task::spawn_blocking(move || {
+        let shown = data.display();
+        std::fs::create_dir_all(&data).map_err(|e| format!("the data folder {shown} cannot be made: {e}"))?;
+        let secret = Secret::load_or_create(&data).map_err(|e| e.to_string())?;
+        let store = SqliteStore::open(&data.join(DATABASE), durability).map_err(|e| e.to_string())?;
+        say(&format!("data: {shown}"));
+        Ok::<_, String>((secret, store))
+    });
+    let (secret, store) = opened.await.map_err(Failure::of)?.map_err(Failure::Failed)?;
+    if settings.durability == Durability::ProcessSafe {
+        say(
+            "durability: process_safe. What was answered survives a crash of this process, not a loss of power",
+        );
+    }
+    Ok((secret, Arc::new(store)))
+}
+
+/// The promise to scripts: the address is the last line on standard output.
+fn announce(addresses: &[std::net::SocketAddr]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    for address in addresses {
+        writeln!(out, "listening on http://{address}").map_err(Failure::of)?;
+    }
+    out.flush().map_err(Failure::of)
+}
+
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|e| Failure::Failed(format!("signals cannot be heard: {e}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Waits for a signal; then nothing new, live runs to their end, everything else away. A second signal
+/// ends live runs as interrupted at once.
+async fn end(
+    mut signals: Signals,
+    settings: &Settings,
+    engine: &Engine,
+    tasks: &Tasks,
+    draining: &CancellationToken,
+) {
+    signals.next().await;
+    draining.cancel();
+    let live = engine.live();
+    if live > 0 {
+        let most = settings.drain.as_secs();
+        say(&format!(
+            "stopping: {live} answers are under way and have {most} s; a second signal ends them now"
+        ));
+        tokio::select! {
+            () = engine.drain(settings.drain) => {}
+            () = signals.next() => {}
+        }
+    }
+    engine.drain(Duration::ZERO).await;
+    let left = tasks.drain(LAST_WORDS, FAREWELL).await;
+    if left.is_empty() {
+        say("stopped");
+    } else {
+        say(&format!("stopped; still at work: {left:?}"));
+    }
+}
