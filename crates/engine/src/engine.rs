@@ -131,7 +131,7 @@ impl Engine {
             )
         })?;
         check(&ask, workflow.as_ref())?;
-        let session = ask.session.clone().unwrap_or_else(new_session);
+        let session = ask.session.clone().unwrap_or_else(|| session_for(who, ask.message_id.as_ref()));
         let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
         let new = NewRun {
             id: new_run_id(),
@@ -381,11 +381,24 @@ fn reused() -> Error {
     Error::new(Code::MessageIdReused, "this message id was used for another message; use a fresh one")
 }
 
+/// The conversation of a turn that names none: a new one, but the same for the same message id, or sending
+/// twice would not be sending once.
+fn session_for(who: &Principal, message_id: Option<&MessageId>) -> SessionId {
+    let Some(message_id) = message_id else { return new_session() };
+    let digest = digest([who.user.as_str(), message_id.as_str()]);
+    SessionId::parse(&format!("ses_{}", &digest[..32])).unwrap_or_else(|_| new_session())
+}
+
 /// Everything that makes a turn what it is; the same id with another digest is refused.
 fn fingerprint(ask: &StartRun) -> String {
-    let mut digest = Sha256::new();
     let settings = format!("{:?}|{:?}", ask.max_tokens, ask.temperature);
-    for part in [&ask.workflow, &ask.message, ask.system.as_deref().unwrap_or_default(), &settings] {
+    digest([&ask.workflow, &ask.message, ask.system.as_deref().unwrap_or_default(), &settings])
+}
+
+/// SHA-256 in hexadecimal of texts whose borders count.
+pub(crate) fn digest<const N: usize>(parts: [&str; N]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part.as_bytes());
     }

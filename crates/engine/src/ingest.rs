@@ -3,10 +3,9 @@
 use headwater_core::port::store::{NewChunk, NewDocument};
 use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_core::{Error, Millis, UserId, limit};
-use sha2::{Digest, Sha256};
 use text_splitter::{ChunkConfig, TextSplitter};
 
-use crate::engine::store_failed;
+use crate::engine::{digest, store_failed};
 
 /// Passages that are embedded at once; between two such groups others get their turn.
 const GROUP: usize = 16;
@@ -50,7 +49,7 @@ pub async fn ingest(
     mut progress: impl FnMut(usize, usize) + Send,
 ) -> Result<Option<usize>, Error> {
     let embedder_id = embedder.map(|e| e.id().to_owned()).unwrap_or_default();
-    let digest = digest(&[CUTTING, &embedder_id, &document.document_type, &document.text]);
+    let digest = digest([CUTTING, &embedder_id, &document.document_type, &document.text]);
     let stored = store.documents(document.owner.as_ref()).await.map_err(store_failed)?;
     if stored.iter().any(|d| d.source == document.source && d.digest == digest) {
         return Ok(None);
@@ -93,15 +92,6 @@ pub async fn ingest(
     };
     store.put_document(new).await.map_err(store_failed)?;
     Ok(Some(count))
-}
-
-fn digest(parts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Cuts a text: Markdown at its headings, one passage a section, its path kept; what is longer than a

@@ -10,7 +10,7 @@
  * - Contents: exact. Only the byte ranges written since the last sync are copied, so a commit costs a few pages.
  * - A kill in the middle of a sync leaves the image with some of its pages: a torn sync, as a disk would.
  * - The real fsync is not called: the page cache survives a SIGKILL, so it would cost time and prove nothing.
- * - Directories are simple: a file's creation becomes durable with its own first sync, rename and unlink at once, in order
+ * - Directories are simple: a file's creation becomes durable with its own first sync, rename, link and unlink at once, in order
  *   (a journalled file system's order, without its delay). A rename of a file never synced leaves an EMPTY file where
  *   another one was, as ext4 may. Syncing a directory does nothing. Renaming a directory is not followed.
  * - Shared writable mappings are not seen. SQLite maps only its -shm file, which needs no durability: it is rebuilt.
@@ -67,13 +67,13 @@ enum {
     R_open, R_open64, R_openat, R_openat64, R_creat, R_creat64, R_close, R_dup, R_dup2, R_dup3, R_fcntl, R_fcntl64,
     R_write, R_writev, R_pwrite, R_pwrite64, R_pwritev, R_pwritev64, R_pwritev2, R_pwritev64v2, R_ftruncate, R_ftruncate64, R_truncate, R_truncate64,
     R_fallocate, R_fallocate64, R_copy_file_range, R_fsync, R_fdatasync, R_rename, R_renameat, R_renameat2, R_unlink,
-    R_unlinkat, R_remove, R_COUNT
+    R_unlinkat, R_remove, R_link, R_linkat, R_COUNT
 };
 static const char *const names[R_COUNT] = {
     "open", "open64", "openat", "openat64", "creat", "creat64", "close", "dup", "dup2", "dup3", "fcntl", "fcntl64",
     "write", "writev", "pwrite", "pwrite64", "pwritev", "pwritev64", "pwritev2", "pwritev64v2", "ftruncate", "ftruncate64", "truncate", "truncate64",
     "fallocate", "fallocate64", "copy_file_range", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink",
-    "unlinkat", "remove",
+    "unlinkat", "remove", "link", "linkat",
 };
 static void *real[R_COUNT];
 
@@ -417,6 +417,33 @@ static void renamed(const char *from, const char *to) {
     }
     pthread_mutex_unlock(&table);
 }
+
+/* A second name of a synced file has its image; of one that was never synced, an empty file. The two names share an image
+ * until one of them is written and synced again, which is as much as publishing a finished file needs. */
+static void linked(const char *from, const char *to) {
+    char a[PATH_MAX], b[PATH_MAX];
+    pthread_mutex_lock(&table);
+    image_path(to, b);
+    make_folders(b);
+    if (from) image_path(from, a);
+    if (!from || REAL(link)(a, b) != 0) {
+        int empty = REAL(open)(b, O_CREAT | O_WRONLY, 0600);
+        if (empty < 0) die(to);
+        REAL(close)(empty);
+    }
+    pthread_mutex_unlock(&table);
+}
+
+#define LINKED(x, a, y, b, call) \
+    READY(); \
+    char fa[PATH_MAX], fb[PATH_MAX]; \
+    const char *from = resolve(x, a, fa), *to = resolve(y, b, fb); \
+    int result = call, saved = errno; \
+    if (result == 0 && to) linked(from, to); \
+    errno = saved; \
+    return result;
+int link(const char *a, const char *b) { LINKED(AT_FDCWD, a, AT_FDCWD, b, REAL(link)(a, b)) }
+int linkat(int x, const char *a, int y, const char *b, int flags) { LINKED(x, a, y, b, REAL(linkat)(x, a, y, b, flags)) }
 
 #define UNLINKED(at, path, call) \
     READY(); \

@@ -159,7 +159,7 @@ async fn refusals_as_recorded() {
     server.send(request).await.refuses(401, "Authentication required");
 }
 
-// Fault planted once: `wall()` of the store's time in place of now; the old token then worked.
+// Fault planted once: `steady()` in place of `wall()`; the old token then worked.
 #[tokio::test]
 async fn an_old_token_is_refused() {
     let server = Server::new();

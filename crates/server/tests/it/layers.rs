@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 use tower::ServiceExt as _;
 use tracing::field::{Field, Visit};
 
-#[expect(clippy::unused_async, reason = "a handler")]
 async fn broken() -> &'static str {
     panic!("the-secret-that-it-choked-on")
 }

@@ -1,6 +1,7 @@
 //! From an older schema to this one.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, TransactionBehavior};
 
 use super::open::APPLICATION_ID;
 
@@ -13,14 +14,136 @@ pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 /// Brings the database to the last of `migrations`. Each is one transaction together with its number, so
 /// that a death at any step leaves the schema before or the schema after, and the next start goes on.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    migrate_watched(connection, migrations, &mut || {})
+}
+
+/// As [`migrate`]; `step` is called wherever a death would leave something else behind.
+fn migrate_watched(
+    connection: &mut Connection,
+    migrations: &[&str],
+    step: &mut dyn FnMut(),
+) -> rusqlite::Result<()> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     for (number, sql) in (1_i64..).zip(migrations).filter(|(number, _)| *number > version) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(sql)?;
+        let mut statements = Batch::new(&transaction, sql);
+        while let Some(mut statement) = statements.next()? {
+            statement.execute([])?;
+            step();
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        step();
         transaction.pragma_update(None, "user_version", number)?;
+        step();
         transaction.commit()?;
+        step();
         tracing::info!(schema = number, "the database was migrated");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sqlite::open::{Durability, reconnect};
+
+    /// A migration that comes after those of today, with data to carry over.
+    const NEXT: &str = "ALTER TABLE readiness ADD COLUMN note TEXT NOT NULL DEFAULT '';
+        CREATE TABLE copies (checks INTEGER) STRICT;
+        INSERT INTO copies SELECT checks FROM readiness;
+        UPDATE readiness SET note = 'moved';";
+
+    fn all() -> Vec<&'static str> {
+        MIGRATIONS.iter().copied().chain([NEXT]).collect()
+    }
+
+    fn connect(path: &Path) -> Connection {
+        drop(std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap());
+        let connection = reconnect(path, Durability::Full).unwrap();
+        // Writes pages out before the commit, as a large migration would.
+        connection.pragma_update(None, "cache_size", 1).unwrap();
+        connection
+    }
+
+    fn version(connection: &Connection) -> i64 {
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    }
+
+    fn schema(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name, sql").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The schema of an undisturbed migration to each version; that of 0 is empty.
+    fn schemas() -> Vec<Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        (0..=all().len())
+            .map(|to| {
+                let mut connection = connect(&folder.path().join(to.to_string()));
+                migrate(&mut connection, &all()[..to]).unwrap();
+                schema(&connection)
+            })
+            .collect()
+    }
+
+    /// Planted once: `user_version` set after the commit. A copy had the new tables and the old number,
+    /// and the next start failed on tables that were there.
+    #[test]
+    fn a_kill_at_any_step_leaves_the_old_schema_or_the_new() {
+        let (folder, expected) = (tempfile::tempdir().unwrap(), schemas());
+        let path = folder.path().join("live");
+        let mut copies = Vec::new();
+        migrate_watched(&mut connect(&path), &all(), &mut || {
+            // What the files have now is what a kill now would leave.
+            let copy = folder.path().join(format!("copy{}", copies.len()));
+            for end in ["", "-wal"] {
+                let name = |path: &Path| format!("{}{end}", path.display());
+                std::fs::copy(name(&path), name(&copy)).unwrap();
+            }
+            copies.push(copy);
+        })
+        .unwrap();
+        assert!(copies.len() > 20);
+        for copy in copies {
+            let mut connection = connect(&copy);
+            let left = usize::try_from(version(&connection)).unwrap();
+            assert_eq!(schema(&connection), expected[left], "{}", copy.display());
+            migrate(&mut connection, &all()).unwrap();
+            assert_eq!(schema(&connection), expected[all().len()]);
+            let note: String = connection.query_row("SELECT note FROM readiness", [], |r| r.get(0)).unwrap();
+            assert_eq!(note, "moved");
+        }
+    }
+
+    /// Planted once: statements outside a transaction. Half a schema stayed.
+    #[test]
+    fn a_step_that_fails_leaves_the_schema_before() {
+        let (folder, expected) = (tempfile::tempdir().unwrap(), schemas());
+        let steps = NEXT.split_inclusive(';').count();
+        for broken in 0..=steps {
+            let mut next: String = NEXT.split_inclusive(';').take(broken).collect();
+            next.push_str(" INSERT INTO nowhere VALUES (1);");
+            let mut connection = connect(&folder.path().join(broken.to_string()));
+            migrate(&mut connection, &MIGRATIONS).unwrap();
+            let fails = [&MIGRATIONS[..], &[next.as_str()]].concat();
+            migrate(&mut connection, &fails).unwrap_err();
+            assert_eq!(version(&connection), LATEST);
+            assert_eq!(schema(&connection), expected[MIGRATIONS.len()]);
+            migrate(&mut connection, &all()).unwrap();
+            assert_eq!(schema(&connection), expected[all().len()]);
+        }
+    }
+
+    #[test]
+    fn migrating_twice_is_migrating_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("db"));
+        migrate(&mut connection, &all()).unwrap();
+        let mut steps = 0;
+        migrate_watched(&mut connection, &all(), &mut || steps += 1).unwrap();
+        assert_eq!(steps, 0);
+    }
 }

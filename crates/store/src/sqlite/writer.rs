@@ -249,3 +249,56 @@ fn transact(
 fn run(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(statement)?.execute([]).map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::open::open;
+
+    fn rows(connection: &Connection) -> Result<i64, Fault> {
+        Ok(connection.query_row("SELECT count(*) FROM filler", [], |row| row.get(0))?)
+    }
+
+    fn fill(connection: &Connection) -> Result<(), Fault> {
+        connection.execute("INSERT INTO filler VALUES (zeroblob(100000))", [])?;
+        Ok(())
+    }
+
+    /// Planted once: the connection kept after a failed commit. Everything after it failed as well.
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = open(&folder.path().join("db"), Durability::Full).unwrap();
+        let writer = Writer::start(opened.connection, opened.path, Durability::Full).unwrap();
+        writer.write(|c| Ok(c.execute_batch("CREATE TABLE filler (bytes BLOB)")?)).await.unwrap();
+        writer.write(fill).await.unwrap();
+        // No page more than there are: the next one finds the disk full. A new connection has no such limit.
+        let full = |c: &Connection| {
+            let pages: i64 = c.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+            Ok(c.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?)
+        };
+        writer.write(full).await.unwrap();
+        let error = writer.write(fill).await.unwrap_err();
+        assert!(error.0.contains("full"), "{error}");
+        writer.write(fill).await.unwrap();
+        assert_eq!(writer.write(rows).await.unwrap(), 2, "the failed one left nothing");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_opened_again_is_told_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = open(&folder.path().join("db"), Durability::Full).unwrap();
+        let (path, away) = (opened.path.clone(), folder.path().join("away"));
+        let writer = Writer::start(opened.connection, opened.path, Durability::Full).unwrap();
+        writer.write(|c| Ok(c.execute_batch("CREATE TABLE filler (bytes BLOB)")?)).await.unwrap();
+        let broken = |c: &Connection| Ok(c.execute_batch("ROLLBACK; nonsense")?);
+        writer.write(broken).await.unwrap_err();
+        std::fs::rename(&path, &away).unwrap();
+        for _ in 0..3 {
+            writer.write(fill).await.unwrap_err();
+        }
+        std::fs::rename(&away, &path).unwrap();
+        writer.write(fill).await.unwrap();
+        assert_eq!(writer.write(rows).await.unwrap(), 1);
+    }
+}
