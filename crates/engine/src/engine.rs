@@ -1,6 +1,6 @@
 //! Makes runs, answers for them, stops them: what every protocol calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -228,12 +228,12 @@ impl Engine {
         self.inner.store.runs(&who.user, session, before, limit).await.map_err(store_failed)
     }
 
-    /// The messages of this user's session, oldest first.
+    /// The newest messages of this user's session, turn by turn, oldest first.
     ///
     /// # Errors
     /// [`Code::StoreFailed`].
     pub async fn history(&self, who: &Principal, session: &SessionId) -> Result<Vec<Message>, Error> {
-        self.inner.store.history(&who.user, session, limit::HISTORY_PAGE).await.map_err(store_failed)
+        history(&self.inner.store, who, session, limit::HISTORY_PAGE).await
     }
 
     /// Follows a run from a position. What this user may not see does not exist for him.
@@ -320,6 +320,24 @@ impl Engine {
             let _ = tokio::time::timeout(limit::LAST_FLUSH, over).await;
         }
     }
+}
+
+/// The newest messages of a session, turn by turn. A question that was asked while the one before it was
+/// being answered is stored before that answer, and belongs behind it.
+pub(crate) async fn history(
+    store: &SharedStore,
+    who: &Principal,
+    session: &SessionId,
+    most: usize,
+) -> Result<Vec<Message>, Error> {
+    let mut messages = store.history(&who.user, session, most).await.map_err(store_failed)?;
+    let mut turns: HashMap<RunId, usize> = HashMap::new();
+    for message in &messages {
+        let next = turns.len();
+        turns.entry(message.run.clone()).or_insert(next);
+    }
+    messages.sort_by_key(|m| turns.get(&m.run).copied());
+    Ok(messages)
 }
 
 /// From where a run is read.

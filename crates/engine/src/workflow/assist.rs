@@ -12,7 +12,7 @@ use headwater_core::{Error, limit};
 
 use super::{Turn, Workflow, answer, prompt};
 use crate::assistant::Assistant;
-use crate::engine::store_failed;
+use crate::engine::history;
 use crate::retrieve::{Question, retrieve};
 use crate::writer::Finished;
 
@@ -134,11 +134,8 @@ impl Workflow for Assist {
     async fn run(&self, turn: Turn) -> Result<Finished, Error> {
         let asked = turn.ask.message.trim();
         turn.emit.emit(Body::StageStarted { stage: Stage::Start }).await;
-        let mut earlier = turn
-            .store
-            .history(&turn.who.user, &turn.session, limit::HISTORY_MESSAGES + 1)
-            .await
-            .map_err(store_failed)?;
+        let most = limit::HISTORY_MESSAGES + 1;
+        let mut earlier = history(&turn.store, &turn.who, &turn.session, most).await?;
         // What belongs to this turn or a later one is not memory.
         if let Some(own) = earlier.iter().position(|m| m.run == turn.run) {
             earlier.truncate(own);

@@ -30,7 +30,7 @@ CREATE INDEX runs_of_owner ON runs (owner, ordinal);
 CREATE INDEX runs_of_session ON runs (session, ordinal);
 CREATE INDEX runs_alive ON runs (ordinal) WHERE outcome IS NULL;
 
--- One row for each flush of each run, never one for each token: a token costs 60 bytes in here, and a row of its own 100 more.
+-- One row for each flush of each run, never one for each token: rows, and their places in the index, cost more than tokens.
 CREATE TABLE batches (
     ordinal     INTEGER PRIMARY KEY,
     run         INTEGER NOT NULL REFERENCES runs (ordinal),

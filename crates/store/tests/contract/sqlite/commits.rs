@@ -158,7 +158,8 @@ async fn readers_see_whole_batches_only() {
     let file = File::new();
     let store = Arc::new(file.open());
     runs(&store, 1).await;
-    let reader = tokio::spawn({
+    let mut reader = tokio::task::JoinSet::new();
+    reader.spawn({
         let store = Arc::clone(&store);
         async move {
             let mut next = 1;
@@ -173,7 +174,7 @@ async fn readers_see_whole_batches_only() {
     for n in 0..100 {
         store.append(&run_id("r0"), 1, tokens(n * 10 + 1, n * 10 + 10)).await.unwrap();
     }
-    reader.await.unwrap();
+    reader.join_all().await;
 }
 
 /// Planted once: no checkpoints at all. The write-ahead log held every byte that was written.

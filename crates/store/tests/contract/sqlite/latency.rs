@@ -1,4 +1,5 @@
-//! How long an append takes; for people. `cargo test -p headwater-store --release latency -- --ignored --nocapture`
+//! How long an append takes; for people.
+//! `cargo test -p headwater-store latency -- --ignored --nocapture`; dependencies are optimised in every profile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

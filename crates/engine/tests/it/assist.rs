@@ -1,0 +1,121 @@
+//! The assistant: its stages, its sources, its memory, its warning.
+
+use std::sync::Arc;
+
+use headwater_core::Millis;
+use headwater_core::event::{Body, Event, Outcome, Stage};
+use headwater_core::port::SharedStore;
+use headwater_core::port::provider::Role;
+use headwater_engine::assistant::SHIPPED_DOCUMENTS;
+use headwater_engine::ingest::{Text, ingest};
+
+use crate::house::{House, ann, ask_in, ending, text};
+
+async fn house() -> House {
+    let house = House::new();
+    let store: SharedStore = house.store.clone();
+    for (source, text) in SHIPPED_DOCUMENTS {
+        let text = Text {
+            owner: None,
+            source: source.into(),
+            document_type: "manual".into(),
+            markdown: true,
+            text: text.into(),
+        };
+        assert!(ingest(&store, None, text.clone(), Millis(0), |_, _| {}).await.unwrap().is_some());
+        // The same text is indexed once.
+        assert_eq!(ingest(&store, None, text, Millis(0), |_, _| {}).await.unwrap(), None);
+    }
+    house
+}
+
+fn stages(log: &[Arc<Event>]) -> Vec<Stage> {
+    let stage = |e: &Arc<Event>| if let Body::StageStarted { stage } = e.body { Some(stage) } else { None };
+    log.iter().filter_map(stage).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_goes_through_every_stage_and_names_its_sources() {
+    let mut house = house().await;
+    let asked = ask_in("assist", "What is the engine power?", "s");
+    let run = house.engine.start(&ann(), asked).await.unwrap().run;
+    let mut act = house.cues.next().await;
+    let prompt = &act.request.messages;
+    assert_eq!(prompt.first().unwrap().role, Role::System);
+    assert!(prompt.last().unwrap().content.contains("128"), "{prompt:?}");
+    act.say("128 hp.").await;
+    act.end().await;
+    let log = house.log(&run).await;
+    assert_eq!(ending(&log, 1), Outcome::Completed);
+    assert_eq!(stages(&log), [Stage::Start, Stage::Route, Stage::Retrieve, Stage::Generate]);
+    let routed = log.iter().find_map(|e| match &e.body {
+        Body::Routed { agent, intent, confidence } => Some((agent.clone(), intent.clone(), *confidence)),
+        _ => None,
+    });
+    let (agent, intent, confidence) = routed.unwrap();
+    assert_eq!((agent.as_str(), intent.as_str()), ("specs", "SPECS"));
+    assert!(confidence > 0.0 && confidence <= 1.0);
+    let sources = log.iter().find_map(|e| match &e.body {
+        Body::Retrieved { sources } => Some(sources.clone()),
+        _ => None,
+    });
+    assert_eq!(sources.unwrap()[0].source, "specs_genautox1_2024.md");
+}
+
+// Planted fault: a turn that does not wait for the one before it: its prompt then lacks the answer.
+#[tokio::test(start_paused = true)]
+async fn the_next_turn_waits_for_the_one_before_and_remembers_it() {
+    let mut house = house().await;
+    let engine = house.engine.clone();
+    let first = engine.start(&ann(), ask_in("assist", "What is the engine power?", "s")).await.unwrap();
+    let second = engine.start(&ann(), ask_in("assist", "What fuel does it use?", "s")).await.unwrap();
+    let other = engine.start(&ann(), ask_in("assist", "How wide is the car?", "t")).await.unwrap();
+    let mut act = house.cues.next().await;
+    // Another session does not wait.
+    house.cues.next().await.end().await;
+    assert_eq!(ending(&house.log(&other.run).await, 1), Outcome::Completed);
+    assert!(house.cues.try_next().is_none());
+    act.say("It has 128 hp with gasoline.").await;
+    act.end().await;
+    let act = house.cues.next().await;
+    let said: Vec<_> = act.request.messages.iter().map(|m| (m.role, m.content.as_str())).collect();
+    assert!(said.contains(&(Role::User, "What is the engine power?")), "{said:?}");
+    assert!(said.contains(&(Role::Assistant, "It has 128 hp with gasoline.")), "{said:?}");
+    assert!(said.last().unwrap().1.ends_with("answer: What fuel does it use?"), "{said:?}");
+    act.end().await;
+    assert_eq!(ending(&house.log(&first.run).await, 1), Outcome::Completed);
+    assert_eq!(ending(&house.log(&second.run).await, 1), Outcome::Completed);
+    let session = headwater_core::SessionId::parse("s").unwrap();
+    let history = house.engine.history(&ann(), &session).await.unwrap();
+    let roles: Vec<_> = history.iter().map(|m| m.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::User, Role::Assistant]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_waits_can_be_stopped_and_holds_nobody_up() {
+    let mut house = house().await;
+    let engine = house.engine.clone();
+    let first = engine.start(&ann(), ask_in("assist", "one", "s")).await.unwrap();
+    let second = engine.start(&ann(), ask_in("assist", "two", "s")).await.unwrap();
+    let third = engine.start(&ann(), ask_in("assist", "three", "s")).await.unwrap();
+    let act = house.cues.next().await;
+    assert_eq!(engine.stop(&ann(), &second.run).await.unwrap(), Outcome::Cancelled);
+    act.end().await;
+    house.cues.next().await.end().await;
+    assert_eq!(ending(&house.log(&first.run).await, 1), Outcome::Completed);
+    assert_eq!(ending(&house.log(&third.run).await, 1), Outcome::Completed);
+    assert_eq!(house.stage.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_danger_begins_with_the_warning() {
+    let mut house = house().await;
+    let asked = ask_in("assist", "My brake makes a grinding noise and has a problem", "s");
+    let run = house.engine.start(&ann(), asked).await.unwrap().run;
+    let mut act = house.cues.next().await;
+    act.say("Have it looked at.").await;
+    act.end().await;
+    let answer = text(&house.log(&run).await);
+    assert!(answer.starts_with("⚠️ **SAFETY WARNING**: "), "{answer}");
+    assert!(answer.ends_with("\n\nHave it looked at."), "{answer}");
+}

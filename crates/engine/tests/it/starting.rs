@@ -1,0 +1,98 @@
+//! Sending twice is sending once; what cannot be started is refused with its reason.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use headwater_bus::InProcess;
+use headwater_core::code::Code;
+use headwater_core::event::Outcome;
+use headwater_core::{MessageId, limit};
+use headwater_engine::{Settings, StartRun};
+use headwater_store::MemoryStore;
+
+use crate::house::{House, SECOND, ann, ask, ask_in, ending, principal};
+
+fn named(id: &str, ask: StartRun) -> StartRun {
+    StartRun { message_id: Some(MessageId::parse(id).unwrap()), ..ask }
+}
+
+// Planted fault: the message id left out of the store's key: twenty runs then ask the model.
+#[tokio::test(start_paused = true)]
+async fn one_message_id_is_one_run_however_often_it_is_sent() {
+    for session in [Some("s"), None] {
+        let mut house = House::new();
+        let what = |text| {
+            named("m1", session.map_or_else(|| ask("generate", text), |s| ask_in("generate", text, s)))
+        };
+        let me = ann();
+        let all = join_all((0..20).map(|_| house.engine.start(&me, what("hi")))).await;
+        let runs: Vec<_> = all.into_iter().map(|s| s.unwrap()).collect();
+        assert!(runs.iter().all(|s| s.run == runs[0].run && s.session == runs[0].session));
+        assert_eq!(runs.iter().filter(|s| !s.joined).count(), 1);
+        house.cues.next().await.end().await;
+        assert_eq!(ending(&house.log(&runs[0].run).await, 1), Outcome::Completed);
+        assert_eq!(house.stage.calls(), 1);
+        // Also long after it has ended; but never for another message, and never across users.
+        assert_eq!(house.engine.start(&ann(), what("hi")).await.unwrap().run, runs[0].run);
+        assert_eq!(house.engine.start(&ann(), what("ho")).await.unwrap_err().code, Code::MessageIdReused);
+        let other = house.engine.start(&principal("bob"), what("ho")).await.unwrap();
+        assert_ne!(other.run, runs[0].run);
+    }
+}
+
+// Planted fault: `create` awaited by the caller: a run is then stored that nobody writes.
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_leaves_a_run_that_is_written() {
+    let mut house = House::new();
+    assert!(house.engine.start(&ann(), ask("generate", "hi")).now_or_never().is_none());
+    house.cues.next().await.end().await;
+    let runs = house.engine.runs(&ann(), None, None, 10).await.unwrap();
+    assert_eq!(ending(&house.log(&runs[0].id).await, 1), Outcome::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_a_rule_is_refused_by_name() {
+    let house = House::new();
+    let code = async |ask| house.engine.start(&ann(), ask).await.unwrap_err().code;
+    assert_eq!(code(ask("generate", " \n")).await, Code::EmptyMessage);
+    assert_eq!(code(ask("nothing", "hi")).await, Code::UnknownWorkflow);
+    assert_eq!(code(ask("generate", &"x".repeat(limit::MESSAGE_BYTES + 1))).await, Code::TooLarge);
+    let system = |text: String, workflow| StartRun { system: Some(text), ..ask(workflow, "hi") };
+    assert_eq!(code(system("be kind".into(), "assist")).await, Code::InvalidRequest);
+    assert_eq!(code(system("x".repeat(limit::SYSTEM_BYTES + 1), "generate")).await, Code::TooLarge);
+    for tokens in [0, limit::ANSWER_TOKENS_MAX + 1] {
+        assert_eq!(
+            code(StartRun { max_tokens: Some(tokens), ..ask("generate", "hi") }).await,
+            Code::InvalidRequest
+        );
+    }
+    for temperature in [-0.1, 2.1, f32::NAN] {
+        let ask = StartRun { temperature: Some(temperature), ..ask("generate", "hi") };
+        assert_eq!(code(ask).await, Code::InvalidRequest);
+    }
+    house.store.faults().fail_writes(1);
+    assert_eq!(code(ask("generate", "hi")).await, Code::StoreFailed);
+    assert_eq!(house.stage.calls(), 0);
+}
+
+// Planted fault: a place that is not given back at the ending.
+#[tokio::test(start_paused = true)]
+async fn places_are_bounded_and_given_back() {
+    let settings = Settings { runs_per_user: 3, runs: 5, ..Settings::default() };
+    let mut house = House::with(settings, Arc::new(InProcess::new()), Arc::new(MemoryStore::new()));
+    let (ann, bob) = (ann(), principal("bob"));
+    for _ in 0..3 {
+        house.engine.start(&ann, ask("generate", "hi")).await.unwrap();
+    }
+    let refused = house.engine.start(&ann, ask("generate", "hi")).await.unwrap_err();
+    assert_eq!(refused.code, Code::TooManyRuns);
+    for _ in 0..2 {
+        house.engine.start(&bob, ask("generate", "hi")).await.unwrap();
+    }
+    assert_eq!(house.engine.start(&bob, ask("generate", "hi")).await.unwrap_err().code, Code::TooManyRuns);
+    house.cues.next().await.end().await;
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(house.engine.live(), 4);
+    house.engine.start(&ann, ask("generate", "hi")).await.unwrap();
+}
