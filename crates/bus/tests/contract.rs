@@ -95,7 +95,8 @@ fn a_run_costs_nothing_once_its_subscriptions_are_gone() {
     assert_eq!(bus.followed(), 0);
 }
 
-/// Planted once: the receiver made at the first poll instead of in `subscribe`. The hint was lost.
+/// Planted once: what stood in the channel at the first poll taken as seen, as if the receiver were made
+/// there and not in `subscribe`. The hint was lost.
 #[test]
 fn a_hint_is_not_lost_because_the_subscriber_was_busy() {
     let bus = InProcess::new();

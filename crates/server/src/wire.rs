@@ -148,7 +148,12 @@ mod tests {
         let run = RunId::parse("run_1").unwrap();
         for (body, rest) in [
             (Body::Token { text: "a\n\"é\u{2028}".into() }, r#""type":"token","text":"a\n\"é"#),
-            (Body::Retrieved { sources: vec![Source { source: "s".into(), heading: String::new(), score: 0.5 }] }, r#""type":"retrieved""#),
+            (
+                Body::Retrieved {
+                    sources: vec![Source { source: "s".into(), heading: String::new(), score: 0.5 }],
+                },
+                r#""type":"retrieved""#,
+            ),
         ] {
             let mut line = String::new();
             push_event(&run, &Event { seq: 7, at: Millis(9), body }, &mut line);

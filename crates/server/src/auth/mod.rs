@@ -80,7 +80,7 @@ impl Auth {
     pub async fn register(&self, email: String, password: String, name: String) -> Result<Grant, Error> {
         let taken = || Error::new(Code::EmailTaken, "Email already registered");
         // Asked first, so that a known address costs no hash; decided by `create_user`.
-        if self.store.user_by_email(&email).await.map_err(unreachable)?.is_some() {
+        if self.store.user_by_email(&email).await.map_err(store_failed)?.is_some() {
             return Err(taken());
         }
         let password_hash = self.passwords.hash(password).await.map_err(no_hash)?;
@@ -88,7 +88,7 @@ impl Auth {
             .map_err(|_| Error::new(Code::Internal, "an id could not be made"))?;
         let who = Principal { user: id.clone(), email: email.clone(), name: name.clone() };
         let user = User { id, email, name, password_hash, created_at: self.clock.wall() };
-        if !self.store.create_user(user).await.map_err(unreachable)? {
+        if !self.store.create_user(user).await.map_err(store_failed)? {
             return Err(taken());
         }
         self.grant(who)
@@ -100,7 +100,7 @@ impl Auth {
     /// [`Code::InvalidCredentials`], [`Code::TooManyConnections`], [`Code::StoreFailed`],
     /// [`Code::Internal`].
     pub async fn log_in(&self, email: &str, password: String) -> Result<Grant, Error> {
-        let user = self.store.user_by_email(email).await.map_err(unreachable)?;
+        let user = self.store.user_by_email(email).await.map_err(store_failed)?;
         let stored = user.as_ref().map(|u| u.password_hash.clone());
         let right = self.passwords.check(password, stored).await.map_err(no_hash)?;
         match user {
@@ -116,7 +116,7 @@ impl Auth {
     /// [`Code::StoreFailed`], [`Code::Internal`].
     pub async fn refresh(&self, token: &str) -> Result<Grant, Error> {
         let who = self.tokens.read_refresh(token, self.clock.wall())?;
-        match self.store.user(&who.user).await.map_err(unreachable)? {
+        match self.store.user(&who.user).await.map_err(store_failed)? {
             Some(user) => self.grant(principal(user)),
             None => Err(Error::new(Code::InvalidToken, "User not found")),
         }
@@ -141,7 +141,7 @@ fn principal(user: User) -> Principal {
 }
 
 /// The reason is the operator's; who signs in learns that it is not his fault.
-fn unreachable(error: StoreError) -> Error {
+fn store_failed(error: StoreError) -> Error {
     tracing::error!(%error, "accounts cannot be read or written");
     Error::new(Code::StoreFailed, "Accounts cannot be read or written now")
 }

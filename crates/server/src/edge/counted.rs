@@ -120,7 +120,9 @@ mod tests {
         let slowly = async {
             for _ in 0..5 {
                 tokio::time::sleep(PATIENCE * 3 / 4).await;
-                theirs.read_exact(&mut [0; 4]).await.unwrap();
+                let mut four = [0; 4];
+                let reading = timeout(PATIENCE, theirs.read_exact(&mut four));
+                reading.await.expect("still written to").unwrap();
             }
             // And no further.
             Instant::now()

@@ -1,6 +1,5 @@
 //! `POST /api/v1/chat` and the history: the same runs as the socket's, asked for and waited for over HTTP.
 
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -23,9 +22,7 @@ pub const WORKFLOW: &str = "assist";
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/chat", post(chat))
-        .route("/api/v1/chat/history/{session_id}", get(history))
+    Router::new().route("/api/v1/chat", post(chat)).route("/api/v1/chat/history/{session_id}", get(history))
 }
 
 /// The keys in the original's order; `run_id` is ours.
@@ -74,8 +71,12 @@ async fn chat(
     let mut follow = app.engine.follow(&who, &started.run, &From::After(0)).await?;
     let (response, metadata) = whole(&mut follow).await.map_err(|error| {
         let sentence = format!("Failed to process message: {}", error.message);
-        let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Refusal::new(if status.is_server_error() { StatusCode::INTERNAL_SERVER_ERROR } else { status }, sentence)
+        let status =
+            StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Refusal::new(
+            if status.is_server_error() { StatusCode::INTERNAL_SERVER_ERROR } else { status },
+            sentence,
+        )
     })?;
     let agent_used = metadata.agent.clone();
     Ok(Json(Answered { response, session_id: session, agent_used, metadata, run_id: started.run.into() }))

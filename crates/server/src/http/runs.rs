@@ -1,6 +1,5 @@
 //! The native protocol over HTTP: `docs/protocol/native.md`.
 
-
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
@@ -100,7 +99,11 @@ async fn body(request: Request) -> Result<Bytes, Fault> {
     let (parts, body) = request.into_parts();
     let read = read_body(&parts.headers, body, limit::HTTP_BODY_BYTES).await;
     Ok(read.map_err(|refusal| {
-        let code = if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::InvalidRequest };
+        let code = if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Code::TooLarge
+        } else {
+            Code::InvalidRequest
+        };
         Error::new(code, refusal.sentence())
     })?)
 }
@@ -144,7 +147,8 @@ async fn list(
     let invalid = |what: &str, e: headwater_core::id::IdError| {
         Error::new(Code::InvalidRequest, format!("`{what}`: {e}"))
     };
-    let session = query.session_id.map(|s| SessionId::parse(&s)).transpose().map_err(|e| invalid("session_id", e))?;
+    let session =
+        query.session_id.map(|s| SessionId::parse(&s)).transpose().map_err(|e| invalid("session_id", e))?;
     let before = query.before.map(|r| RunId::parse(&r)).transpose().map_err(|e| invalid("before", e))?;
     let runs = app.engine.runs(&who, session.as_ref(), before.as_ref(), limit).await?;
     Ok(Json(Listed { runs: runs.into_iter().map(RunView::from).collect() }))
@@ -189,9 +193,14 @@ fn position(headers: &HeaderMap, after: Option<&str>) -> Result<Position, Error>
     }
     match after {
         None | Some("") => Ok(Position::After(0)),
-        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map(Position::After).map_err(|_| {
-            Error::new(Code::CursorInvalid, "`after` is no number of an event; read the run from the start without it")
-        }),
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
+            text.parse().map(Position::After).map_err(|_| {
+                Error::new(
+                    Code::CursorInvalid,
+                    "`after` is no number of an event; read the run from the start without it",
+                )
+            })
+        }
         Some(text) => Cursor::decode(text).map(Position::Cursor),
     }
 }

@@ -104,10 +104,10 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Whether a field's value may not be shown back.
+/// Whether a field's value may not be shown back: by how its name ends, so that `max_tokens` may.
 fn is_secret(field: &str) -> bool {
     let field = field.to_ascii_lowercase();
-    ["password", "token", "secret", "key"].iter().any(|word| field.contains(word))
+    ["password", "token", "secret", "key", "authorization"].iter().any(|word| field.ends_with(word))
 }
 
 /// A value as it is shown back: bounded, so that a large body does not become a larger answer.

@@ -14,10 +14,7 @@ pub(super) enum Done {
     /// The dialect is told.
     Reply(Reply),
     /// The dialect is told, and events come from here on.
-    Follow {
-        reply: Reply,
-        follow: Box<Follow>,
-    },
+    Follow { reply: Reply, follow: Box<Follow> },
 }
 
 pub(super) async fn start(engine: Engine, who: Principal, tag: Tag, ask: StartRun) -> Reply {
@@ -50,9 +47,10 @@ pub(super) async fn follow(
     whole: bool,
 ) -> Done {
     match begin(&engine, &who, &target, from, whole).await {
-        Ok((run, after, follow)) => {
-            Done::Follow { reply: Reply::Following { tag, target, run: Ok((run, after)) }, follow: Box::new(follow) }
-        }
+        Ok((run, after, follow)) => Done::Follow {
+            reply: Reply::Following { tag, target, run: Ok((run, after)) },
+            follow: Box::new(follow),
+        },
         Err(error) => Done::Reply(Reply::Following { tag, target, run: Err(error) }),
     }
 }

@@ -225,7 +225,10 @@ impl Connection {
             Command::Unfollow { run } => self.views.retain(|v| v.follow.run() != &run),
             Command::Follow { tag, target, .. } if self.views.len() >= limit::FOLLOWS => {
                 let most = limit::FOLLOWS;
-                let error = Error::new(Code::QueueFull, format!("{most} runs are followed on this connection already; unfollow one"));
+                let error = Error::new(
+                    Code::QueueFull,
+                    format!("{most} runs are followed on this connection already; unfollow one"),
+                );
                 self.dialect.on_reply(Reply::Following { tag, target, run: Err(error) }, &mut self.out);
             }
             Command::Follow { tag, target, from, whole } => {
@@ -379,4 +382,3 @@ fn broken(error: axum::Error) -> End {
     }
     End::Gone
 }
-

@@ -58,14 +58,19 @@ mod tests {
         (1..)
             .zip(texts)
             .map(|(seq, text)| {
-                let body = text.map_or(Body::StageStarted { stage: Stage::Generate }, |t| Body::Token { text: t.into() });
+                let body = text.map_or(Body::StageStarted { stage: Stage::Generate }, |t| Body::Token {
+                    text: t.into(),
+                });
                 Arc::new(Event { seq, at: Millis(0), body })
             })
             .collect()
     }
 
     fn text(pieces: &[Piece<'_>]) -> String {
-        pieces.iter().filter_map(|p| if let Piece::Text { text, .. } = p { Some(text.as_ref()) } else { None }).collect()
+        pieces
+            .iter()
+            .filter_map(|p| if let Piece::Text { text, .. } = p { Some(text.as_ref()) } else { None })
+            .collect()
     }
 
     proptest! {

@@ -211,7 +211,8 @@ impl Dialect for Native {
 
     fn on_frame(&mut self, frame: Frame<'_>, out: &mut Out) {
         let Frame::Text(text) = frame else {
-            let error = Error::new(Code::InvalidRequest, "frames are text with one JSON object each, not binary");
+            let error =
+                Error::new(Code::InvalidRequest, "frames are text with one JSON object each, not binary");
             return refuse(&None, None, error, out);
         };
         let mut object: Map<String, Value> = match serde_json::from_str(text) {
@@ -246,7 +247,8 @@ impl Dialect for Native {
                 refuse(&tag, None, error, out);
                 self.bad_tokens += 1;
                 if self.bad_tokens >= limit::AUTH_ATTEMPTS {
-                    out.close = Some(Close { code, reason: "too many tokens that are not valid here".into() });
+                    out.close =
+                        Some(Close { code, reason: "too many tokens that are not valid here".into() });
                 }
             }
             Reply::Started { tag, started } => {
@@ -254,7 +256,11 @@ impl Dialect for Native {
                 match started {
                     Ok(started) => {
                         let run_id = started.run.clone();
-                        let frame = ServerFrame::Started { run_id, session_id: started.session, joined: started.joined };
+                        let frame = ServerFrame::Started {
+                            run_id,
+                            session_id: started.session,
+                            joined: started.joined,
+                        };
                         answer(&tag, &frame, out);
                         if follow {
                             let (target, from) = (Target::Run(started.run), From::After(0));
@@ -327,4 +333,3 @@ fn answer(tag: &Tag, frame: &ServerFrame, out: &mut Out) {
 fn refuse(tag: &Tag, run_id: Option<RunId>, error: Error, out: &mut Out) {
     answer(tag, &ServerFrame::Error { run_id, error: error.into() }, out);
 }
-

@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod auth;
+mod chat;
 mod edge;
+mod house;
 mod layers;
+mod native;
+mod patience;
+mod runs;

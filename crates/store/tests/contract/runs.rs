@@ -67,7 +67,7 @@ async fn a_message_id_belongs_to_one_session_of_one_owner(store: SharedStore) {
     made(&*store, new_run("r5", "u", "s")).await;
 }
 
-/// Planted once: looked up before the transaction. Two were made.
+/// Planted once: the message id not looked up in the transaction that makes the run. The second was an error.
 async fn of_a_hundred_equal_turns_one_is_made(store: SharedStore) {
     let mut turns = tokio::task::JoinSet::new();
     for n in 0..100 {

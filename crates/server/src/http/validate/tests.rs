@@ -234,6 +234,9 @@ async fn a_secret_is_never_sent_back_and_a_large_body_not_in_full() {
         );
         assert!(text.len() < 2_000, "{text}");
     }
+    let form = |f: &mut Fields| f.integer("max_tokens", 1, 1..=9);
+    let problems = sent(None, r#"{"max_tokens":10}"#).await.unwrap().read(form).unwrap_err();
+    assert_eq!(problems.all()[0].input, 10, "a number of tokens is no token");
 }
 
 #[tokio::test]

@@ -213,14 +213,16 @@ impl Dialect for Chat {
                 self.signed_in = true;
                 self.bad_tokens = 0;
                 let user = User::from(&who);
-                out.frames.push(json(&ServerFrame::AuthSuccess { message: "Authentication successful", user }));
+                out.frames
+                    .push(json(&ServerFrame::AuthSuccess { message: "Authentication successful", user }));
             }
             Reply::NotSignedIn { .. } => {
                 out.frames.push(json(&ServerFrame::AuthError { message: "Invalid token" }));
                 self.bad_tokens += 1;
                 if self.bad_tokens >= limit::AUTH_ATTEMPTS {
                     let code = Code::InvalidToken.close_code();
-                    out.close = Some(Close { code, reason: "too many tokens that are not valid here".into() });
+                    out.close =
+                        Some(Close { code, reason: "too many tokens that are not valid here".into() });
                 }
             }
             Reply::Started { started, .. } => {
@@ -235,7 +237,9 @@ impl Dialect for Chat {
                     Err(error) => refuse(&error, starting.and_then(|s| s.message_id).as_deref(), out),
                 }
             }
-            Reply::Following { run: Ok((run, after)), .. } => self.on_following(run.id, run.session, after, out),
+            Reply::Following { run: Ok((run, after)), .. } => {
+                self.on_following(run.id, run.session, after, out)
+            }
             Reply::Following { target, run: Err(error), .. } => match target {
                 Target::Run(run) => self.on_lost(Some(&run), &error, false, out),
                 Target::Newest(_) => self.on_lost(None, &error, false, out),
@@ -270,6 +274,7 @@ fn invalid(what: &str, out: &mut Out) {
 }
 
 fn refuse(error: &Error, message_id: Option<&str>, out: &mut Out) {
-    let frame = ErrorFrame { error: &error.message, code: word(error.code), message_id, ..Default::default() };
+    let frame =
+        ErrorFrame { error: &error.message, code: word(error.code), message_id, ..Default::default() };
     out.frames.push(json(&ServerFrame::Error(frame)));
 }

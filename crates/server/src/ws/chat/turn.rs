@@ -68,7 +68,8 @@ impl Turn {
                     self.remember(&event.body);
                     if let Body::StageStarted { stage } = event.body {
                         let (step, message) = progress(stage);
-                        let frame = ServerFrame::Progress { step, message, run_id: &self.run, seq: event.seq };
+                        let frame =
+                            ServerFrame::Progress { step, message, run_id: &self.run, seq: event.seq };
                         frames.push(json(&frame));
                     }
                     if event.body.is_ending() {

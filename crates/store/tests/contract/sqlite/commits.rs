@@ -126,7 +126,7 @@ async fn a_batch_that_fails_takes_no_other_with_it() {
 }
 
 /// As a full disk does it: the whole transaction is gone when the statement returns.
-/// Planted once: the rest of the group done without a transaction. All of it came back as failed.
+/// Planted once: the whole group given up. All of it came back as failed.
 #[tokio::test]
 async fn a_failure_that_ends_the_transaction_takes_no_other_with_it() {
     one_of_many_fails("ROLLBACK").await;
