@@ -228,6 +228,15 @@ impl Assistant {
         self.rule(text, Some(agent)).map(|r| format.replace(TEXT, &r.text))
     }
 
+    /// An answer without the warning that it may begin with. A prompt shows earlier answers so: a small
+    /// model takes a warning for the way in which answers begin.
+    #[must_use]
+    pub fn unwarned<'a>(&self, answer: &'a str) -> &'a str {
+        let Some(safety) = &self.safety else { return answer };
+        let prefixes = safety.rules.iter().map(|r| safety.format.replace(TEXT, &r.text));
+        prefixes.filter_map(|p| answer.strip_prefix(p.as_str())).next().unwrap_or(answer)
+    }
+
     fn rule(&self, text: &str, agent: Option<&str>) -> Option<&SafetyRule> {
         let stems = stems(text);
         let applies = |r: &&SafetyRule| match agent {
@@ -688,6 +697,9 @@ mod tests {
             )
         );
         assert_eq!(a.safety_prefix("specs", "What brakes does it have?"), None);
+        let warned = format!("{}Check the pads.", a.safety_prefix("troubleshoot", text).unwrap());
+        assert_eq!(a.unwarned(&warned), "Check the pads.");
+        assert_eq!(a.unwarned("⚠️ **SAFETY WARNING**: other"), "⚠️ **SAFETY WARNING**: other");
     }
 
     /// The route decides whether a warning is shown, so a vague sentence about a dangerous part must reach it.

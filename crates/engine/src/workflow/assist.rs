@@ -140,6 +140,9 @@ impl Workflow for Assist {
         if let Some(own) = earlier.iter().position(|m| m.run == turn.run) {
             earlier.truncate(own);
         }
+        for message in earlier.iter_mut().filter(|m| m.role == Role::Assistant) {
+            message.content = self.assistant.unwarned(&message.content).to_owned();
+        }
         let before = question_before(asked, &earlier);
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Route }).await;
@@ -170,10 +173,16 @@ impl Workflow for Assist {
             .collect();
         turn.emit.emit(Body::Retrieved { sources }).await;
 
-        let mut messages = vec![PromptMessage::new(Role::System, choice.instructions)];
-        messages.extend(prompt::history(self.provider.as_ref(), &earlier));
-        let text = prompt::question(self.provider.as_ref(), &passages, asked);
-        messages.push(PromptMessage::new(Role::User, text));
+        let messages = prompt::messages(
+            self.provider.as_ref(),
+            &prompt::Asked {
+                instructions: &choice.instructions,
+                earlier: &earlier,
+                points_back: before.is_some(),
+                passages: &passages,
+                question: asked,
+            },
+        );
         let request = ModelRequest {
             model: None,
             messages,

@@ -13,11 +13,18 @@ const TINY_CONTEXT: usize = 1_000;
 /// Passages for a tiny model.
 const TINY_PASSAGES: usize = 2;
 
+/// What a tiny model's answer without passages has to say.
+const NOTHING_FOUND: &str = "I do not have information about this in the knowledge base.";
+
+fn is_tiny(provider: &dyn Provider) -> bool {
+    provider.info().budget.retrieval_tokens < TINY_CONTEXT
+}
+
 /// The passages that fit, best first.
 #[must_use]
 pub fn fitting(provider: &dyn Provider, passages: Vec<Passage>, most_tokens: usize) -> Vec<Passage> {
     let budget = provider.info().budget.retrieval_tokens.min(most_tokens);
-    let most = if budget < TINY_CONTEXT { TINY_PASSAGES } else { usize::MAX };
+    let most = if is_tiny(provider) { TINY_PASSAGES } else { usize::MAX };
     let mut left = budget;
     let mut taken: Vec<Passage> = Vec::new();
     for passage in passages.into_iter().take(most) {
@@ -31,9 +38,42 @@ pub fn fitting(provider: &dyn Provider, passages: Vec<Passage>, most_tokens: usi
     taken
 }
 
-/// The lines of earlier turns that fit, oldest first.
+/// What a question is asked with.
+pub struct Asked<'a> {
+    /// The specialist's instructions.
+    pub instructions: &'a str,
+    /// Earlier turns, oldest first.
+    pub earlier: &'a [Message],
+    /// Whether the question needs them to be understood.
+    pub points_back: bool,
+    /// What was found, best first, and fits.
+    pub passages: &'a [Passage],
+    /// The question.
+    pub question: &'a str,
+}
+
+/// The whole prompt. A tiny model gets less than it could hold: it takes whatever stands there for the
+/// subject (measured: with earlier turns in front it answers them instead of the question).
 #[must_use]
-pub fn history(provider: &dyn Provider, messages: &[Message]) -> Vec<PromptMessage> {
+pub fn messages(provider: &dyn Provider, asked: &Asked<'_>) -> Vec<PromptMessage> {
+    let tiny = is_tiny(provider);
+    if tiny && asked.passages.is_empty() {
+        // Shown the question it makes an answer up, whatever it is told; this instruction it follows.
+        return vec![
+            PromptMessage::new(Role::System, "You repeat what the user says, word for word."),
+            PromptMessage::new(Role::User, format!("Repeat this sentence: {NOTHING_FOUND}")),
+        ];
+    }
+    let mut messages = vec![PromptMessage::new(Role::System, asked.instructions)];
+    if !tiny || asked.points_back {
+        messages.extend(history(provider, asked.earlier));
+    }
+    messages.push(PromptMessage::new(Role::User, question(tiny, asked.passages, asked.question)));
+    messages
+}
+
+/// The lines of earlier turns that fit, oldest first.
+fn history(provider: &dyn Provider, messages: &[Message]) -> Vec<PromptMessage> {
     let mut left = provider.info().budget.history_tokens;
     let mut lines = Vec::new();
     for message in messages.iter().rev().filter(|m| !m.content.is_empty()) {
@@ -53,14 +93,12 @@ pub fn history(provider: &dyn Provider, messages: &[Message]) -> Vec<PromptMessa
 }
 
 /// The question with its passages.
-#[must_use]
-pub fn question(provider: &dyn Provider, passages: &[Passage], question: &str) -> String {
+fn question(tiny: bool, passages: &[Passage], question: &str) -> String {
     if passages.is_empty() {
         return format!(
             "The knowledge base has nothing about this question. Say so in one sentence.\n\nQuestion: {question}"
         );
     }
-    let tiny = provider.info().budget.retrieval_tokens < TINY_CONTEXT;
     let texts: Vec<String> = passages
         .iter()
         .map(|p| {
