@@ -1,30 +1,59 @@
 # The front door. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+
+# What `make serve` serves, and where: make serve LISTEN=0.0.0.0:8080 DATA=/srv/headwater
+LISTEN ?= 127.0.0.1:8000
+DATA   ?= $(CURDIR)/data
 MODELS ?= $(CURDIR)/models
 
 # nextest where the machine has it: one process a test, and a summary at the end.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest)
-
-.PHONY: help test lint model gen
+.PHONY: help serve model build test test-rust test-pages test-outside lint gen bench
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-model: ## fetch the local model and the embeddings (about 180 MB, once, check sums verified)
+serve: ## build and run the server, with a real local model; ends with its address
+	@echo "1/3 the model: about 190 MB, once; without network the server runs without it"
+	@scripts/fetch-models.sh $(MODELS) || echo "the model could not be fetched; the server will answer with fixed text and say so"
+	@echo "2/3 the program: the first build takes some minutes on two cores"
+	@cargo build --release --locked -p headwater-cli
+	@echo "3/3 the server: Ctrl-C ends it; to sign in from a script: target/release/headwater token --user me --data $(DATA)"
+	@exec target/release/headwater serve --listen $(LISTEN) --data $(DATA) --models $(MODELS)
+
+model: ## fetch the local model and the embeddings (about 190 MB, once, check sums verified)
 	scripts/fetch-models.sh $(MODELS)
 
-test: ## everything that can be tested without an account, a key or a server of yours
+build: ## the optimised program, target/release/headwater
+	cargo build --release --locked -p headwater-cli
+
+test: test-rust test-pages test-outside ## everything, without an account, a key or a server of yours
+
+test-rust: ## pure, contract and socket rings
 ifeq ($(NEXTEST),nextest)
 	cargo nextest run --workspace --locked
+	cargo test --workspace --locked --doc -q
 else
 	cargo test --workspace --locked
 endif
-	tests/outside/run.sh test_ledger.py test_powerloss_shim.py
 
-lint: ## format, clippy with warnings as errors
+test-pages: ## the pages: types, their pure parts, and whether what is committed is what the source builds
+	scripts/check-pages.sh
+
+test-outside: ## the real program from outside: clients, browser, kill -9, power cuts, the real model
+	cargo build --locked -p headwater-cli
+	@scripts/fetch-models.sh $(MODELS) || echo "no model: the test that asks the real one is left out"
+	HEADWATER_BIN=$(CURDIR)/target/debug/headwater MODELS=$(MODELS) tests/outside/run.sh
+
+lint: ## format, clippy with warnings as errors, licences and advisories where cargo-deny is there
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; else echo "cargo-deny is not there; licences and advisories are not checked"; fi
 
-gen: ## rebuild the committed pages in crates/server/ui/dist
+gen: ## rebuild what is committed and generated: the pages and the protocol's schema
 	cd web && npm ci && npm run build
+	cargo run -q --locked -p headwater-server --example schema > docs/protocol/native.schema.json
+
+bench: build ## speed beside a peer, by ratio; see bench/README.md
+	python3 bench/first_token.py

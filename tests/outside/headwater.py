@@ -32,7 +32,8 @@ class Server:
     """One life of the server. `with` ends it, however the test ended."""
 
     def __init__(self, data: Path, *, tokens: int | None = None, gap_ms: int | None = None, durability: str = FULL,
-                 env: dict[str, str] | None = None, log: Path | None = None, args: list[str] | None = None):
+                 env: dict[str, str] | None = None, log: Path | None = None, args: list[str] | None = None, provider: str = "scripted",
+                 models: Path | None = None):
         self.data = Path(data)
         # FULL is not asked for: it has to be what the server does by itself.
         self.env = {**CLEAN, **({} if durability == FULL else {DURABILITY: durability}), **(env or {})}
@@ -45,7 +46,9 @@ class Server:
         self.began = time.monotonic()
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
-                [binary(), "serve", "--listen", "127.0.0.1:0", "--data", self.data, "--provider", "scripted", *(args or [])],
+                # Without a folder of models it has no embeddings, so that a test does not depend on what the machine has.
+                [binary(), "serve", "--listen", "127.0.0.1:0", "--data", self.data, "--provider", provider,
+                 "--models", models or self.data / "no-models", *(args or [])],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out, env=self.env,
             )
         try:

@@ -19,14 +19,13 @@ pub(crate) fn assistant(file: Option<&Path>) -> Result<Assistant, Failure> {
     Assistant::parse(&text).map_err(|problems| Failure::Usage(named(problems)))
 }
 
-/// Name, kind and text of each document of this folder, or of the shipped ones.
-pub(crate) fn documents(folder: Option<&Path>) -> Result<Vec<Text>, Failure> {
-    let manifest = match folder {
+/// The documents that the assistant of this file names, or the shipped ones.
+pub(crate) fn documents(assistant: &Assistant, file: Option<&Path>) -> Result<Vec<Text>, Failure> {
+    let manifest_file = file.map(|f| f.parent().unwrap_or(Path::new("")).join(&assistant.knowledge));
+    let folder = manifest_file.as_deref().map(|m| m.parent().unwrap_or(Path::new("")));
+    let manifest = match &manifest_file {
         None => SHIPPED_MANIFEST.to_owned(),
-        Some(folder) => {
-            let file = folder.join("manifest.toml");
-            std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?
-        }
+        Some(file) => std::fs::read_to_string(file).map_err(|e| unreadable(file, e))?,
     };
     let knowledge = Knowledge::parse(&manifest).map_err(Failure::Usage)?;
     let mut texts = Vec::with_capacity(knowledge.documents.len());

@@ -47,7 +47,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 
 async fn run(settings: Settings) -> Result<(), Failure> {
     let assistant = knowledge::assistant(settings.assistant.as_deref())?;
-    let documents = knowledge::documents(settings.knowledge.as_deref())?;
+    let documents = knowledge::documents(&assistant, settings.assistant.as_deref())?;
     let (secret, store) = open(&settings).await?;
     let (provider, embedder) = provider::choose(&settings).await?;
     knowledge::index(&store, embedder.as_ref(), documents).await?;

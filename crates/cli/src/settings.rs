@@ -46,7 +46,7 @@ const ROWS: &[Row] = &[
     Row(
         "assistant",
         "",
-        "a TOML file with the assistant's specialists and prompts; without it the shipped one",
+        "a TOML file with an assistant (docs/assistants.md), its documents beside it; without it the shipped one",
     ),
     Row(
         "knowledge",
@@ -105,7 +105,6 @@ pub(crate) struct Settings {
     pub models: PathBuf,
     pub model_file: Option<PathBuf>,
     pub assistant: Option<PathBuf>,
-    pub knowledge: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
     pub log: String,
@@ -305,7 +304,6 @@ impl Settings {
             models: asked.one("models").0.into(),
             model_file: asked.some("model_file").map(PathBuf::from),
             assistant: asked.some("assistant").map(PathBuf::from),
-            knowledge: asked.some("knowledge").map(PathBuf::from),
             engine,
             drain,
             log,

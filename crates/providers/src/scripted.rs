@@ -114,6 +114,8 @@ impl Words {
     fn new(request: &ModelRequest) -> Self {
         let asked =
             request.messages.iter().rev().find(|m| m.role == Role::User).map_or("", |m| m.content.trim());
+        // The last line: in front of the question stand the passages that it is asked with.
+        let asked = asked.lines().last().unwrap_or_default();
         let flat: String = asked.split_whitespace().collect::<Vec<_>>().join(" ");
         let quote: String = flat.chars().take(QUOTE).collect();
         let dots = if quote.len() < flat.len() { "…" } else { "" };

@@ -130,6 +130,36 @@ pub fn push_event(run: &RunId, event: &Event, out: &mut String) {
     out.push_str(json.strip_prefix('{').unwrap_or("}"));
 }
 
+/// One event on the wire: what [`push_event`] writes.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "describes the wire; written by hand")]
+struct EventView {
+    /// The run that it belongs to.
+    run_id: RunId,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// Everything that the native protocol says, for the schema.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "describes the wire")]
+struct Protocol {
+    start: StartBody,
+    started: StartedBody,
+    run: RunView,
+    event: EventView,
+    error: ErrorView,
+    client_frame: crate::ws::native::ClientFrame,
+    server_frame: crate::ws::native::ServerFrame,
+}
+
+/// The JSON Schema of the native protocol, of which clients' types are made.
+#[must_use]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Protocol);
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
+}
+
 /// Any JSON of ours as text.
 #[must_use]
 pub fn json(value: &impl Serialize) -> String {
@@ -162,6 +192,17 @@ mod tests {
             assert!(!line.contains('\n'));
             serde_json::from_str::<serde_json::Value>(&line).unwrap();
         }
+    }
+
+    // `make gen` writes it; this says when that was forgotten.
+    #[test]
+    fn the_committed_schema_is_the_codes() {
+        let committed = include_str!("../../../docs/protocol/native.schema.json");
+        assert_eq!(
+            committed.trim_end(),
+            schema(),
+            "run `make gen` and commit docs/protocol/native.schema.json"
+        );
     }
 
     #[test]
