@@ -1,6 +1,9 @@
 //! The engine over a store in memory and a provider whose every delta a test says by hand. Time is paused:
 //! it moves only when nothing else can, so nothing here depends on how fast the machine is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
+
 mod assist;
 mod ending;
 mod house;
