@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from headwater import Server
 from ledger import check_chat, check_log, check_seen, lost, same_events, text_of
-from viewers import ENDED, GONE, Api, ChatViewer, Refused, SseViewer, within
+from viewers import ENDED, GONE, Api, ChatViewer, Refused, SocketViewer, SseViewer, within
 
 # (tokens, gap in ms): over before it is watched, short, long and steady, as fast as it goes.
 PACES = [(4, 0), (40, 3), (200, 1), (200, 2), (600, 0)]
@@ -30,7 +30,7 @@ class Watched:
     pace: tuple[int, int] | None
     run_id: str = ""  # empty: the server died before it answered the POST
     session_id: str = ""
-    sse: list[SseViewer] = field(default_factory=list)
+    sse: list[SseViewer] = field(default_factory=list)  # and one over `/ws`: the same events
     chat: list[ChatViewer] = field(default_factory=list)
     log: list[dict] | None = None  # as it was when it was settled; it may never change again
 
@@ -81,7 +81,7 @@ class Loop:
 
     async def _live(self, server: Server, number: int, pace: tuple[int, int]) -> None:
         tokens = pace[0]
-        most = RUNS_A_LIFE * (SSE_A_RUN + 1) * (tokens + 4)
+        most = RUNS_A_LIFE * (SSE_A_RUN + 2) * (tokens + 4)
         # Early deaths are where ids, sessions and first tokens are written: half of all.
         at = self.chance.randint(0, min(30, most)) if self.chance.random() < 0.5 else self.chance.randint(0, most)
         left = [at]
@@ -106,7 +106,7 @@ class Loop:
         except GONE:
             self.report.unanswered += 1
             return
-        run.sse = [SseViewer(run.run_id) for _ in range(SSE_A_RUN)]
+        run.sse = [*(SseViewer(run.run_id) for _ in range(SSE_A_RUN)), SocketViewer(run.run_id)]
         run.chat = [ChatViewer(run.run_id, run.session_id)]
         await asyncio.gather(*(viewer.follow(api, notice) for viewer in [*run.sse, *run.chat]))
 

@@ -129,6 +129,27 @@ class SseViewer:
         notice()
 
 
+class SocketViewer(SseViewer):
+    """`/ws`, subprotocol headwater.v1. The same events, bytes and cursors as the stream's, each in a frame around it."""
+
+    async def follow(self, api: Api, notice: Notice = lambda: None) -> bool:
+        address = f"ws{api.url.removeprefix('http')}/ws?token={api.token}"
+        try:
+            async with connect(address, subprotocols=["headwater.v1"], max_size=None, proxy=None) as socket:
+                await socket.send(json.dumps({"type": "follow", "run_id": self.run_id, **({"cursor": self.cursor} if self.cursor else {})}))
+                async for text in socket:
+                    frame = json.loads(text)
+                    if frame["type"] == "error":
+                        raise Refused(0, text)
+                    if frame["type"] == "event":
+                        self._take(frame["cursor"], text[text.index('"event":{') + 8 : -1].encode(), notice)
+                        if self.ended:
+                            return True
+        except GONE:
+            pass
+        return self.ended
+
+
 class ChatViewer:
     """`/ws/chat`, joining a run by `resume`. Its frames may merge text, so it keeps (seq, token, partial_response)."""
 

@@ -105,6 +105,8 @@ impl LiveRun {
 #[derive(Debug, Default)]
 struct Inner {
     runs: HashMap<RunId, Arc<LiveRun>>,
+    /// Places that are given out, those of runs that are being made included.
+    places: usize,
     per_user: HashMap<UserId, usize>,
     /// The newest turn of each session that has one alive: the next waits for it.
     turns: HashMap<(UserId, SessionId), Arc<LiveRun>>,
@@ -127,14 +129,15 @@ pub struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some((run, session)) = self.run.take() {
-            let mut inner = self.hub.inner.lock();
-            if let Some(n) = inner.per_user.get_mut(&self.owner) {
-                *n -= 1;
-                if *n == 0 {
-                    inner.per_user.remove(&self.owner);
-                }
+        let mut inner = self.hub.inner.lock();
+        inner.places -= 1;
+        if let Some(n) = inner.per_user.get_mut(&self.owner) {
+            *n -= 1;
+            if *n == 0 {
+                inner.per_user.remove(&self.owner);
             }
+        }
+        if let Some((run, session)) = self.run.take() {
             inner.runs.remove(&run.id);
             let key = (self.owner.clone(), session);
             if inner.turns.get(&key).is_some_and(|newest| Arc::ptr_eq(newest, &run)) {
@@ -150,24 +153,25 @@ impl Hub {
     /// # Errors
     /// [`Code::TooManyRuns`] and [`Code::Draining`].
     pub fn reserve(self: &Arc<Self>, owner: &UserId, settings: &Settings) -> Result<Place, Error> {
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
         if inner.draining {
             return Err(Error::new(Code::Draining, "this server is about to stop; try again in a moment"));
         }
-        if inner.runs.len() >= settings.runs {
+        if inner.places >= settings.runs {
             return Err(Error::new(
                 Code::TooManyRuns,
                 "this server has as many live answers as it may have; try again later",
             ));
         }
-        let mine = inner.per_user.get(owner).copied().unwrap_or_default();
-        if mine >= settings.runs_per_user {
+        let mine = inner.per_user.entry(owner.clone()).or_default();
+        if *mine >= settings.runs_per_user {
             return Err(Error::new(
                 Code::TooManyRuns,
                 format!("you have {mine} live answers, which is the limit; wait for one or stop one"),
             ));
         }
-        // Counted when it is taken: a hundred repetitions of one turn need one place, not a hundred.
+        *mine += 1;
+        inner.places += 1;
         Ok(Place { hub: Arc::clone(self), owner: owner.clone(), run: None })
     }
 
@@ -209,7 +213,6 @@ impl Place {
             ring: Mutex::default(),
         });
         let mut inner = self.hub.inner.lock();
-        *inner.per_user.entry(self.owner.clone()).or_default() += 1;
         inner.runs.insert(id, Arc::clone(&run));
         let before = inner.turns.insert((self.owner.clone(), session.clone()), Arc::clone(&run));
         drop(inner);

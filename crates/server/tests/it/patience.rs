@@ -12,9 +12,9 @@ use crate::house::House;
 #[tokio::test]
 async fn a_socket_on_which_nobody_signs_in_is_closed() {
     let house = House::new().await;
+    let began = tokio::time::Instant::now();
     let mut stranger = house.stranger("/ws/chat").await;
     tokio::time::pause();
-    let began = tokio::time::Instant::now();
     let (frames, close) = stranger.closed().await;
     assert!(frames.is_empty());
     assert_eq!(u16::from(close.code), 4401);
