@@ -19,7 +19,7 @@ impl Engine {
         let left = self.store().live().await.map_err(store_failed)?;
         let count = left.len();
         // Together, so that they share commits: two thousand of them must not take two thousand syncs.
-        let endings = left.iter().map(|run| self.end_orphan(run, Outcome::Interrupted));
+        let endings = left.into_iter().map(|run| async move { self.end_orphan(&run, Outcome::Interrupted).await });
         stream::iter(endings).buffer_unordered(limit::COMMIT_BATCHES).try_collect::<Vec<_>>().await?;
         Ok(count)
     }

@@ -101,7 +101,6 @@ async fn a_provider_that_fails_fails_the_run_and_the_text_is_kept() {
     assert_eq!(failure(&house.log(&started.run).await), "provider_busy");
 }
 
-// Planted fault: recovery without a new term: the old owner's text then follows the ending.
 #[tokio::test(start_paused = true)]
 async fn what_a_crash_left_ends_interrupted_and_its_old_owner_writes_no_more() {
     let mut house = House::new();
@@ -122,6 +121,28 @@ async fn what_a_crash_left_ends_interrupted_and_its_old_owner_writes_no_more() {
     assert_eq!(next.engine.stop(&ann(), &run).await.unwrap(), Outcome::Interrupted);
     // Who waited at the old owner for an ending is told as well.
     assert_eq!(house.engine.stop(&ann(), &run).await.unwrap(), Outcome::Interrupted);
+}
+
+// Planted fault: recovery without a new term: the old owner's append goes through, the ending is refused,
+// and the run is never ended.
+#[tokio::test(start_paused = true)]
+async fn a_recovery_that_meets_an_append_under_way_ends_the_run_all_the_same() {
+    let mut house = House::new();
+    let (run, mut act) = house.begin().await;
+    act.say("before ").await;
+    house.stored(&run, 4).await;
+    house.store.faults().hold_appends();
+    act.say("lost").await;
+    house.store.faults().appends_waiting(1).await;
+    let next = House::with(Settings::default(), Arc::new(InProcess::new()), Arc::clone(&house.store));
+    let engine = next.engine.clone();
+    let recovery = tokio::spawn(async move { engine.recover().await });
+    house.store.faults().appends_waiting(2).await;
+    house.store.faults().release_appends();
+    assert_eq!(recovery.await.unwrap().unwrap(), 1);
+    assert!(house.store.live().await.unwrap().is_empty());
+    let log = next.log(&run).await;
+    assert_eq!((ending(&log, 1), text(&log).as_str()), (Outcome::Interrupted, "before "));
 }
 
 #[tokio::test(start_paused = true)]

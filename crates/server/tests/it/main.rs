@@ -5,6 +5,7 @@
 
 mod auth;
 mod chat;
+mod docs;
 mod edge;
 mod house;
 mod layers;
