@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use headwater_bus::InProcess;
 use headwater_core::port::SharedStore;
+use headwater_engine::recover::recover;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
@@ -14,6 +15,7 @@ use headwater_server::app::{App, router};
 use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
+use headwater_server::http::health::Readiness;
 use headwater_store::{Durability, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,32 +50,34 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 async fn run(settings: Settings) -> Result<(), Failure> {
     let assistant = knowledge::assistant(settings.assistant.as_deref())?;
     let documents = knowledge::documents(&assistant, settings.assistant.as_deref())?;
+    // First what fails quickly, then what a crash left, then what takes time.
     let (secret, store) = open(&settings).await?;
+    let listeners = bind(&settings).await?;
+    let left = recover(&store, Clock::default()).await.map_err(Failure::of)?;
+    if left.ended > 0 {
+        say(&format!(
+            "{} answers were under way when the server ended; they are kept as interrupted",
+            left.ended
+        ));
+    }
+    if left.failed > 0 {
+        say(&format!("{} answers of the life before could not be ended; the log says why", left.failed));
+    }
     let (provider, embedder) = provider::choose(&settings).await?;
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
+    let chat: Arc<str> = assistant.name.as_str().into();
     let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder));
     assist.warm().await;
     let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(provider))];
     let tasks = Tasks::default();
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
-    let left = engine.recover().await.map_err(Failure::of)?;
-    if left > 0 {
-        say(&format!("{left} answers were under way when the server ended; they are kept as interrupted"));
-    }
-
-    let mut listeners = Vec::new();
-    for address in &settings.listen {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|e| Failure::Failed(format!("{address} cannot be listened on: {e}")))?;
-        listeners.push(listener);
-    }
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
     let draining = CancellationToken::new();
     let auth = Arc::new(Auth::new(&secret, store, Clock::default()));
-    let app = router(App { engine: engine.clone(), auth, draining: draining.clone() });
+    let readiness = Readiness::default();
+    let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });
     let edge = Edge::new(tasks.clone());
     for listener in listeners {
         let (edge, app, shutdown) = (edge.clone(), app.clone(), draining.clone());
@@ -84,6 +88,16 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     announce(&addresses)?;
     end(signals, &settings, &engine, &tasks, &draining).await;
     Ok(())
+}
+
+async fn bind(settings: &Settings) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = Vec::new();
+    for address in &settings.listen {
+        let listener = TcpListener::bind(address).await;
+        listeners
+            .push(listener.map_err(|e| Failure::Failed(format!("{address} cannot be listened on: {e}")))?);
+    }
+    Ok(listeners)
 }
 
 async fn open(settings: &Settings) -> Result<(Secret, SharedStore), Failure> {

@@ -49,9 +49,11 @@ pub const WS_WRITE_BUFFER: usize = 4 * 1024;
 /// The most that the socket's write buffer may hold: one frame that repeats the longest answer with every
 /// byte of it escaped, and one batch beside it.
 pub const WS_WRITE_BUFFER_MAX: usize = 8 * ANSWER_BYTES;
-/// Replies (not run events) that wait for one socket. A client that asks more than it reads is cut off.
+/// Replies (not run events) that wait for one socket. A client that does not read them is not listened to
+/// until it does, or until the write has stood still for too long.
 pub const REPLIES: usize = 64;
-/// Commands of one socket in progress at once (each may wait for the store).
+/// Commands of one socket in progress at once (each may wait for the store); what comes beyond is refused,
+/// so that pings and frames of other kinds are heard whatever the store does.
 pub const COMMANDS: usize = 16;
 /// Runs that one native connection follows at once.
 pub const FOLLOWS: usize = 64;
@@ -63,6 +65,8 @@ pub const WRITE_STALL: Duration = Duration::from_secs(10);
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// A socket that says nothing for so long, not even a pong, is gone.
 pub const PONG_DEADLINE: Duration = Duration::from_secs(60);
+/// How long the store's word on its readiness is news: a balancer asks every few seconds.
+pub const READINESS_NEWS: Duration = Duration::from_secs(1);
 /// How long a close handshake may take before the socket is dropped.
 pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 
@@ -139,6 +143,10 @@ pub const PROVIDER_IDLE: Duration = Duration::from_secs(30);
 pub const LOCAL_QUEUE: usize = 32;
 /// Answers that the local model works on in turns; each holds a cache of a few megabytes.
 pub const LOCAL_STREAMS: usize = 8;
+/// Bytes of a classifier's reply that are read: it is asked for one word.
+pub const CLASSIFIER_BYTES: usize = 64;
+/// How long a classifier may take: the router has an answer already, and somebody waits.
+pub const CLASSIFIER_TIME: Duration = Duration::from_secs(5);
 /// Characters of a chunk of a document (contract).
 pub const CHUNK_CHARS: usize = 1_000;
 /// Characters that neighbouring chunks share (contract).

@@ -1,9 +1,11 @@
 //! Makes runs, answers for them, stops them: what every protocol calls.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use headwater_core::code::{Code, Error};
 use headwater_core::cursor::{Cursor, check_position};
 use headwater_core::event::{Body, Event, Outcome, Seq};
@@ -17,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::follow::Follow;
-use crate::hub::{Hub, LiveRun, Place};
+use crate::hub::{Hub, Life, LiveRun, Place};
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::workflow::{Turn, Workflow};
@@ -132,7 +134,6 @@ impl Engine {
         })?;
         check(&ask, workflow.as_ref())?;
         let session = ask.session.clone().unwrap_or_else(|| session_for(who, ask.message_id.as_ref()));
-        let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
         let new = NewRun {
             id: new_run_id(),
             owner: who.user.clone(),
@@ -148,49 +149,106 @@ impl Engine {
         // A task of its own: a caller that goes away while the store works must not leave a run behind
         // that is stored and that nobody writes.
         self.inner.tasks.spawn("start", async move {
-            let started = match engine.inner.store.create(new).await {
-                Ok(Created::Reused) => Err(reused()),
-                Ok(Created::Joined(run)) => Ok(Started { run: run.id, session: run.session, joined: true }),
-                Ok(Created::New(run)) => {
-                    let (live, before) = place.take(run.id.clone(), &session);
-                    let before = before.filter(|_| workflow.remembers());
-                    engine.begin((who, run.id.clone(), session.clone(), ask), workflow, live, before, place);
-                    Ok(Started { run: run.id, session, joined: false })
-                }
-                Err(error) => Err(store_failed(error)),
-            };
+            let started = engine.make(&who, session, ask, new, workflow).await;
             let _ = tell.send(started);
         });
         told.await.unwrap_or_else(|_| Err(Error::new(Code::Internal, "the run could not be started")))
     }
 
+    async fn make(
+        &self,
+        who: &Principal,
+        session: SessionId,
+        ask: StartRun,
+        new: NewRun,
+        workflow: Arc<dyn Workflow>,
+    ) -> Result<Started, Error> {
+        let joined = |run: Run| Started { run: run.id, session: run.session, joined: true };
+        let _lane = self.inner.hub.lane(&who.user, &session).await;
+        // Repetitions need no place: who comes back for his answer gets it, however full the house is.
+        if new.message_id.is_some() {
+            match self.inner.store.find(&new).await.map_err(store_failed)? {
+                Some(Created::Joined(run)) => return Ok(joined(run)),
+                Some(Created::Reused) => return Err(reused()),
+                Some(Created::New(_)) | None => {}
+            }
+        }
+        let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
+        // Known here before it is stored: whoever finds it in the store finds its writer.
+        let (live, before) = place.take(new.id.clone(), &session);
+        let id = new.id.clone();
+        match self.inner.store.create(new).await {
+            Ok(Created::New(run)) => {
+                let before = before.filter(|_| workflow.remembers());
+                self.begin((who.clone(), run, ask), workflow, live, before, place);
+                Ok(Started { run: id, session, joined: false })
+            }
+            Ok(Created::Joined(run)) => {
+                live.lost();
+                Ok(joined(run))
+            }
+            Ok(Created::Reused) => {
+                live.lost();
+                Err(reused())
+            }
+            Err(error) => {
+                live.lost();
+                drop(place);
+                // It may have been stored all the same; nobody would write it.
+                if let Ok(Some(run)) = self.inner.store.run(&who.user, &id).await {
+                    let _ = self.end_orphan(&run, Outcome::Interrupted).await;
+                }
+                Err(store_failed(error))
+            }
+        }
+    }
+
     fn begin(
         &self,
-        (who, run, session, ask): (Principal, RunId, SessionId, StartRun),
+        (who, run, ask): (Principal, Run, StartRun),
         workflow: Arc<dyn Workflow>,
         live: Arc<LiveRun>,
         before: Option<Arc<LiveRun>>,
         place: Place,
     ) {
         let (emit, said) = writer::queue();
-        let first = Body::RunStarted { session_id: session.clone(), workflow: ask.workflow.clone() };
-        let turn = Turn { who, run, session, ask, store: Arc::clone(&self.inner.store), emit };
+        let first = first_event(&run);
+        let turn = Turn {
+            who,
+            run: run.id.clone(),
+            session: run.session.clone(),
+            ask,
+            store: Arc::clone(&self.inner.store),
+            emit,
+        };
         let work = Box::pin(async move {
             if let Some(before) = before {
                 // Turns of one conversation are answered in the order in which they were asked.
-                let _ = before.ended().wait_for(Option::is_some).await;
+                before.over().await;
             }
-            workflow.run(turn).await
+            // A mistake in a workflow or a provider fails this run and no other.
+            AssertUnwindSafe(workflow.run(turn)).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!("a workflow panicked");
+                Err(Error::new(
+                    Code::Internal,
+                    "the server made a mistake while it answered; what was written is kept",
+                ))
+            })
         });
         let writer = Writer {
-            live,
+            live: Arc::clone(&live),
             store: Arc::clone(&self.inner.store),
             bus: Arc::clone(&self.inner.bus),
             clock: self.inner.clock,
             settings: self.inner.settings.clone(),
         };
+        let engine = self.clone();
         self.inner.tasks.spawn("run", async move {
-            writer.drive(first, work, said).await;
+            if AssertUnwindSafe(writer.drive(first, work, said)).catch_unwind().await.is_err() {
+                tracing::error!(run = %run.id, "a writer panicked");
+                let _ = engine.end_orphan(&run, Outcome::Interrupted).await;
+                live.lost();
+            }
             drop(place);
         });
     }
@@ -228,12 +286,17 @@ impl Engine {
         self.inner.store.runs(&who.user, session, before, limit).await.map_err(store_failed)
     }
 
-    /// The newest messages of this user's session, turn by turn, oldest first.
+    /// The newest `most` messages of this user's session, turn by turn, oldest first.
     ///
     /// # Errors
     /// [`Code::StoreFailed`].
-    pub async fn history(&self, who: &Principal, session: &SessionId) -> Result<Vec<Message>, Error> {
-        history(&self.inner.store, who, session, limit::HISTORY_PAGE).await
+    pub async fn history(
+        &self,
+        who: &Principal,
+        session: &SessionId,
+        most: usize,
+    ) -> Result<Vec<Message>, Error> {
+        history(&self.inner.store, who, session, most).await
     }
 
     /// Follows a run from a position. What this user may not see does not exist for him.
@@ -287,10 +350,7 @@ impl Engine {
         }
         if let Some(live) = self.inner.hub.get(run) {
             live.stop.cancel();
-            let mut ended = live.ended();
-            if let Ok(outcome) = ended.wait_for(Option::is_some).await
-                && let Some(outcome) = *outcome
-            {
+            if let Life::Ended(outcome) = live.over().await {
                 return Ok(outcome);
             }
         }
@@ -308,7 +368,7 @@ impl Engine {
         let all = self.inner.hub.all();
         let over = async {
             for run in &all {
-                let _ = run.ended().wait_for(Option::is_some).await;
+                run.over().await;
             }
         };
         let mut over = std::pin::pin!(over);
@@ -405,6 +465,11 @@ fn session_for(who: &Principal, message_id: Option<&MessageId>) -> SessionId {
     let Some(message_id) = message_id else { return new_session() };
     let digest = digest([who.user.as_str(), message_id.as_str()]);
     SessionId::parse(&format!("ses_{}", &digest[..32])).unwrap_or_else(|_| new_session())
+}
+
+/// The first event of every run's log.
+pub(crate) fn first_event(run: &Run) -> Body {
+    Body::RunStarted { session_id: run.session.clone(), workflow: run.workflow.clone() }
 }
 
 /// Everything that makes a turn what it is; the same id with another digest is refused.

@@ -14,6 +14,7 @@ use headwater_core::port::store::ReadError;
 use headwater_core::run::Tail;
 use headwater_core::viewer::{Step, Viewer};
 use headwater_core::{RunId, limit};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::hub::{LiveRun, Watching};
@@ -42,6 +43,8 @@ pub struct Follow {
     live: Option<(Arc<LiveRun>, Watching)>,
     store: SharedStore,
     clock: Clock,
+    /// Wakes whoever polled `next` last, also after that future was dropped.
+    alarm: Option<Pin<Box<Sleep>>>,
     /// A read in progress survives when `next` is dropped and called again.
     reading: Option<Pin<Box<dyn Future<Output = Read> + Send>>>,
 }
@@ -60,7 +63,16 @@ impl Follow {
             let watching = live.watch();
             (live, watching)
         });
-        Self { run, viewer: Viewer::new(after, clock.steady()), hints, live, store, clock, reading: None }
+        Self {
+            run,
+            viewer: Viewer::new(after, clock.steady()),
+            hints,
+            live,
+            store,
+            clock,
+            alarm: None,
+            reading: None,
+        }
     }
 
     /// The run.
@@ -122,13 +134,18 @@ impl Follow {
                 Step::Heartbeat => return Ok(Followed::Heartbeat),
                 Step::End => return Ok(Followed::End),
                 Step::Wait { until } => {
+                    let until = self.clock.instant(until);
+                    let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+                    if alarm.deadline() != until {
+                        alarm.as_mut().reset(until);
+                    }
                     tokio::select! {
                         hint = self.hints.next() => match hint {
                             Some(hint) => self.viewer.on_hint(hint.tail, hint.ended),
                             // The bus ended: the checks go on.
                             None => self.hints = Box::pin(futures_util::stream::pending()),
                         },
-                        () = tokio::time::sleep_until(self.clock.instant(until)) => {}
+                        () = alarm => {}
                     }
                 }
             }

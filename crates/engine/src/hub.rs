@@ -1,6 +1,7 @@
 //! Which runs live on this node: their recent events, who watches them, and how they are stopped.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use headwater_core::code::{Code, Error};
@@ -11,6 +12,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
+
+/// What becomes of a run that is written here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It is being written.
+    Writing,
+    /// Its ending is stored.
+    Ended(Outcome),
+    /// Nobody here writes it any more, and its ending is not known here: the store knows.
+    Lost,
+}
 
 /// A run that is being written on this node.
 #[derive(Debug)]
@@ -23,7 +35,7 @@ pub struct LiveRun {
     pub stop: CancellationToken,
     /// The node wants it to stop: it ends interrupted.
     pub interrupt: CancellationToken,
-    ended: watch::Sender<Option<Outcome>>,
+    life: watch::Sender<Life>,
     viewers: watch::Sender<usize>,
     ring: Mutex<Ring>,
 }
@@ -59,10 +71,21 @@ impl LiveRun {
         self.viewers.subscribe()
     }
 
-    /// The ending, once it is stored.
-    #[must_use]
-    pub fn ended(&self) -> watch::Receiver<Option<Outcome>> {
-        self.ended.subscribe()
+    /// Waits until it is not written here any more.
+    pub async fn over(&self) -> Life {
+        // The sender lives in `self`: there is no error.
+        self.life.subscribe().wait_for(|life| *life != Life::Writing).await.map_or(Life::Lost, |life| *life)
+    }
+
+    /// Nobody writes it here any more, and it did not end here.
+    pub(crate) fn lost(&self) {
+        self.life.send_if_modified(|life| {
+            let writing = *life == Life::Writing;
+            if writing {
+                *life = Life::Lost;
+            }
+            writing
+        });
     }
 
     /// Takes in events that the store has confirmed; only the writer calls this.
@@ -78,8 +101,8 @@ impl LiveRun {
             }
         }
         drop(ring);
-        if outcome.is_some() {
-            self.ended.send_replace(outcome);
+        if let Some(outcome) = outcome {
+            self.life.send_replace(Life::Ended(outcome));
         }
     }
 
@@ -113,10 +136,20 @@ struct Inner {
     draining: bool,
 }
 
+/// Sessions that share a lane wait for each other's starts; that many make it seldom.
+const LANES: usize = 256;
+
 /// All runs that live on this node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     inner: Mutex<Inner>,
+    lanes: Vec<tokio::sync::Mutex<()>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), lanes: (0..LANES).map(|_| tokio::sync::Mutex::default()).collect() }
+    }
 }
 
 /// A place among the live runs; given back when dropped.
@@ -124,7 +157,15 @@ pub struct Hub {
 pub struct Place {
     hub: Arc<Hub>,
     owner: UserId,
-    run: Option<(Arc<LiveRun>, SessionId)>,
+    run: Option<Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    run: Arc<LiveRun>,
+    session: SessionId,
+    /// The turn that was the session's newest before.
+    before: Option<Arc<LiveRun>>,
 }
 
 impl Drop for Place {
@@ -137,17 +178,29 @@ impl Drop for Place {
                 inner.per_user.remove(&self.owner);
             }
         }
-        if let Some((run, session)) = self.run.take() {
+        if let Some(Taken { run, session, before }) = self.run.take() {
             inner.runs.remove(&run.id);
             let key = (self.owner.clone(), session);
             if inner.turns.get(&key).is_some_and(|newest| Arc::ptr_eq(newest, &run)) {
-                inner.turns.remove(&key);
+                // Where this one came to nothing, the one before it is still to be waited for.
+                match before.filter(|b| *b.life.borrow() == Life::Writing) {
+                    Some(before) => inner.turns.insert(key, before),
+                    None => inner.turns.remove(&key),
+                };
             }
         }
     }
 }
 
 impl Hub {
+    /// Lets one start of a session after the other through, so that turns are ordered as they are stored.
+    pub async fn lane(&self, owner: &UserId, session: &SessionId) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        (owner, session).hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
+        self.lanes[lane].lock().await
+    }
+
     /// Reserves a place for a run of this user.
     ///
     /// # Errors
@@ -208,7 +261,7 @@ impl Place {
             owner: self.owner.clone(),
             stop: CancellationToken::new(),
             interrupt: CancellationToken::new(),
-            ended: watch::Sender::new(None),
+            life: watch::Sender::new(Life::Writing),
             viewers: watch::Sender::new(0),
             ring: Mutex::default(),
         });
@@ -216,7 +269,7 @@ impl Place {
         inner.runs.insert(id, Arc::clone(&run));
         let before = inner.turns.insert((self.owner.clone(), session.clone()), Arc::clone(&run));
         drop(inner);
-        self.run = Some((Arc::clone(&run), session.clone()));
+        self.run = Some(Taken { run: Arc::clone(&run), session: session.clone(), before: before.clone() });
         (run, before)
     }
 }

@@ -87,6 +87,9 @@ impl Pending {
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MOST: Duration = Duration::from_secs(2);
 
+/// How many run times a turn may wait for those before it in its session: as many as may wait, and itself.
+const TURNS_IN_FRONT: u32 = limit::QUEUED_TURNS as u32 + 2;
+
 /// Why the owner stops writing without an ending of its own.
 struct Lost;
 
@@ -94,9 +97,8 @@ impl Writer {
     /// Writes the run to its end. `first` is appended before anything that the work says.
     pub async fn drive(self, first: Body, work: Work, said: mpsc::Receiver<Body>) {
         if let Err(Lost) = self.write(first, work, said).await {
-            // Somebody else ends it. Who waits here for the ending must not wait for ever.
-            let outcome = self.store.tail(&self.live.id).await.ok().and_then(|tail| tail.outcome);
-            self.live.stored(&[], Some(outcome.unwrap_or(Outcome::Interrupted)));
+            // Somebody else ends it, or has. Who waits here must not wait for ever.
+            self.live.lost();
         }
     }
 
@@ -109,9 +111,11 @@ impl Writer {
         // The first flush and the first token's flush wait for nobody: that is what a person waits for.
         let mut first_token = true;
         let mut work = Some(work);
-        let deadline = Instant::now() + self.settings.run_time;
+        // A turn may wait for all those before it; its own time begins with its work.
+        let mut deadline = Instant::now() + self.settings.run_time * TURNS_IN_FRONT;
+        let mut begun = false;
         let mut viewers = self.live.viewers();
-        let mut unwatched_since = Some(Instant::now());
+        let mut unwatched_since: Option<Instant> = None;
         self.number(&mut log, &mut pending, &mut answer, first);
         let mut due = true;
         loop {
@@ -155,6 +159,11 @@ impl Writer {
                 }),
                 body = said.recv(), if running && !pending.full() => {
                     if let Some(body) = body {
+                        if !begun {
+                            begun = true;
+                            deadline = Instant::now() + self.settings.run_time;
+                            unwatched_since = (*viewers.borrow_and_update() == 0).then(Instant::now);
+                        }
                         let token = body.text().is_some();
                         self.number(&mut log, &mut pending, &mut answer, body);
                         if token && first_token {
@@ -179,7 +188,7 @@ impl Writer {
                     Some(Error::new(Code::RunTimeout, "the answer took longer than a run may take; what was written is kept")),
                 )),
                 changed = viewers.changed(), if running => {
-                    if changed.is_ok() {
+                    if changed.is_ok() && begun {
                         unwatched_since = (*viewers.borrow_and_update() == 0).then(Instant::now);
                     }
                     None

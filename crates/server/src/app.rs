@@ -8,6 +8,7 @@ use headwater_engine::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
+use crate::http::health::Readiness;
 use crate::http::{assets, auth_routes, chat, health, layers, runs};
 use crate::ws;
 
@@ -18,6 +19,10 @@ pub struct App {
     pub engine: Engine,
     /// Signs people in.
     pub auth: Arc<Auth>,
+    /// The workflow that answers the chat.
+    pub chat: Arc<str>,
+    /// What the store last said of itself.
+    pub readiness: Readiness,
     /// Cancelled when the server is about to stop: nothing new, and idle connections go.
     pub draining: CancellationToken,
 }

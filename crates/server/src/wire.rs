@@ -48,6 +48,15 @@ impl From<StartBody> for StartRun {
     }
 }
 
+/// Reads an object and nothing else: by itself the library takes a list of the fields' values as well.
+///
+/// # Errors
+/// The library's.
+pub fn object<'de, D: serde::Deserializer<'de>>(from: D) -> Result<StartBody, D::Error> {
+    let fields = serde_json::Map::deserialize(from)?;
+    StartBody::deserialize(serde_json::Value::Object(fields)).map_err(serde::de::Error::custom)
+}
+
 /// A run that was made, or found under the same message id.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StartedBody {

@@ -244,6 +244,10 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a run, or finds the one that was made for the same message id.
     async fn create(&self, new: NewRun) -> Result<Created, StoreError>;
 
+    /// What became of the same turn before: joined or reused as [`Store::create`] would say, `None` where
+    /// it would make a new run. Makes nothing.
+    async fn find(&self, new: &NewRun) -> Result<Option<Created>, StoreError>;
+
     /// Appends a batch, with its ending where it has one.
     async fn append(&self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError>;
 

@@ -89,12 +89,18 @@ impl Assist {
         ];
         let request =
             ModelRequest { model: None, messages, max_tokens: 8, temperature: Some(0.0), stop: Vec::new() };
-        let mut deltas = self.provider.generate(request).await.ok()?;
-        let mut reply = String::new();
-        while let Some(Ok(Delta::Text(text))) = deltas.next().await {
-            reply.push_str(&text);
-        }
-        Some(reply)
+        let reply = async {
+            let mut deltas = self.provider.generate(request).await.ok()?;
+            let mut reply = String::new();
+            while let Some(Ok(Delta::Text(text))) = deltas.next().await {
+                reply.push_str(&text);
+                if reply.len() > limit::CLASSIFIER_BYTES {
+                    break;
+                }
+            }
+            Some(reply)
+        };
+        tokio::time::timeout(limit::CLASSIFIER_TIME, reply).await.ok().flatten()
     }
 }
 

@@ -86,7 +86,7 @@ async fn the_next_turn_waits_for_the_one_before_and_remembers_it() {
     assert_eq!(ending(&house.log(&first.run).await, 1), Outcome::Completed);
     assert_eq!(ending(&house.log(&second.run).await, 1), Outcome::Completed);
     let session = headwater_core::SessionId::parse("s").unwrap();
-    let history = house.engine.history(&ann(), &session).await.unwrap();
+    let history = house.engine.history(&ann(), &session, 100).await.unwrap();
     let roles: Vec<_> = history.iter().map(|m| m.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::User, Role::Assistant]);
 }
@@ -118,4 +118,59 @@ async fn a_danger_begins_with_the_warning() {
     let answer = text(&house.log(&run).await);
     assert!(answer.starts_with("⚠️ **SAFETY WARNING**: "), "{answer}");
     assert!(answer.ends_with("\n\nHave it looked at."), "{answer}");
+}
+
+// Planted fault: the turn to wait for taken after the run is stored, without a lane: turns that are asked
+// for at once then overtake one another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_that_are_asked_for_at_once_are_answered_in_the_order_in_which_they_are_stored() {
+    for _ in 0..40 {
+        let mut house = House::new();
+        let me = ann();
+        let starts = (0..4).map(|n| {
+            let (engine, me) = (house.engine.clone(), me.clone());
+            tokio::spawn(async move { engine.start(&me, ask_in("assist", &format!("turn {n}"), "s")).await })
+        });
+        let starts: Vec<_> = starts.collect();
+        for _ in 0..4 {
+            let act = house.cues.next().await;
+            assert!(house.cues.try_next().is_none(), "two turns of one session at once");
+            let asked = act.request.messages.last().unwrap().content.clone();
+            let stored = house
+                .engine
+                .history(&me, &headwater_core::SessionId::parse("s").unwrap(), 100)
+                .await
+                .unwrap();
+            let unanswered = stored.iter().find(|m| m.outcome.is_none()).unwrap();
+            assert!(asked.ends_with(&unanswered.content), "{asked} before {}", unanswered.content);
+            act.end().await;
+        }
+        for start in starts {
+            assert_eq!(ending(&house.log(&start.await.unwrap().unwrap().run).await, 1), Outcome::Completed);
+        }
+    }
+}
+
+// Planted fault: the clock of a run, or of nobody watching it, started with the run and not with its work.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_waits_does_not_use_up_its_time() {
+    let settings = headwater_engine::Settings {
+        run_time: 10 * crate::house::SECOND,
+        unwatched: headwater_engine::Unwatched::StopAfter(5 * crate::house::SECOND),
+        ..headwater_engine::Settings::default()
+    };
+    let bus = Arc::new(headwater_bus::InProcess::new());
+    let mut house = House::with(settings, bus, Arc::new(headwater_store::MemoryStore::new()));
+    let mut runs = Vec::new();
+    for text in ["one", "two", "three"] {
+        runs.push(house.engine.start(&ann(), ask_in("assist", text, "s")).await.unwrap().run);
+    }
+    for run in &runs {
+        let mut viewer = house.follow(run, 0).await;
+        let mut act = house.cues.next().await;
+        tokio::time::sleep(8 * crate::house::SECOND).await;
+        act.say("in time").await;
+        act.end().await;
+        assert_eq!(ending(&crate::house::rest(&mut viewer).await, 1), Outcome::Completed);
+    }
 }

@@ -7,9 +7,15 @@ use headwater_bus::InProcess;
 use headwater_core::event::Outcome;
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use headwater_core::port::store::Store;
-use headwater_engine::Settings;
+use headwater_engine::recover::{Recovered, recover};
+use headwater_engine::{Clock, Settings};
 
-use crate::house::{House, SECOND, ann, ask, ending, failure, text};
+use crate::house::{House, SECOND, ann, ask, ask_in, ending, failure, text};
+
+async fn recovered(house: &House) -> usize {
+    let store: headwater_core::port::SharedStore = house.store.clone();
+    recover(&store, Clock::default()).await.unwrap().ended
+}
 
 // Planted fault: the stop's branch taken out of the writer's `select!` (stop ignored while streaming).
 #[tokio::test(start_paused = true)]
@@ -108,16 +114,16 @@ async fn what_a_crash_left_ends_interrupted_and_its_old_owner_writes_no_more() {
     act.say("before ").await;
     house.stored(&run, 4).await;
     let next = House::with(Settings::default(), Arc::new(InProcess::new()), Arc::clone(&house.store));
-    assert_eq!(next.engine.recover().await.unwrap(), 1);
+    assert_eq!(recovered(&next).await, 1);
     act.say("after").await;
     act.cancelled().await;
     let log = next.log(&run).await;
     assert_eq!((ending(&log, 1), failure(&log).as_str()), (Outcome::Interrupted, "interrupted"));
     assert_eq!(text(&log), "before ");
     let session = next.engine.run(&ann(), &run).await.unwrap().session;
-    let history = next.engine.history(&ann(), &session).await.unwrap();
+    let history = next.engine.history(&ann(), &session, 100).await.unwrap();
     assert_eq!(history.last().unwrap().content, "before ");
-    assert_eq!(next.engine.recover().await.unwrap(), 0);
+    assert_eq!(recovered(&next).await, 0);
     assert_eq!(next.engine.stop(&ann(), &run).await.unwrap(), Outcome::Interrupted);
     // Who waited at the old owner for an ending is told as well.
     assert_eq!(house.engine.stop(&ann(), &run).await.unwrap(), Outcome::Interrupted);
@@ -135,11 +141,11 @@ async fn a_recovery_that_meets_an_append_under_way_ends_the_run_all_the_same() {
     act.say("lost").await;
     house.store.faults().appends_waiting(1).await;
     let next = House::with(Settings::default(), Arc::new(InProcess::new()), Arc::clone(&house.store));
-    let engine = next.engine.clone();
-    let recovery = tokio::spawn(async move { engine.recover().await });
+    let store: headwater_core::port::SharedStore = house.store.clone();
+    let recovery = tokio::spawn(async move { recover(&store, Clock::default()).await });
     house.store.faults().appends_waiting(2).await;
     house.store.faults().release_appends();
-    assert_eq!(recovery.await.unwrap().unwrap(), 1);
+    assert_eq!(recovery.await.unwrap().unwrap(), Recovered { ended: 1, failed: 0 });
     assert!(house.store.live().await.unwrap().is_empty());
     let log = next.log(&run).await;
     assert_eq!((ending(&log, 1), text(&log).as_str()), (Outcome::Interrupted, "before "));
@@ -174,4 +180,35 @@ async fn a_drain_lets_runs_end_and_interrupts_those_that_do_not() {
     assert_eq!((ending(&log, 1), text(&log).as_str()), (Outcome::Interrupted, "part"));
     assert!(other.is_cancelled());
     assert!(house.store.live().await.unwrap().is_empty());
+}
+
+// Planted fault: no ending for a workflow that panics: its viewers wait for ever, and the next turn.
+#[tokio::test(start_paused = true)]
+async fn a_mistake_in_a_workflow_fails_its_run_and_no_other() {
+    let mut house = House::new();
+    let broken = house.engine.start(&ann(), ask_in("broken", "hi", "s")).await.unwrap();
+    let log = house.log(&broken.run).await;
+    assert_eq!((ending(&log, 1), failure(&log).as_str()), (Outcome::Failed, "internal"));
+    let next = house.engine.start(&ann(), ask_in("assist", "hi", "s")).await.unwrap();
+    house.cues.next().await.end().await;
+    assert_eq!(ending(&house.log(&next.run).await, 1), Outcome::Completed);
+    assert_eq!(house.engine.live(), 0);
+}
+
+// Planted fault: the ending alone at tail 0: a log that does not begin with its beginning.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_a_crash_left_without_events_gets_its_beginning_with_its_ending() {
+    let house = House::new();
+    house.store.faults().hold_appends();
+    let empty = house.engine.start(&ann(), ask("generate", "hi")).await.unwrap().run;
+    house.store.faults().appends_waiting(1).await;
+    let store: headwater_core::port::SharedStore = house.store.clone();
+    let recovery = tokio::spawn(async move { recover(&store, Clock::default()).await });
+    house.store.faults().appends_waiting(2).await;
+    house.store.faults().release_appends();
+    assert_eq!(recovery.await.unwrap().unwrap(), Recovered { ended: 1, failed: 0 });
+    let next = House::with(Settings::default(), Arc::new(InProcess::new()), Arc::clone(&house.store));
+    let log = next.log(&empty).await;
+    assert_eq!(ending(&log, 1), Outcome::Interrupted);
+    assert!(matches!(log[0].body, headwater_core::event::Body::RunStarted { .. }));
 }

@@ -26,6 +26,36 @@ pub(crate) struct House {
     pub hints: Arc<Recorder>,
 }
 
+/// A workflow with a mistake in it.
+struct Broken;
+
+#[async_trait::async_trait]
+impl Workflow for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn provider(&self) -> headwater_core::port::provider::ProviderInfo {
+        headwater_core::port::Provider::info(&*Stage::new().0)
+    }
+
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn takes_system(&self) -> bool {
+        false
+    }
+
+    async fn run(
+        &self,
+        _: headwater_engine::workflow::Turn,
+    ) -> Result<headwater_engine::writer::Finished, headwater_core::Error> {
+        tokio::task::yield_now().await;
+        panic!("a mistake")
+    }
+}
+
 /// Passes hints on and remembers them: one hint is one flush.
 pub(crate) struct Recorder {
     inner: SharedBus,
@@ -56,6 +86,7 @@ impl House {
         let workflows: Vec<Arc<dyn Workflow>> = vec![
             Arc::new(Generate::new(stage.clone())),
             Arc::new(Assist::new(assistant, stage.clone(), embedder)),
+            Arc::new(Broken),
         ];
         let engine = Engine::new(store.clone(), hints.clone(), workflows, Tasks::default(), settings);
         Self { engine, store, stage, cues, hints }

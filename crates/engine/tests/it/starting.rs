@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use headwater_bus::InProcess;
 use headwater_core::code::Code;
 use headwater_core::event::Outcome;
+use headwater_core::port::store::Store;
 use headwater_core::{MessageId, limit};
 use headwater_engine::{Settings, StartRun};
 use headwater_store::MemoryStore;
@@ -100,4 +101,33 @@ async fn places_are_bounded_and_given_back() {
     house.cues.next().await.end().await;
     tokio::time::sleep(SECOND).await;
     house.engine.start(&ann, ask("generate", "hi")).await.unwrap();
+}
+
+// Planted fault: a place taken before the message id is looked up: whoever comes back is turned away.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_for_his_answer_gets_it_however_full_the_house_is() {
+    let settings = Settings { runs_per_user: 1, ..Settings::default() };
+    let mut house = House::with(settings, Arc::new(InProcess::new()), Arc::new(MemoryStore::new()));
+    let what = || named("m", ask_in("generate", "hi", "s"));
+    let run = house.engine.start(&ann(), what()).await.unwrap().run;
+    let me = ann();
+    let again = join_all((0..30).map(|_| house.engine.start(&me, what()))).await;
+    assert!(again.into_iter().all(|s| s.unwrap().run == run));
+    let engine = house.engine.clone();
+    let drain = tokio::spawn(async move { engine.drain(10 * SECOND).await });
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(house.engine.start(&ann(), what()).await.unwrap().run, run);
+    let other = house.engine.start(&ann(), ask("generate", "hi")).await.unwrap_err();
+    assert_eq!(other.code, Code::Draining);
+    house.cues.next().await.end().await;
+    drain.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_fails_after_it_was_stored_leaves_no_run_without_end() {
+    let house = House::new();
+    house.store.faults().fail_writes(1);
+    assert_eq!(house.engine.start(&ann(), ask("generate", "hi")).await.unwrap_err().code, Code::StoreFailed);
+    assert!(house.store.live().await.unwrap().is_empty());
+    assert_eq!(house.engine.live(), 0);
 }

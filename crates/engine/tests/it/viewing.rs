@@ -156,7 +156,7 @@ async fn what_is_not_yours_does_not_exist() {
     assert_eq!(house.engine.follow(&eve, &run, &From::After(0)).await.err().unwrap().code, Code::NotFound);
     assert_eq!(house.engine.newest_run(&eve, &session).await.unwrap_err().code, Code::NotFound);
     assert!(house.engine.runs(&eve, None, None, 10).await.unwrap().is_empty());
-    assert!(house.engine.history(&eve, &session).await.unwrap().is_empty());
+    assert!(house.engine.history(&eve, &session, 100).await.unwrap().is_empty());
     assert!(!act.is_cancelled());
     act.end().await;
     assert_eq!(ending(&house.log(&run).await, 1), Outcome::Completed);
@@ -188,4 +188,23 @@ async fn what_a_run_does_that_nobody_watches_is_a_setting() {
     act.cancelled().await;
     let log = house.log(&run).await;
     assert_eq!((ending(&log, 1), text(&log).as_str()), (Outcome::Cancelled, "watched"));
+}
+
+// Planted fault: a timer that lives in the future of `next`: a connection polls several viewers and drops
+// those futures, and the heartbeat never comes.
+#[tokio::test(start_paused = true)]
+async fn a_viewer_that_is_polled_and_let_go_of_is_woken_in_time() {
+    let mut house = House::new();
+    let (run, act) = house.begin().await;
+    house.stored(&run, 3).await;
+    let mut viewer = house.follow(&run, 3).await;
+    let began = tokio::time::Instant::now();
+    let heartbeat = std::future::poll_fn(|cx| {
+        let next = std::pin::pin!(viewer.next());
+        std::future::Future::poll(next, cx)
+    });
+    let heartbeat = tokio::time::timeout(2 * limit::HEARTBEAT, heartbeat).await.expect("nobody woke it");
+    assert!(matches!(heartbeat.unwrap(), Followed::Heartbeat));
+    assert_eq!(began.elapsed().as_secs(), limit::HEARTBEAT.as_secs());
+    act.end().await;
 }

@@ -1,5 +1,6 @@
 //! `POST /api/v1/chat` and the history: the same runs as the socket's, asked for and waited for over HTTP.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -16,9 +17,6 @@ use super::refusal::Refusal;
 use super::validate::{JsonBody, Text};
 use crate::app::App;
 use crate::auth::SignedIn;
-
-/// The workflow that answers the chat.
-pub const WORKFLOW: &str = "assist";
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -61,25 +59,33 @@ async fn chat(
     })?;
     let session = session.unwrap_or_else(new_session);
     let ask = StartRun {
-        workflow: WORKFLOW.to_owned(),
+        workflow: app.chat.to_string(),
         message,
         session: Some(session.clone()),
         ..StartRun::default()
     };
     // A client that goes away meanwhile finds the answer in the history: the run goes on without it.
-    let started = app.engine.start(&who, ask).await?;
-    let mut follow = app.engine.follow(&who, &started.run, &From::After(0)).await?;
-    let (response, metadata) = whole(&mut follow).await.map_err(|error| {
-        let sentence = format!("Failed to process message: {}", error.message);
-        let status =
-            StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Refusal::new(
-            if status.is_server_error() { StatusCode::INTERNAL_SERVER_ERROR } else { status },
-            sentence,
-        )
-    })?;
-    let agent_used = metadata.agent.clone();
-    Ok(Json(Answered { response, session_id: session, agent_used, metadata, run_id: started.run.into() }))
+    let answered = async {
+        let started = app.engine.start(&who, ask).await?;
+        let mut follow = app.engine.follow(&who, &started.run, &From::After(0)).await?;
+        let (response, metadata) = whole(&mut follow).await?;
+        Ok(Answered {
+            response,
+            session_id: session,
+            agent_used: metadata.agent.clone(),
+            metadata,
+            run_id: started.run.into(),
+        })
+    };
+    answered.await.map(Json).map_err(failed)
+}
+
+/// What is our own or the model's fault has one status and one beginning in the original.
+fn failed(error: Error) -> Refusal {
+    if error.code.http_status() < 500 || error.code == Code::Draining {
+        return error.into();
+    }
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("Failed to process message: {}", error.message))
 }
 
 /// Waits for the answer.
@@ -121,6 +127,9 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
 struct History {
     session_id: String,
     messages: Vec<Line>,
+    /// Only where it is so: there are older messages than these.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
 }
 
 #[derive(Serialize)]
@@ -137,13 +146,16 @@ struct Line {
 async fn history(
     State(app): State<App>,
     SignedIn(who): SignedIn,
-    Path(session_id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<History>, Refusal> {
+    let Path(session_id) = path.map_err(|e| Refusal::new(e.status(), e.body_text()))?;
     // What is no name of a session is a session that nobody has: empty, like any other (observed).
-    let messages = match SessionId::parse(&session_id) {
-        Ok(session) => app.engine.history(&who, &session).await?,
+    let mut messages = match SessionId::parse(&session_id) {
+        Ok(session) => app.engine.history(&who, &session, limit::HISTORY_PAGE + 1).await?,
         Err(_) => Vec::new(),
     };
+    let older = messages.len().saturating_sub(limit::HISTORY_PAGE);
+    messages.drain(..older);
     let messages = messages
         .into_iter()
         .map(|m| Line {
@@ -154,5 +166,5 @@ async fn history(
             at: m.at.0,
         })
         .collect();
-    Ok(Json(History { session_id, messages }))
+    Ok(Json(History { session_id, messages, truncated: older > 0 }))
 }

@@ -1,10 +1,16 @@
 //! Whether the server lives (`/health`), may be sent work (`/health/ready`), and who answers.
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use headwater_core::limit;
+use headwater_core::port::SharedStore;
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::app::App;
 
@@ -31,7 +37,7 @@ struct Provider {
 
 async fn health(State(app): State<App>) -> Json<Health> {
     let mut providers = app.engine.providers();
-    let at = providers.iter().position(|(workflow, _)| workflow == crate::http::chat::WORKFLOW).unwrap_or(0);
+    let at = providers.iter().position(|(workflow, _)| **workflow == *app.chat).unwrap_or(0);
     let provider = (at < providers.len()).then(|| providers.swap_remove(at).1);
     let provider = provider.map(|p| Provider { name: p.name, model: p.model, label: p.label });
     Json(Health { status: "healthy", provider })
@@ -43,12 +49,33 @@ struct Ready {
     database: String,
 }
 
+/// What the store last said of itself, for as long as that is news. A look at the store is a write to its
+/// disk: however many ask, there is one a second.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<Mutex<Option<(Instant, String)>>>);
+
+impl Readiness {
+    async fn ask(&self, store: &SharedStore) -> String {
+        let mut last = self.0.lock().await;
+        match &*last {
+            Some((at, verdict)) if at.elapsed() < limit::READINESS_NEWS => verdict.clone(),
+            _ => {
+                let verdict = match store.check().await {
+                    Ok(()) => CONNECTED.to_owned(),
+                    Err(error) => format!("error: {error}"),
+                };
+                *last = Some((Instant::now(), verdict.clone()));
+                verdict
+            }
+        }
+    }
+}
+
+const CONNECTED: &str = "connected";
+
 async fn ready(State(app): State<App>) -> Response {
-    let database = match app.engine.store().check().await {
-        Ok(()) => "connected".to_owned(),
-        Err(error) => format!("error: {error}"),
-    };
-    let fine = database == "connected" && !app.draining.is_cancelled();
+    let database = app.readiness.ask(app.engine.store()).await;
+    let fine = database == CONNECTED && !app.draining.is_cancelled();
     let (code, status) =
         if fine { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (code, Json(Ready { status, database })).into_response()

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::sse;
 use super::validate::read_body;
 use crate::app::App;
-use crate::wire::{self, ErrorView, RunView, StartBody, StartedBody};
+use crate::wire::{self, ErrorView, RunView, StartedBody};
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -31,11 +31,17 @@ pub fn routes() -> Router<App> {
 
 /// An error in this protocol's shape: `{"error":{code,message,retryable}}`.
 #[derive(Debug)]
-pub struct Fault(Error);
+pub struct Fault {
+    error: Error,
+    status: StatusCode,
+    close: bool,
+}
 
 impl<E: Into<Error>> std::convert::From<E> for Fault {
     fn from(error: E) -> Self {
-        Self(error.into())
+        let error = error.into();
+        let status = StatusCode::from_u16(error.code.http_status());
+        Self { error, status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), close: false }
     }
 }
 
@@ -46,14 +52,16 @@ struct FaultBody {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let code = self.0.code;
-        let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut answer = (status, Json(FaultBody { error: self.0.into() })).into_response();
+        let Self { error, status, close } = self;
+        let mut answer = (status, Json(FaultBody { error: error.into() })).into_response();
+        if close {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if status == StatusCode::UNAUTHORIZED {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            answer.headers_mut().insert(axum::http::header::RETRY_AFTER, HeaderValue::from_static("5"));
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         answer
     }
@@ -91,21 +99,40 @@ impl FromRequestParts<App> for Reader {
 }
 
 /// A run's name in an address. What is no name cannot be anybody's run.
-fn run_id(text: &str) -> Result<RunId, Fault> {
-    RunId::parse(text).map_err(|_| Error::not_found("Run").into())
+struct Named(RunId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let run = path.ok().and_then(|Path(text)| RunId::parse(&text).ok());
+        Ok(Self(run.ok_or_else(|| Error::not_found("Run"))?))
+    }
+}
+
+/// What stands behind `?`, or why it cannot be read, in this protocol's shape.
+struct Asked<T>(T);
+
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        let Query(asked) =
+            Query::try_from_uri(&parts.uri).map_err(|e| Error::new(Code::InvalidRequest, e.body_text()))?;
+        Ok(Self(asked))
+    }
 }
 
 async fn body(request: Request) -> Result<Bytes, Fault> {
     let (parts, body) = request.into_parts();
     let read = read_body(&parts.headers, body, limit::HTTP_BODY_BYTES).await;
-    Ok(read.map_err(|refusal| {
-        let code = if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Code::TooLarge
-        } else {
-            Code::InvalidRequest
-        };
-        Error::new(code, refusal.sentence())
-    })?)
+    // What is still to come of a body that is not read would be taken for the next request.
+    read.map_err(|refusal| {
+        let too_large = refusal.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        let code = if too_large { Code::TooLarge } else { Code::InvalidRequest };
+        Fault { error: Error::new(code, refusal.sentence()), status: refusal.status(), close: true }
+    })
 }
 
 async fn start(
@@ -114,7 +141,7 @@ async fn start(
     request: Request,
 ) -> Result<(StatusCode, Json<StartedBody>), Fault> {
     let bytes = body(request).await?;
-    let asked: StartBody = serde_json::from_slice(&bytes)
+    let asked = wire::object(&mut serde_json::Deserializer::from_slice(&bytes))
         .map_err(|e| Error::new(Code::InvalidRequest, format!("the body cannot be read: {e}")))?;
     let started = app.engine.start(&who, asked.into()).await?;
     let status = if started.joined { StatusCode::OK } else { StatusCode::CREATED };
@@ -136,9 +163,8 @@ struct Listed {
 async fn list(
     State(app): State<App>,
     Caller(who): Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Listed>, Fault> {
-    let Query(query) = query.map_err(|e| Error::new(Code::InvalidRequest, e.body_text()))?;
     let limit = query.limit.unwrap_or(50);
     if limit == 0 || limit > limit::RUNS_PAGE {
         let most = limit::RUNS_PAGE;
@@ -157,9 +183,9 @@ async fn list(
 async fn show(
     State(app): State<App>,
     Caller(who): Caller,
-    Path(run): Path<String>,
+    Named(run): Named,
 ) -> Result<Json<RunView>, Fault> {
-    Ok(Json(app.engine.run(&who, &run_id(&run)?).await?.into()))
+    Ok(Json(app.engine.run(&who, &run).await?.into()))
 }
 
 #[derive(Serialize)]
@@ -172,9 +198,8 @@ struct StoppedBody {
 async fn stop(
     State(app): State<App>,
     Caller(who): Caller,
-    Path(run): Path<String>,
+    Named(run_id): Named,
 ) -> Result<Json<StoppedBody>, Fault> {
-    let run_id = run_id(&run)?;
     let outcome = app.engine.stop(&who, &run_id).await?;
     Ok(Json(StoppedBody { run_id, outcome }))
 }
@@ -216,11 +241,10 @@ struct PageHead {
 async fn events(
     State(app): State<App>,
     Reader(who): Reader,
-    Path(run): Path<String>,
-    Query(query): Query<EventsQuery>,
+    Named(run): Named,
+    Asked(query): Asked<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let run = run_id(&run)?;
     let from = position(&headers, query.after.as_deref())?;
     let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !accept.contains("application/json") || accept.contains("text/event-stream") {
@@ -242,5 +266,5 @@ async fn events(
         cursor: events.last().map(|e| wire::cursor(&run, e.seq)),
     };
     json.push_str(wire::json(&head).strip_prefix('{').unwrap_or("}"));
-    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], json).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }

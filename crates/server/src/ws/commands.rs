@@ -15,10 +15,12 @@ pub(super) enum Done {
     Reply(Reply),
     /// The dialect is told, and events come from here on.
     Follow { reply: Reply, follow: Box<Follow> },
+    /// The dialect is told, and events come from here no more.
+    Unfollow { tag: Tag, run: RunId },
 }
 
-pub(super) async fn start(engine: Engine, who: Principal, tag: Tag, ask: StartRun) -> Reply {
-    Reply::Started { tag, started: engine.start(&who, ask).await }
+pub(super) async fn start(engine: Engine, who: Principal, tag: Tag, ask: StartRun) -> Done {
+    Done::Reply(Reply::Started { tag, started: engine.start(&who, ask).await })
 }
 
 pub(super) async fn stop(engine: Engine, who: Principal, tag: Tag, run: RunId) -> Done {

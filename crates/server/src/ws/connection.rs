@@ -19,7 +19,7 @@ use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use headwater_core::code::{Code, Error};
 use headwater_core::event::Seq;
-use headwater_core::{Principal, limit};
+use headwater_core::{Principal, RunId, limit};
 use headwater_engine::{Engine, Follow, Followed};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -68,9 +68,13 @@ pub struct Connection {
     views: Vec<Viewing>,
     /// Which of the views is asked first; moves on, so that none waits for another.
     turn: usize,
-    /// Runs are made one after the other, in the order in which they were asked for.
-    starts: VecDeque<BoxFuture<'static, Reply>>,
+    /// Runs are made, followed and let go of one after the other, in the order in which that was asked.
+    ordered: VecDeque<BoxFuture<'static, Done>>,
+    /// Everything else that waits for the store.
     busy: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Stops that are done, of runs whose last events have not been handed out here yet: no text follows
+    /// the acknowledgement.
+    stopped: Vec<(RunId, Reply)>,
     opened: Instant,
     heard: Instant,
     pinged: Instant,
@@ -88,8 +92,9 @@ impl Connection {
             out: Out::default(),
             views: Vec::new(),
             turn: 0,
-            starts: VecDeque::new(),
+            ordered: VecDeque::new(),
             busy: FuturesUnordered::new(),
+            stopped: Vec::new(),
             opened: now,
             heard: now,
             pinged: now,
@@ -104,7 +109,11 @@ impl Connection {
         self.views.clear();
         let name = self.dialect.name();
         match end {
-            End::Gone => tracing::debug!(dialect = name, "the client left"),
+            End::Gone => {
+                tracing::debug!(dialect = name, "the client left");
+                // Its close frame is answered; the library has queued that.
+                let _ = tokio::time::timeout(limit::CLOSE_TIME, sink.close()).await;
+            }
             End::Close(close) => {
                 tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
                 let frame = CloseFrame { code: close.code, reason: close.reason.into() };
@@ -143,7 +152,11 @@ impl Connection {
                 return end;
             }
             let wake = self.wake_at(now);
-            let hears = self.busy.len() + self.starts.len() < limit::COMMANDS;
+            // Who does not read his replies is not asked for more of them; the stall rule ends that.
+            let hears = !self.outbox.is_full();
+            if !hears {
+                self.heard = now;
+            }
             let (outbox, views, turn) = (&mut self.outbox, &mut self.views, &mut self.turn);
             let (writes, reads) = (!outbox.is_empty(), outbox.is_empty() && !views.is_empty());
             tokio::select! {
@@ -164,9 +177,9 @@ impl Connection {
                         self.on_done(done);
                     }
                 }
-                reply = poll_fn(|cx| poll_first(&mut self.starts, cx)), if !self.starts.is_empty() => {
-                    self.starts.pop_front();
-                    self.dialect.on_reply(reply, &mut self.out);
+                done = poll_fn(|cx| poll_first(&mut self.ordered, cx)), if !self.ordered.is_empty() => {
+                    self.ordered.pop_front();
+                    self.on_done(done);
                 }
                 (at, followed) = poll_fn(|cx| poll_views(views, turn, cx)), if reads => self.on_followed(at, followed),
                 () = sleep_until(wake) => {}
@@ -186,10 +199,6 @@ impl Connection {
             if let Some(close) = self.out.close.take() {
                 return Some(End::Close(close));
             }
-            if self.outbox.overflows() {
-                let reason = "more is asked than is read".to_owned();
-                return Some(End::Close(Close { code: Code::SlowViewer.close_code(), reason }));
-            }
             if commands.is_empty() {
                 return None;
             }
@@ -207,7 +216,8 @@ impl Connection {
                     if changed {
                         self.views.clear();
                         self.busy.clear();
-                        self.starts.clear();
+                        self.ordered.clear();
+                        self.stopped.clear();
                     }
                     self.who = Some(who.clone());
                     Reply::SignedIn { tag, who, changed }
@@ -219,20 +229,19 @@ impl Connection {
         let (engine, Some(who)) = (self.around.engine.clone(), self.who.clone()) else {
             return; // A dialect asks for nothing on behalf of nobody.
         };
+        if self.busy.len() + self.ordered.len() >= limit::COMMANDS
+            && let Some(reply) = refused(&command)
+        {
+            return self.dialect.on_reply(reply, &mut self.out);
+        }
         match command {
             Command::SignIn { .. } => {}
-            Command::Start { tag, ask } => self.starts.push_back(start(engine, who, tag, *ask).boxed()),
-            Command::Unfollow { run } => self.views.retain(|v| v.follow.run() != &run),
-            Command::Follow { tag, target, .. } if self.views.len() >= limit::FOLLOWS => {
-                let most = limit::FOLLOWS;
-                let error = Error::new(
-                    Code::QueueFull,
-                    format!("{most} runs are followed on this connection already; unfollow one"),
-                );
-                self.dialect.on_reply(Reply::Following { tag, target, run: Err(error) }, &mut self.out);
-            }
+            Command::Start { tag, ask } => self.ordered.push_back(start(engine, who, tag, *ask).boxed()),
             Command::Follow { tag, target, from, whole } => {
-                self.busy.push(follow(engine, who, tag, target, from, whole).boxed());
+                self.ordered.push_back(follow(engine, who, tag, target, from, whole).boxed());
+            }
+            Command::Unfollow { tag, run } => {
+                self.ordered.push_back(std::future::ready(Done::Unfollow { tag, run }).boxed());
             }
             Command::Stop { tag, run } => self.busy.push(stop(engine, who, tag, run).boxed()),
             Command::List { tag, session, before, limit } => {
@@ -243,14 +252,34 @@ impl Connection {
 
     fn on_done(&mut self, done: Done) {
         match done {
+            Done::Reply(Reply::Stopped { tag, run, outcome: Ok(outcome) })
+                if self.views.iter().any(|v| v.follow.run() == &run) =>
+            {
+                self.stopped.push((run.clone(), Reply::Stopped { tag, run, outcome: Ok(outcome) }));
+            }
             Done::Reply(reply) => self.dialect.on_reply(reply, &mut self.out),
             Done::Follow { reply, follow } => {
                 // Following what is followed already begins anew from the position that was asked for.
                 self.views.retain(|v| v.follow.run() != follow.run());
+                if self.views.len() >= limit::FOLLOWS {
+                    return self.dialect.on_reply(too_many(reply), &mut self.out);
+                }
                 let at = follow.cursor();
                 self.views.push(Viewing { follow: *follow, left: at, given: at });
                 self.dialect.on_reply(reply, &mut self.out);
             }
+            Done::Unfollow { tag, run } => {
+                self.views.retain(|v| v.follow.run() != &run);
+                self.acknowledge(&run);
+                self.dialect.on_reply(Reply::Unfollowed { tag, run }, &mut self.out);
+            }
+        }
+    }
+
+    /// Nothing of this run is handed out any more: its stops are acknowledged.
+    fn acknowledge(&mut self, run: &RunId) {
+        for (_, reply) in self.stopped.extract_if(.., |(of, _)| of == run) {
+            self.dialect.on_reply(reply, &mut self.out);
         }
     }
 
@@ -264,10 +293,14 @@ impl Connection {
                 self.outbox.events(self.out.frames.drain(..));
             }
             Ok(Followed::Heartbeat) => self.dialect.on_heartbeat(&run, &mut self.out),
-            Ok(Followed::End) => drop(self.views.remove(at)),
+            Ok(Followed::End) => {
+                self.views.remove(at);
+                self.acknowledge(&run);
+            }
             Err(error) => {
                 self.views.remove(at);
-                self.dialect.on_reply(Reply::Lost { run, error }, &mut self.out);
+                self.dialect.on_reply(Reply::Lost { run: run.clone(), error }, &mut self.out);
+                self.acknowledge(&run);
             }
         }
     }
@@ -299,7 +332,7 @@ impl Connection {
     }
 
     fn idle(&self) -> bool {
-        self.views.is_empty() && self.busy.is_empty() && self.starts.is_empty() && self.outbox.is_empty()
+        self.views.is_empty() && self.busy.is_empty() && self.ordered.is_empty() && self.outbox.is_empty()
     }
 
     /// What took too long.
@@ -339,9 +372,41 @@ impl Connection {
     }
 }
 
-/// The first start alone makes progress; those behind it wait for it.
-fn poll_first(starts: &mut VecDeque<BoxFuture<'static, Reply>>, cx: &mut Context<'_>) -> Poll<Reply> {
-    starts.front_mut().map_or(Poll::Pending, |start| start.poll_unpin(cx))
+/// The first alone makes progress; those behind it wait for it.
+fn poll_first(ordered: &mut VecDeque<BoxFuture<'static, Done>>, cx: &mut Context<'_>) -> Poll<Done> {
+    ordered.front_mut().map_or(Poll::Pending, |first| first.poll_unpin(cx))
+}
+
+/// The answer to a command for which there is no room. Letting go always has room.
+fn refused(command: &Command) -> Option<Reply> {
+    let most = limit::COMMANDS;
+    let error = Error::new(
+        Code::QueueFull,
+        format!("{most} requests of this connection are under way; wait for one"),
+    );
+    Some(match command {
+        Command::SignIn { .. } | Command::Unfollow { .. } => return None,
+        Command::Start { tag, .. } => Reply::Started { tag: tag.clone(), started: Err(error) },
+        Command::Follow { tag, target, .. } => {
+            Reply::Following { tag: tag.clone(), target: target.clone(), run: Err(error) }
+        }
+        Command::Stop { tag, run } => {
+            Reply::Stopped { tag: tag.clone(), run: run.clone(), outcome: Err(error) }
+        }
+        Command::List { tag, .. } => Reply::Listed { tag: tag.clone(), runs: Err(error) },
+    })
+}
+
+fn too_many(reply: Reply) -> Reply {
+    let most = limit::FOLLOWS;
+    let error = Error::new(
+        Code::QueueFull,
+        format!("{most} runs are followed on this connection already; unfollow one"),
+    );
+    match reply {
+        Reply::Following { tag, target, .. } => Reply::Following { tag, target, run: Err(error) },
+        other => other,
+    }
 }
 
 /// The next thing of any followed run; whoever was served is asked last the next time.

@@ -20,8 +20,8 @@ pub enum Frame<'a> {
     Binary(&'a [u8]),
 }
 
-/// A client's own name for what it asks, given back with the answer; empty where it gave none. In the
-/// native protocol it is the JSON of `id`.
+/// A name for what is asked, given back with the answer; none where it needs none. In the native protocol
+/// it is the JSON of the client's `id`.
 pub type Tag = Option<Arc<str>>;
 
 /// Which run is meant.
@@ -62,8 +62,10 @@ pub enum Command {
         /// position to encode what stands after it.
         whole: bool,
     },
-    /// Stop handing out a run's events; the run goes on.
+    /// Stop handing out a run's events; the run goes on. In order with starts and follows.
     Unfollow {
+        /// Comes back with the reply.
+        tag: Tag,
         /// Which run.
         run: RunId,
     },
@@ -122,7 +124,14 @@ pub enum Reply {
         /// The run, and after which event it is followed.
         run: Result<(Run, Seq), Error>,
     },
-    /// Of [`Command::Stop`].
+    /// Of [`Command::Unfollow`].
+    Unfollowed {
+        /// As it was given.
+        tag: Tag,
+        /// As it was given.
+        run: RunId,
+    },
+    /// Of [`Command::Stop`]; where the run is followed here, after its last event.
     Stopped {
         /// As it was given.
         tag: Tag,

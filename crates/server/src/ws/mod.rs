@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, FromRequestParts, Query, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
 use headwater_core::{Principal, limit};
-use serde::Deserialize;
 
 use self::chat::Chat;
 use self::connection::{Connection, Surroundings};
@@ -32,33 +32,47 @@ pub fn routes() -> Router<App> {
     Router::new().route("/ws/chat", get(open_chat)).route("/ws", get(open_native))
 }
 
-#[derive(Debug, Deserialize)]
-struct Asked {
-    token: Option<String>,
-    partial: Option<String>,
+/// What stands behind `?`. A connection is always accepted, so what cannot be read counts as not said, and
+/// of what is said twice the first counts.
+#[derive(Debug, Default)]
+struct Asked(Vec<(String, String)>);
+
+impl Asked {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default()))
+    }
 }
 
 async fn open_chat(
     State(app): State<App>,
     Extension(conn): Extension<ConnInfo>,
-    Query(asked): Query<Asked>,
+    asked: Asked,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let who = shown(&app, asked.token.as_deref(), &headers);
-    let partial = !matches!(asked.partial.as_deref(), Some("false" | "0"));
-    let dialect = Chat::new(headwater_engine::engine::new_session(), who.is_some(), partial);
+    let who = shown(&app, asked.get("token"), &headers);
+    let partial = !matches!(asked.get("partial"), Some("false" | "0"));
+    let dialect =
+        Chat::new(Arc::clone(&app.chat), headwater_engine::engine::new_session(), who.is_some(), partial);
     open(app, conn, who, Box::new(dialect), upgrade)
 }
 
 async fn open_native(
     State(app): State<App>,
     Extension(conn): Extension<ConnInfo>,
-    Query(asked): Query<Asked>,
+    asked: Asked,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let who = shown(&app, asked.token.as_deref(), &headers);
+    let who = shown(&app, asked.get("token"), &headers);
     let dialect = Native::new(who.is_some());
     open(app, conn, who, Box::new(dialect), upgrade.protocols([SUBPROTOCOL]))
 }
@@ -67,10 +81,7 @@ async fn open_native(
 /// client hears of it with its first message (contract).
 fn shown(app: &App, token: Option<&str>, headers: &HeaderMap) -> Option<Principal> {
     match token {
-        Some(token) => {
-            let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
-            app.auth.principal_of(token).ok()
-        }
+        Some(token) => app.auth.principal_of(token).ok(),
         None => app.auth.bearer(headers).ok(),
     }
 }

@@ -19,6 +19,9 @@ use crate::wire::{self, ErrorView, RunView, StartBody, json};
 /// The subprotocol's name.
 pub const SUBPROTOCOL: &str = "headwater.v1";
 
+/// The types that a client may send; anything else is `unknown_type`.
+const CLIENT_TYPES: [&str; 7] = ["auth", "start", "follow", "unfollow", "stop", "list", "ping"];
+
 /// What a client may send; `id`, where it is given, comes back with the answer.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -31,6 +34,7 @@ pub enum ClientFrame {
     /// Make a run and follow it from its beginning.
     Start {
         /// What is asked.
+        #[serde(deserialize_with = "wire::object")]
         run: StartBody,
         /// `false`: make it without following it.
         #[serde(default = "yes")]
@@ -81,7 +85,7 @@ fn yes() -> bool {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
-    /// To `auth`, and at once on a connection that was opened with a token.
+    /// To `auth`.
     SignedIn {
         /// The user's id.
         user_id: String,
@@ -175,8 +179,7 @@ impl Native {
                 Err(error) => refuse(&tag, Some(run_id), error, out),
             },
             ClientFrame::Unfollow { run_id } => {
-                out.commands.push(Command::Unfollow { run: run_id.clone() });
-                answer(&tag, &ServerFrame::Unfollowed { run_id }, out);
+                out.commands.push(Command::Unfollow { tag, run: run_id });
             }
             ClientFrame::Stop { run_id } => out.commands.push(Command::Stop { tag, run: run_id }),
             ClientFrame::List { session_id, before, limit } => {
@@ -225,6 +228,11 @@ impl Dialect for Native {
             let most = limit::ID_BYTES;
             let error = Error::new(Code::TooLarge, format!("`id` may have at most {most} bytes"));
             return refuse(&None, None, error, out);
+        }
+        if !object.get("type").and_then(Value::as_str).is_some_and(|kind| CLIENT_TYPES.contains(&kind)) {
+            let known = CLIENT_TYPES.join(", ");
+            let error = Error::new(Code::UnknownType, format!("`type` must be one of {known}"));
+            return refuse(&tag, None, error, out);
         }
         match serde_json::from_value(Value::Object(object)) {
             Ok(frame) => self.read(frame, tag, out),
@@ -277,6 +285,7 @@ impl Dialect for Native {
                 let run = if let Target::Run(run) = target { Some(run) } else { None };
                 refuse(&tag, run, error, out);
             }
+            Reply::Unfollowed { tag, run } => answer(&tag, &ServerFrame::Unfollowed { run_id: run }, out),
             Reply::Stopped { tag, run, outcome } => match outcome {
                 Ok(outcome) => answer(&tag, &ServerFrame::Stopped { run_id: run, outcome }, out),
                 Err(error) => refuse(&tag, Some(run), error, out),
@@ -322,7 +331,7 @@ fn answer(tag: &Tag, frame: &ServerFrame, out: &mut Out) {
     if let Some(id) = tag
         && text.pop().is_some()
     {
-        // The client's `id` goes back as it was written, whatever JSON it is.
+        // The client's `id` goes back, whatever JSON it is.
         text.push_str(",\"id\":");
         text.push_str(id);
         text.push('}');

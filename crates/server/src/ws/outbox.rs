@@ -47,9 +47,9 @@ impl Outbox {
         self.waiting.push_back(frame);
     }
 
-    /// Whether the client asks more than it reads.
-    pub(super) fn overflows(&self) -> bool {
-        self.replies > limit::REPLIES
+    /// Whether as many replies wait as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.replies >= limit::REPLIES
     }
 
     /// Whether everything has left.

@@ -1,8 +1,10 @@
 //! `/ws/chat` on real sockets.
 
+use futures_util::{SinkExt, StreamExt};
 use headwater_core::event::Outcome;
 use headwater_engine::engine::From;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::house::{House, principal};
 
@@ -219,4 +221,76 @@ async fn the_text_is_the_same_through_every_dialect() {
     let (run, page) = house.engine.page(&principal("ann"), &run, &From::After(0)).await.unwrap();
     assert_eq!(run.tail.outcome, Some(Outcome::Completed));
     assert!(whole.starts_with(&page.iter().filter_map(|e| e.body.text()).collect::<String>()));
+}
+
+// Planted fault: the socket dropped at the client's close frame: the client then sees 1006.
+#[tokio::test]
+async fn a_client_that_closes_is_answered() {
+    let mut house = House::new().await;
+    for streams in [false, true] {
+        let mut socket = house.socket("/ws/chat").await;
+        let mut act = None;
+        if streams {
+            socket.say(QUESTION).await;
+            act = Some(house.cues.next().await);
+            socket.until("progress").await;
+        }
+        socket.0.close(None).await.unwrap();
+        let mut answered = false;
+        while let Some(frame) = socket.0.next().await {
+            answered |= frame.unwrap().is_close();
+        }
+        assert!(answered);
+        if let Some(act) = act {
+            act.end().await;
+        }
+    }
+}
+
+// Planted fault: frames not read while commands wait for the store (a socket that is deaf).
+#[tokio::test]
+async fn a_store_that_hangs_does_not_deafen_the_socket() {
+    let mut house = House::new().await;
+    let mut socket = house.socket("/ws/chat").await;
+    let mut acts = Vec::new();
+    for n in 0..9 {
+        socket
+            .say(&json!({"type": "message", "message": "hi", "session_id": format!("s{n}")}).to_string())
+            .await;
+        acts.push(house.cues.next().await);
+    }
+    house.store.faults().hold_appends();
+    let runs = house.engine.runs(&principal("ann"), None, None, 20).await.unwrap();
+    for run in runs.iter().chain(&runs).chain(&runs) {
+        socket.say(&json!({"type": "stop", "run_id": run.id.as_str()}).to_string()).await;
+    }
+    socket.say(r#"{"type":"ping"}"#).await;
+    socket.until("pong").await;
+    house.store.faults().release_appends();
+    for _ in 0..9 {
+        assert_eq!(socket.until("complete").await["outcome"], "cancelled");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_is_not_cut_off_however_much_it_asks() {
+    let house = House::new().await;
+    let mut socket = house.socket("/ws/chat").await;
+    for _ in 0..3_000 {
+        socket.0.feed(Message::Text(r#"{"type":"ping"}"#.into())).await.unwrap();
+    }
+    socket.0.flush().await.unwrap();
+    for _ in 0..3_000 {
+        assert_eq!(socket.raw().await, r#"{"type":"pong"}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_accepted_whatever_its_address_says() {
+    let house = House::new().await;
+    for query in ["?token=a&token=b", "?token=%FF", "?partial=maybe&x", "?"] {
+        let mut socket = house.stranger(&format!("/ws/chat{query}")).await;
+        socket.say(r#"{"type":"ping"}"#).await;
+        socket.until("pong").await;
+    }
 }

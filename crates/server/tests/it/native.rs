@@ -1,9 +1,10 @@
 //! `/ws`, subprotocol `headwater.v1`, on real sockets.
 
+use headwater_core::limit;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::house::House;
+use crate::house::{House, principal};
 
 #[tokio::test]
 async fn start_follow_stop_list() {
@@ -42,13 +43,12 @@ async fn start_follow_stop_list() {
     other.say(&json!({"type": "unfollow", "run_id": started["run_id"]}).to_string()).await;
     assert_eq!(other.hear().await["type"], "unfollowed");
     socket.say(&json!({"type": "stop", "id": "x", "run_id": started["run_id"]}).to_string()).await;
-    let mut kinds = vec![];
-    for _ in 0..3 {
-        let frame = socket.hear().await;
-        kinds.push(frame["event"]["type"].as_str().or(frame["outcome"].as_str()).unwrap().to_owned());
+    // No text follows the acknowledgement.
+    for kind in ["token", "run_ended"] {
+        assert_eq!(socket.hear().await["event"]["type"], kind);
     }
-    kinds.sort();
-    assert_eq!(kinds, ["cancelled", "run_ended", "token"]);
+    let stopped = socket.hear().await;
+    assert_eq!((&stopped["outcome"], &stopped["id"]), (&json!("cancelled"), &json!("x")));
     assert!(act.is_cancelled());
     other.say(r#"{"type":"list","session_id":"s"}"#).await;
     let runs = other.hear().await["runs"].clone();
@@ -98,7 +98,11 @@ async fn what_cannot_be_done_is_refused_by_name() {
     let foreign = headwater_server::wire::cursor(&other, 1);
     for (frame, code) in [
         ("nonsense".to_owned(), "invalid_request"),
-        (r#"{"type":"dance"}"#.to_owned(), "invalid_request"),
+        (r#"{"type":"dance"}"#.to_owned(), "unknown_type"),
+        (
+            r#"{"type":"start","run":["generate","hi",null,null,null,null,null]}"#.to_owned(),
+            "invalid_request",
+        ),
         (r#"{"type":"list","limit":0}"#.to_owned(), "invalid_request"),
         (r#"{"type":"list","lmit":5}"#.to_owned(), "invalid_request"),
         (json!({"type": "follow", "run_id": run.as_str(), "after": 999}).to_string(), "cursor_ahead"),
@@ -130,4 +134,42 @@ async fn the_subprotocol_is_agreed_on() {
     request.headers_mut().insert("sec-websocket-protocol", "other, headwater.v1".parse().unwrap());
     let (_, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
     assert_eq!(answer.headers()["sec-websocket-protocol"], "headwater.v1");
+}
+
+// Planted fault: letting go at once, while the follow before it is under way.
+#[tokio::test]
+async fn letting_go_right_behind_a_follow_lets_go() {
+    let mut house = House::new().await;
+    let (run, mut act) = house.begin().await;
+    let mut socket = house.socket("/ws").await;
+    let follow = json!({"type": "follow", "run_id": run.as_str()}).to_string();
+    for _ in 0..20 {
+        socket.say(&follow).await;
+        socket.say(&json!({"type": "unfollow", "run_id": run.as_str()}).to_string()).await;
+        socket.until("following").await;
+        socket.until("unfollowed").await;
+    }
+    act.say("unseen").await;
+    act.end().await;
+    socket.say(r#"{"type":"ping"}"#).await;
+    assert_eq!(socket.hear().await["type"], "pong");
+}
+
+// Planted fault: follows under way not counted.
+#[tokio::test]
+async fn a_connection_follows_so_many_runs_and_no_more() {
+    let mut house = House::new().await;
+    let mut runs = Vec::new();
+    for _ in 0..limit::FOLLOWS + 8 {
+        runs.push(house.told(&["x"]).await);
+        house.engine.stop(&principal("ann"), runs.last().unwrap()).await.unwrap();
+    }
+    // Runs that have ended are let go of by themselves, so that only live ones count.
+    let mut socket = house.socket("/ws").await;
+    for run in &runs {
+        socket.say(&json!({"type": "follow", "run_id": run.as_str()}).to_string()).await;
+        let frame = socket.hear().await;
+        assert_eq!(frame["type"], "following", "{frame}");
+        while socket.until("event").await["event"]["type"] != "run_ended" {}
+    }
 }

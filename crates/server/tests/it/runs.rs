@@ -103,6 +103,8 @@ async fn what_cannot_be_done_has_a_status_a_code_and_a_sentence() {
         ("GET", "/api/runs?limit=0".to_owned(), 422, "invalid_request"),
         ("GET", "/api/runs?limit=x".to_owned(), 422, "invalid_request"),
         ("POST", "/api/runs".to_owned(), 422, "invalid_request"),
+        ("GET", "/api/runs/%FF".to_owned(), 404, "not_found"),
+        ("GET", format!("{events}?after=1&after=2"), 422, "invalid_request"),
     ] {
         let (got, body) = json_of(house.http(method, &path)).await;
         assert_eq!((got, &body["error"]["code"]), (status, &json!(code)), "{method} {path}: {body}");
@@ -111,6 +113,8 @@ async fn what_cannot_be_done_has_a_status_a_code_and_a_sentence() {
     let big = json!({"workflow": "generate", "message": "x".repeat(100_000)});
     let (status, body) = json_of(house.http("POST", "/api/runs").json(&big)).await;
     assert_eq!((status, &body["error"]["code"]), (413, &json!("too_large")));
+    let list = json!(["generate", "hi", null, null, null, null, null]);
+    assert_eq!(json_of(house.http("POST", "/api/runs").json(&list)).await.0, 422);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{}{events}", house.address);
     for request in [client.get(&url), client.get(&url).bearer_auth("x"), client.get(format!("{url}?token=x"))]
@@ -140,6 +144,13 @@ async fn health_names_the_provider_and_readiness_asks_the_store() {
         json_of(house.http("GET", "/health/ready")).await,
         (200, json!({"status": "ready", "database": "connected"}))
     );
+    // One look a second, however many ask.
+    for _ in 0..20 {
+        assert_eq!(json_of(house.http("GET", "/health/ready")).await.0, 200);
+    }
+    tokio::time::pause();
+    tokio::time::advance(2 * headwater_core::limit::READINESS_NEWS).await;
+    tokio::time::resume();
     house.store.faults().fail_writes(1);
     let (status, ready) = json_of(house.http("GET", "/health/ready")).await;
     assert_eq!((status, &ready["status"]), (503, &json!("not_ready")));

@@ -41,13 +41,19 @@ struct Line {
 }
 
 impl Logs {
-    pub(super) fn create(&mut self, new: NewRun) -> Result<Created, StoreError> {
+    pub(super) fn find(&self, new: &NewRun) -> Option<Created> {
         let key = (new.owner.clone(), new.session.clone());
-        let before = new.message_id.as_ref().and_then(|m| self.sessions.get(&key)?.by_message.get(m));
-        if let Some(logged) = before.and_then(|index| self.runs.get(*index)) {
-            let same = logged.fingerprint == new.fingerprint;
-            return Ok(if same { Created::Joined(logged.run.clone()) } else { Created::Reused });
+        let index = self.sessions.get(&key)?.by_message.get(new.message_id.as_ref()?)?;
+        let logged = self.runs.get(*index)?;
+        let same = logged.fingerprint == new.fingerprint;
+        Some(if same { Created::Joined(logged.run.clone()) } else { Created::Reused })
+    }
+
+    pub(super) fn create(&mut self, new: NewRun) -> Result<Created, StoreError> {
+        if let Some(found) = self.find(&new) {
+            return Ok(found);
         }
+        let key = (new.owner.clone(), new.session.clone());
         if self.by_id.contains_key(&new.id) {
             return Err(StoreError(format!("there is a run {} already", new.id)));
         }
@@ -93,7 +99,7 @@ impl Logs {
         Ok(())
     }
 
-    fn find(&self, run: &RunId) -> Option<&Logged> {
+    fn by_id(&self, run: &RunId) -> Option<&Logged> {
         self.runs.get(*self.by_id.get(run)?)
     }
 
@@ -104,7 +110,7 @@ impl Logs {
         events: usize,
         bytes: usize,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
-        let log = &self.find(run).ok_or(ReadError::NotFound)?.events;
+        let log = &self.by_id(run).ok_or(ReadError::NotFound)?.events;
         // Event n stands at n - 1.
         let skip = usize::try_from(from.max(1) - 1).unwrap_or(usize::MAX);
         let mut page = Page::new(events, bytes);
@@ -118,7 +124,7 @@ impl Logs {
     }
 
     pub(super) fn tail(&self, run: &RunId) -> Result<Tail, ReadError> {
-        self.find(run).map(|logged| logged.run.tail).ok_or(ReadError::NotFound)
+        self.by_id(run).map(|logged| logged.run.tail).ok_or(ReadError::NotFound)
     }
 
     pub(super) fn take_over(&mut self, run: &RunId) -> Result<Tail, ReadError> {
@@ -129,7 +135,7 @@ impl Logs {
     }
 
     pub(super) fn run(&self, owner: &UserId, run: &RunId) -> Option<Run> {
-        self.find(run).map(|logged| &logged.run).filter(|run| run.owner == *owner).cloned()
+        self.by_id(run).map(|logged| &logged.run).filter(|run| run.owner == *owner).cloned()
     }
 
     pub(super) fn runs(

@@ -65,6 +65,10 @@ impl Store for MemoryStore {
         self.write_with(|kept| kept.logs.create(new))?
     }
 
+    async fn find(&self, new: &NewRun) -> Result<Option<Created>, StoreError> {
+        self.read_with(|kept| kept.logs.find(new))
+    }
+
     async fn append(&self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError> {
         self.faults.gate().await;
         let fault = self.faults.append();

@@ -88,6 +88,11 @@ impl Store for SqliteStore {
         self.writer.write(move |connection| runs::create(connection, &new)).await
     }
 
+    async fn find(&self, new: &NewRun) -> Result<Option<Created>, StoreError> {
+        let new = new.clone();
+        self.read_with(move |connection| runs::find(connection, &new)).await
+    }
+
     async fn append(&self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError> {
         let encoded = log::Encoded::new(run, term, batch).map_err(AppendError::Backend)?;
         let appended = self.writer.write(move |connection| log::append(connection, &encoded)).await;

@@ -14,21 +14,28 @@ use super::{log, sql};
 const USER: &str = "user";
 pub(super) const ASSISTANT: &str = "assistant";
 
-pub(super) fn create(connection: &Connection, new: &NewRun) -> Result<Created, Fault> {
+/// The run of the same turn, where it was asked for before.
+pub(super) fn find(connection: &Connection, new: &NewRun) -> Result<Option<Created>, Fault> {
     let session = session(connection, &new.owner, &new.session)?;
-    if let (Some(session), Some(message)) = (session, &new.message_id) {
-        let mut statement = connection.prepare_cached(sql::TURN)?;
-        let turn: Option<(String, String)> = statement
-            .query_row(params![session, message.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        if let Some((id, fingerprint)) = turn {
-            return Ok(if fingerprint == new.fingerprint {
-                Created::Joined(run_by(connection, sql::RUN, [id])?)
-            } else {
-                Created::Reused
-            });
+    let (Some(session), Some(message)) = (session, &new.message_id) else { return Ok(None) };
+    let mut statement = connection.prepare_cached(sql::TURN)?;
+    let turn: Option<(String, String)> = statement
+        .query_row(params![session, message.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match turn {
+        None => None,
+        Some((id, fingerprint)) if fingerprint == new.fingerprint => {
+            Some(Created::Joined(run_by(connection, sql::RUN, [id])?))
         }
+        Some(_) => Some(Created::Reused),
+    })
+}
+
+pub(super) fn create(connection: &Connection, new: &NewRun) -> Result<Created, Fault> {
+    if let Some(found) = find(connection, new)? {
+        return Ok(found);
     }
+    let session = session(connection, &new.owner, &new.session)?;
     let session = match session {
         Some(session) => session,
         None => {

@@ -41,6 +41,7 @@ async fn the_same_turn_is_joined(store: SharedStore) {
     let run = made(&*store, named(new_run("r", "u", "s"), "m", "f")).await;
     store.append(&run.id, 1, tokens(1, 3)).await.unwrap();
     let again = store.create(named(new_run("r2", "u", "s"), "m", "f")).await.unwrap();
+    assert_eq!(store.find(&named(new_run("r2", "u", "s"), "m", "f")).await.unwrap(), Some(again.clone()));
     let Created::Joined(joined) = again else { panic!("{again:?}") };
     assert_eq!((joined.id, joined.tail.seq), (run.id.clone(), 3), "as it stands now");
     store.append(&run.id, 1, last(4, Outcome::Completed, "a")).await.unwrap();
@@ -55,6 +56,15 @@ async fn a_message_id_used_for_something_else_is_refused(store: SharedStore) {
     let run = made(&*store, named(new_run("r", "u", "s"), "m", "f")).await;
     let other = store.create(named(new_run("r2", "u", "s"), "m", "g")).await.unwrap();
     assert_eq!(other, Created::Reused);
+    assert_eq!(store.find(&named(new_run("r2", "u", "s"), "m", "g")).await.unwrap(), Some(Created::Reused));
+    for new in [
+        new_run("r2", "u", "s"),
+        named(new_run("r2", "u", "s"), "n", "f"),
+        named(new_run("r2", "v", "s"), "m", "f"),
+        named(new_run("r2", "u", "t"), "m", "f"),
+    ] {
+        assert_eq!(store.find(&new).await.unwrap(), None, "nothing to join, and nothing is made");
+    }
     assert_eq!(store.runs(&run.owner, None, None, 10).await.unwrap().len(), 1);
     assert_eq!(store.history(&run.owner, &run.session, 10).await.unwrap().len(), 1);
 }

@@ -20,7 +20,7 @@ pub(super) enum ClientFrame {
     Message {
         #[serde(default)]
         message: Option<String>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "or_empty")]
         session_id: Option<SessionId>,
         #[serde(default)]
         message_id: Option<headwater_core::MessageId>,
@@ -35,13 +35,19 @@ pub(super) enum ClientFrame {
         run_id: Option<RunId>,
     },
     Resume {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "or_empty")]
         session_id: Option<SessionId>,
         #[serde(default)]
         run_id: Option<RunId>,
         #[serde(default)]
         after: Seq,
     },
+}
+
+/// Some clients say "none" with an empty text.
+fn or_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SessionId>, D::Error> {
+    let text = Option::<String>::deserialize(from)?.filter(|t| !t.is_empty());
+    text.map(|t| SessionId::parse(&t)).transpose().map_err(serde::de::Error::custom)
 }
 
 /// The types that a client may send; anything else is `UNKNOWN_TYPE`, not a broken frame.

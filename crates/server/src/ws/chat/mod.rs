@@ -23,12 +23,14 @@ use self::turn::Turn;
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply, Target};
 use crate::wire::json;
 
-/// The workflow that answers here.
-const WORKFLOW: &str = "assist";
+/// Marks a follow that a client asked for.
+const RESUME: &str = "resume";
 
 /// One connection of `/ws/chat`.
 #[derive(Debug)]
 pub struct Chat {
+    /// The workflow that answers here.
+    workflow: Arc<str>,
     signed_in: bool,
     /// Whether token frames repeat the whole answer so far.
     partial: bool,
@@ -37,6 +39,8 @@ pub struct Chat {
     bad_tokens: u32,
     /// Messages whose runs are being made, oldest first; `true` where a stop came meanwhile.
     starting: VecDeque<Starting>,
+    /// Resumes under way.
+    resuming: usize,
     /// Runs that are shown later, each with the position to show it after.
     waiting: VecDeque<(RunId, Seq)>,
     /// What is shown now.
@@ -50,15 +54,17 @@ struct Starting {
 }
 
 impl Chat {
-    /// A fresh connection; `session` is used for messages that name none.
+    /// A fresh connection; `workflow` answers, `session` is used for messages that name none.
     #[must_use]
-    pub fn new(session: SessionId, signed_in: bool, partial: bool) -> Self {
+    pub fn new(workflow: Arc<str>, session: SessionId, signed_in: bool, partial: bool) -> Self {
         Self {
+            workflow,
             signed_in,
             partial,
             session,
             bad_tokens: 0,
             starting: VecDeque::new(),
+            resuming: 0,
             waiting: VecDeque::new(),
             turn: None,
         }
@@ -68,9 +74,8 @@ impl Chat {
         if ask.message.trim().is_empty() {
             return refuse(&Error::new(Code::EmptyMessage, "Message is required"), None, out);
         }
-        let before = self.starting.len() + self.waiting.len() + usize::from(self.turn.is_some());
         let message_id = ask.message_id.as_ref().map(|id| id.as_str().to_owned());
-        if before > limit::QUEUED_TURNS {
+        if self.waits() > limit::QUEUED_TURNS {
             let full = Error::new(
                 Code::QueueFull,
                 format!("{} messages wait for their answers already; wait for one", limit::QUEUED_TURNS),
@@ -82,6 +87,11 @@ impl Chat {
     }
 
     fn on_stop(&mut self, run: Option<RunId>, out: &mut Out) {
+        if let (None, Some(turn)) = (&run, &mut self.turn)
+            && std::mem::replace(&mut turn.stopping, true)
+        {
+            return; // Pressed twice.
+        }
         let run = run.or_else(|| self.turn.as_ref().map(|t| t.run.clone()));
         match (run, self.starting.front_mut()) {
             (Some(run), _) => out.commands.push(Command::Stop { tag: None, run }),
@@ -93,12 +103,18 @@ impl Chat {
 
     fn on_resume(&mut self, target: Target, after: Seq, out: &mut Out) {
         // The position is checked, and the newest run found, before its turn comes: see `Following`.
-        let waits = self.waiting.len() + usize::from(self.turn.is_some());
-        if waits > limit::QUEUED_TURNS {
+        if self.waits() > limit::QUEUED_TURNS {
             let full = Error::new(Code::QueueFull, "as many answers as may wait to be shown already do");
             return refuse(&full, None, out);
         }
-        out.commands.push(Command::Follow { tag: None, target, from: From::After(after), whole: true });
+        self.resuming += 1;
+        let tag = Some(Arc::from(RESUME));
+        out.commands.push(Command::Follow { tag, target, from: From::After(after), whole: true });
+    }
+
+    /// Everything that is shown, waits to be, or is on its way there.
+    fn waits(&self) -> usize {
+        self.starting.len() + self.resuming + self.waiting.len() + usize::from(self.turn.is_some())
     }
 
     /// A run is to be shown after `after`, now or when its time comes.
@@ -124,7 +140,7 @@ impl Chat {
         match &self.turn {
             Some(turn) if turn.run != run => {
                 // Another answer is being shown: this one is followed anew when its time comes.
-                out.commands.push(Command::Unfollow { run: run.clone() });
+                out.commands.push(Command::Unfollow { tag: None, run: run.clone() });
                 self.show(run, after, out);
             }
             // Resuming what is being shown begins it anew: its log is read from the start once more.
@@ -157,10 +173,13 @@ impl Chat {
                 refuse(&Error::new(Code::AuthRequired, "Authentication required"), None, out);
             }
             ClientFrame::Message { message, session_id, message_id, .. } => {
+                // A message id without a session names its session too: the same on every connection, or
+                // sending twice would not be sending once.
+                let own = || message_id.is_none().then(|| self.session.clone());
                 let ask = StartRun {
-                    workflow: WORKFLOW.to_owned(),
+                    workflow: self.workflow.to_string(),
                     message: message.unwrap_or_default(),
-                    session: Some(session_id.unwrap_or_else(|| self.session.clone())),
+                    session: session_id.or_else(own),
                     message_id,
                     ..StartRun::default()
                 };
@@ -206,6 +225,7 @@ impl Dialect for Chat {
         match reply {
             Reply::SignedIn { who, changed, .. } => {
                 if changed {
+                    self.resuming = 0;
                     self.starting.clear();
                     self.waiting.clear();
                     self.turn = None;
@@ -252,7 +272,7 @@ impl Dialect for Chat {
                 out.frames.push(json(&ServerFrame::Error(frame)));
             }
             Reply::Lost { run, error } => self.on_lost(Some(&run), &error, true, out),
-            Reply::Listed { .. } => {}
+            Reply::Listed { .. } | Reply::Unfollowed { .. } => {}
         }
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Turn {
     pub run: RunId,
     /// Known once the run is followed.
     pub session: Option<SessionId>,
+    /// A stop is under way.
+    pub stopping: bool,
     /// The client has seen everything up to here: read, remembered, not shown.
     muted: Seq,
     text: String,
@@ -29,6 +31,7 @@ impl Turn {
         Self {
             run,
             session: None,
+            stopping: false,
             muted: after,
             text: String::new(),
             agent: None,
