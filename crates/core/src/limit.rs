@@ -52,7 +52,8 @@ pub const WS_WRITE_BUFFER_MAX: usize = 8 * ANSWER_BYTES;
 /// Replies (not run events) that wait for one socket. A client that does not read them is not listened to
 /// until it does, or until the write has stood still for too long.
 pub const REPLIES: usize = 64;
-/// Commands of one socket in progress at once (each may wait for the store); what comes beyond is refused,
+/// Commands of one socket in progress at once, of those that keep an order and of the others each (each may
+/// wait for the store); what comes beyond is refused,
 /// so that pings and frames of other kinds are heard whatever the store does.
 pub const COMMANDS: usize = 16;
 /// Runs that one native connection follows at once.

@@ -229,7 +229,10 @@ impl Connection {
         let (engine, Some(who)) = (self.around.engine.clone(), self.who.clone()) else {
             return; // A dialect asks for nothing on behalf of nobody.
         };
-        if self.busy.len() + self.ordered.len() >= limit::COMMANDS
+        // Two lanes, each with its own room: stops that wait for a disk take none from the turn that a
+        // dialect shows next.
+        let lane = if command.is_ordered() { self.ordered.len() } else { self.busy.len() };
+        if lane >= limit::COMMANDS
             && let Some(reply) = refused(&command)
         {
             return self.dialect.on_reply(reply, &mut self.out);

@@ -89,6 +89,17 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it is carried out after those of its kind that were asked for before it.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        match self {
+            Self::Start { .. } | Self::Follow { .. } | Self::Unfollow { .. } => true,
+            Self::SignIn { .. } | Self::Stop { .. } | Self::List { .. } => false,
+        }
+    }
+}
+
 /// What came of a command.
 #[derive(Debug, Clone)]
 pub enum Reply {
