@@ -134,16 +134,17 @@ pub const STORE_READERS: usize = 4;
 
 /// Bytes of one event of a provider's stream.
 pub const PROVIDER_EVENT_BYTES: usize = 1024 * 1024;
+/// Bytes of a provider's refusal that are read for its reason.
+pub const PROVIDER_FAILURE_BYTES: usize = 64 * 1024;
 /// How long a connection to a provider may take.
-pub const PROVIDER_CONNECT: Duration = Duration::from_secs(10);
-/// How long a provider may take to its first byte: models that think take their time.
-pub const PROVIDER_FIRST_BYTE: Duration = Duration::from_secs(60);
+pub const PROVIDER_CONNECT: Duration = Duration::from_secs(5);
+/// How long a provider may take to the head of its answer. Some send it only with the first word, and a
+/// model that thinks first takes a minute.
+pub const PROVIDER_RESPONSE: Duration = Duration::from_secs(120);
 /// How long a provider may be silent in the middle of an answer.
-pub const PROVIDER_IDLE: Duration = Duration::from_secs(30);
-/// Answers that wait for the local model: at 85 tokens a second more would wait minutes.
-pub const LOCAL_QUEUE: usize = 32;
-/// Answers that the local model works on in turns; each holds a cache of a few megabytes.
-pub const LOCAL_STREAMS: usize = 8;
+pub const PROVIDER_IDLE: Duration = Duration::from_secs(60);
+/// How long the usage may take after the reason of the end; it need not come at all.
+pub const PROVIDER_USAGE: Duration = Duration::from_secs(5);
 /// Bytes of a classifier's reply that are read: it is asked for one word.
 pub const CLASSIFIER_BYTES: usize = 64;
 /// How long a classifier may take: the router has an answer already, and somebody waits.
@@ -163,3 +164,61 @@ pub const SEARCH_CANDIDATES: usize = 64;
 pub const DRAIN: Duration = Duration::from_secs(30);
 /// How long the endings of interrupted runs may take to be stored: a disk that needs more is broken.
 pub const LAST_FLUSH: Duration = Duration::from_secs(1);
+
+/// The local model and the embeddings that run in this process.
+pub mod local {
+    /// Tokens that one stream may hold, prompt and answer together. A token's keys and values take
+    /// 46 KB in the default model, so a full stream is 94 MB; and a 135M model is lost long before that.
+    pub const CONTEXT_TOKENS: usize = 2048;
+
+    /// Streams that take turns. Each adds up to 94 MB (see [`CONTEXT_TOKENS`]) and slows the others.
+    pub const STREAMS: usize = 8;
+
+    /// Requests that wait for a turn. At ten seconds an answer the last of them waits about a minute;
+    /// beyond that "busy" at once is the kinder answer.
+    pub const WAITING: usize = 32;
+
+    /// Deltas between the model and one reader. A reader this far behind (a third of a second) is
+    /// skipped until it polls; the others go on.
+    pub const DELTAS: usize = 32;
+
+    /// Prompt tokens computed in one go while nobody else waits: large enough that unpacking the weights
+    /// is cheap beside using them (a few per cent), small enough that a new request waits half a second.
+    pub const CHUNK_ALONE: usize = 256;
+
+    /// Prompt tokens in one go while others stream: their pause between two words stays about 0.1 s.
+    pub const CHUNK_SHARED: usize = 32;
+
+    /// Warmed prompt beginnings that are kept: one for each agent of the shipped workflows, and a spare.
+    pub const WARMED: usize = 6;
+
+    /// Ended streams whose computation is kept, for the next turn of the same session.
+    pub const RECENT: usize = 4;
+
+    /// Tokens of one kept computation; what is longer is cut at its end (47 MB in the default model).
+    pub const KEPT_TOKENS: usize = 1024;
+
+    /// Stop texts of one request, as the port allows, and the bytes of each.
+    pub const STOPS: usize = 4;
+    /// See [`STOPS`].
+    pub const STOP_BYTES: usize = 256;
+
+    /// Bytes of a model file that may be its header. A 128k-word vocabulary with its merges takes 8 MB;
+    /// parsed it grows some 30-fold in the worst case, so a lying header costs at most 0.5 GB for a moment.
+    pub const HEADER_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// Weights of a model. Beyond it the two cores this is meant for would need a second a word.
+    pub const WEIGHTS: usize = 4_000_000_000;
+
+    /// Texts that may wait for vectors, as calls: indexing sends few large ones, questions many small ones.
+    pub const EMBED_WAITING: usize = 64;
+
+    /// Texts in one call for vectors, and the bytes of each that are looked at (256 tokens are read).
+    pub const EMBED_TEXTS: usize = 256;
+    /// See [`EMBED_TEXTS`].
+    pub const EMBED_BYTES: usize = 8 * 1024;
+    /// Tokens of one text that the embedding model reads; it was trained on no more.
+    pub const EMBED_TOKENS: usize = 256;
+    /// Tokens that go through the embedding model at once; more no longer makes it faster.
+    pub const EMBED_BATCH_TOKENS: usize = 256;
+}

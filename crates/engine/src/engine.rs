@@ -13,10 +13,10 @@ use headwater_core::port::provider::ProviderInfo;
 use headwater_core::port::store::{Created, NewRun, ReadError, StoreError};
 use headwater_core::port::{SharedBus, SharedStore};
 use headwater_core::run::{Message, Run, Tail};
-use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
-use sha2::{Digest, Sha256};
+use headwater_core::{Principal, RunId, SessionId, limit};
 use tokio::sync::oneshot;
 
+use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for};
 use crate::clock::Clock;
 use crate::follow::Follow;
 use crate::hub::{Hub, Life, LiveRun, Place};
@@ -24,36 +24,6 @@ use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::workflow::{Turn, Workflow};
 use crate::writer::{self, Writer};
-
-/// What a client asks for.
-#[derive(Debug, Clone, Default)]
-pub struct StartRun {
-    /// The workflow's name.
-    pub workflow: String,
-    /// What the person says.
-    pub message: String,
-    /// The conversation; made where it is `None`.
-    pub session: Option<SessionId>,
-    /// The client's own name for this turn: sending it twice is sending it once.
-    pub message_id: Option<MessageId>,
-    /// Instructions for the model (`generate` only).
-    pub system: Option<String>,
-    /// The most tokens to answer with.
-    pub max_tokens: Option<u32>,
-    /// 0 is greedy.
-    pub temperature: Option<f32>,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
-    /// The run.
-    pub run: RunId,
-    /// Its conversation.
-    pub session: SessionId,
-    /// The same turn had been asked for before: this is its run.
-    pub joined: bool,
-}
 
 /// Makes runs, answers for them, stops them. Cheap to clone.
 #[derive(Clone)]
@@ -418,99 +388,13 @@ impl From {
     }
 }
 
-fn check(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error> {
-    if ask.message.trim().is_empty() {
-        return Err(Error::new(Code::EmptyMessage, "Message is required"));
-    }
-    if ask.message.len() > limit::MESSAGE_BYTES {
-        let most = limit::MESSAGE_BYTES;
-        return Err(Error::new(
-            Code::TooLarge,
-            format!("the message is longer than {most} bytes; shorten it"),
-        ));
-    }
-    if let Some(system) = &ask.system {
-        if !workflow.takes_system() {
-            let name = workflow.name();
-            return Err(Error::new(
-                Code::InvalidRequest,
-                format!("the workflow `{name}` has instructions of its own and takes no `system`"),
-            ));
-        }
-        if system.len() > limit::SYSTEM_BYTES {
-            let most = limit::SYSTEM_BYTES;
-            return Err(Error::new(
-                Code::TooLarge,
-                format!("`system` is longer than {most} bytes; shorten it"),
-            ));
-        }
-    }
-    if ask.max_tokens.is_some_and(|n| n == 0 || n > limit::ANSWER_TOKENS_MAX) {
-        let most = limit::ANSWER_TOKENS_MAX;
-        return Err(Error::new(Code::InvalidRequest, format!("`max_tokens` must be 1 to {most}")));
-    }
-    if ask.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
-        return Err(Error::new(Code::InvalidRequest, "`temperature` must be 0 to 2"));
-    }
-    Ok(())
-}
-
 fn reused() -> Error {
     Error::new(Code::MessageIdReused, "this message id was used for another message; use a fresh one")
-}
-
-/// The conversation of a turn that names none: a new one, but the same for the same message id, or sending
-/// twice would not be sending once.
-fn session_for(who: &Principal, message_id: Option<&MessageId>) -> SessionId {
-    let Some(message_id) = message_id else { return new_session() };
-    let digest = digest([who.user.as_str(), message_id.as_str()]);
-    SessionId::parse(&format!("ses_{}", &digest[..32])).unwrap_or_else(|_| new_session())
 }
 
 /// The first event of every run's log.
 pub(crate) fn first_event(run: &Run) -> Body {
     Body::RunStarted { session_id: run.session.clone(), workflow: run.workflow.clone() }
-}
-
-/// Everything that makes a turn what it is; the same id with another digest is refused.
-fn fingerprint(ask: &StartRun) -> String {
-    let settings = format!("{:?}|{:?}", ask.max_tokens, ask.temperature);
-    digest([&ask.workflow, &ask.message, ask.system.as_deref().unwrap_or_default(), &settings])
-}
-
-/// SHA-256 in hexadecimal of texts whose borders count.
-pub(crate) fn digest<const N: usize>(parts: [&str; N]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn new_run_id() -> RunId {
-    fresh("run_", RunId::parse)
-}
-
-/// A session of a client that named none.
-#[must_use]
-pub fn new_session() -> SessionId {
-    fresh("ses_", SessionId::parse)
-}
-
-/// A fresh user's id.
-#[must_use]
-pub fn new_user() -> UserId {
-    fresh("", UserId::parse)
-}
-
-fn fresh<T, E>(prefix: &str, parse: fn(&str) -> Result<T, E>) -> T {
-    loop {
-        // A UUID is always a legal id; the loop only spares a panic that cannot happen.
-        if let Ok(id) = parse(&format!("{prefix}{}", uuid::Uuid::new_v4())) {
-            return id;
-        }
-    }
 }
 
 pub(crate) fn store_failed(error: StoreError) -> Error {

@@ -5,7 +5,8 @@ use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_core::{Error, Millis, UserId, limit};
 use text_splitter::{ChunkConfig, TextSplitter};
 
-use crate::engine::{digest, store_failed};
+use crate::ask::digest;
+use crate::engine::store_failed;
 
 /// Passages that are embedded at once; between two such groups others get their turn.
 const GROUP: usize = 16;

@@ -5,6 +5,7 @@
 //! live here, [`writer`] numbers and stores what the [`workflow`] says, [`follow`] reads it back for one
 //! viewer, [`recover`] ends what a crash left.
 
+pub mod ask;
 pub mod assistant;
 pub mod clock;
 pub mod engine;
@@ -19,8 +20,9 @@ pub mod tasks;
 pub mod workflow;
 pub mod writer;
 
+pub use ask::{StartRun, Started};
 pub use clock::Clock;
-pub use engine::{Engine, StartRun, Started};
+pub use engine::Engine;
 pub use follow::{Follow, Followed};
 pub use settings::{Settings, Unwatched};
 pub use tasks::Tasks;

@@ -10,7 +10,7 @@ use headwater_core::port::SharedStore;
 use headwater_core::port::provider::ProviderInfo;
 use headwater_core::{Error, Principal, RunId, SessionId};
 
-use crate::engine::StartRun;
+use crate::ask::StartRun;
 use crate::writer::{Emitter, Finished};
 
 /// Everything that a workflow is given for one run.

@@ -11,7 +11,7 @@ use headwater_core::port::provider::{Delta, ProviderError, ProviderErrorKind};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{mpsc, oneshot};
 
-use super::limit;
+use headwater_core::limit::local as limit;
 
 /// One answer that is asked for.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 use tokio::sync::oneshot;
 
 use super::bert::Bert;
-use super::limit;
+use headwater_core::limit::local as limit;
 
 /// The embedder: all-MiniLM-L6-v2. Dropping it ends its thread.
 pub struct MiniLm {

@@ -11,8 +11,8 @@ use candle_core::quantized::ggml_file::qtensor_from_ggml;
 use candle_core::quantized::gguf_file::{Content, Value};
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 
-use super::limit;
 use super::matrix::GROUP;
+use headwater_core::limit::local as limit;
 
 /// Numbers that are unpacked at once: 4 MB.
 const SLICE: usize = 1 << 20;

@@ -1,7 +1,7 @@
 //! What a stream has computed so far: the keys and values of its tokens, which a later prompt with
 //! the same beginning takes over instead of computing them again.
 
-use super::limit;
+use headwater_core::limit::local as limit;
 
 /// The keys and values of some tokens, layer by layer. Belongs to one stream.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,6 @@ mod door;
 mod embed;
 mod gguf;
 mod kv;
-mod limit;
 mod llama;
 mod matrix;
 mod sample;
@@ -31,6 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use headwater_core::limit::local as limit;
 use headwater_core::port::provider::{
     ContextBudget, Deltas, ModelRequest, PromptMessage, Provider, ProviderError, ProviderErrorKind,
     ProviderInfo,

@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::door::{Ask, Door, Job};
 use super::kv::{Kept, Kv};
-use super::limit;
 use super::llama::{Lane, Llama};
 use super::sample::Sampler;
 use super::text::{Repeats, TextOut};
 use super::tokenizer::Tokenizer;
+use headwater_core::limit::local as limit;
 
 /// What the thread owns.
 pub(super) struct Scheduler {

@@ -6,14 +6,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
+use headwater_core::limit::PROVIDER_EVENT_BYTES as EVENT_BYTES;
 use headwater_core::port::provider::{Delta, ProviderError, ProviderErrorKind};
 use sse_stream::SseByteStream;
 use tokio::time::{Duration, timeout};
 
 use super::decoder::{Decoder, Eof};
-
-/// Bytes of one event: far beyond any delta, far below what would hurt.
-pub(super) const EVENT_BYTES: usize = 1024 * 1024;
 
 /// How the bytes of a body can fail to come.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use headwater_core::limit;
 use headwater_core::port::provider::{
     ContextBudget, Deltas, ModelRequest, PromptMessage, Provider, ProviderError, ProviderErrorKind,
     ProviderInfo, Role,
@@ -19,9 +20,6 @@ use reqwest::header::{ACCEPT, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::time::timeout;
-
-/// Bytes of a failed response that are read for its words.
-const FAILURE_BYTES: usize = 64 * 1024;
 
 /// How long to wait for what. The idle time counts raw bytes, so that the comments by which some
 /// hosts say "still here" keep a stream alive.
@@ -39,13 +37,13 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// 5 s, 120 s, 60 s and 5 s.
+    /// Those of [`limit`].
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(5),
-            response: Duration::from_secs(120),
-            idle: Duration::from_secs(60),
-            usage: Duration::from_secs(5),
+            connect: limit::PROVIDER_CONNECT,
+            response: limit::PROVIDER_RESPONSE,
+            idle: limit::PROVIDER_IDLE,
+            usage: limit::PROVIDER_USAGE,
         }
     }
 }
@@ -201,8 +199,8 @@ fn without_key(key: Option<&SecretString>, mut error: ProviderError) -> Provider
 async fn first_bytes(mut response: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {
-        body.extend_from_slice(&piece[..piece.len().min(FAILURE_BYTES - body.len())]);
-        if body.len() >= FAILURE_BYTES {
+        body.extend_from_slice(&piece[..piece.len().min(limit::PROVIDER_FAILURE_BYTES - body.len())]);
+        if body.len() >= limit::PROVIDER_FAILURE_BYTES {
             break;
         }
     }

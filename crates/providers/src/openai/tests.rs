@@ -136,7 +136,7 @@ async fn ends_and_errors_of_real_hosts() {
 
 #[tokio::test]
 async fn one_event_cannot_fill_memory_and_many_small_ones_may_be_long() {
-    let endless = vec![b'x'; events::EVENT_BYTES + 10];
+    let endless = vec![b'x'; headwater_core::limit::PROVIDER_EVENT_BYTES + 10];
     assert_eq!(
         decode(&[b"data: ", endless.as_slice()].concat(), 4096).await.1,
         Ending::Error(ProviderErrorKind::Failed)

@@ -9,7 +9,8 @@ use headwater_core::code::{Code, Error};
 use headwater_core::event::{Body, Outcome};
 use headwater_core::port::provider::Role;
 use headwater_core::{SessionId, limit};
-use headwater_engine::engine::{From, new_session};
+use headwater_engine::ask::new_session;
+use headwater_engine::engine::From;
 use headwater_engine::{Follow, Followed, StartRun};
 use serde::Serialize;
 

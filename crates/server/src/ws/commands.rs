@@ -3,11 +3,11 @@
 use headwater_core::cursor::check_position;
 use headwater_core::event::Seq;
 use headwater_core::run::Run;
-use headwater_core::{Error, Principal, RunId, SessionId};
+use headwater_core::{Code, Error, Principal, RunId, SessionId, limit};
 use headwater_engine::engine::From;
 use headwater_engine::{Engine, Follow, StartRun};
 
-use super::dialect::{Reply, Tag, Target};
+use super::dialect::{Command, Reply, Tag, Target};
 
 /// A command that was carried out.
 pub(super) enum Done {
@@ -74,4 +74,37 @@ async fn begin(
     };
     let follow = engine.follow(who, &run.id, &From::After(if whole { 0 } else { after })).await?;
     Ok((run, after, follow))
+}
+
+/// The answer to a command for which there is no room. Letting go always has room.
+pub(super) fn refused(command: &Command) -> Option<Reply> {
+    let most = limit::COMMANDS;
+    let error = Error::new(
+        Code::QueueFull,
+        format!("{most} requests of this connection are under way; wait for one"),
+    );
+    Some(match command {
+        Command::SignIn { .. } | Command::Unfollow { .. } => return None,
+        Command::Start { tag, .. } => Reply::Started { tag: tag.clone(), started: Err(error) },
+        Command::Follow { tag, target, .. } => {
+            Reply::Following { tag: tag.clone(), target: target.clone(), run: Err(error) }
+        }
+        Command::Stop { tag, run } => {
+            Reply::Stopped { tag: tag.clone(), run: run.clone(), outcome: Err(error) }
+        }
+        Command::List { tag, .. } => Reply::Listed { tag: tag.clone(), runs: Err(error) },
+    })
+}
+
+/// The answer to a follow that is one too many.
+pub(super) fn too_many(reply: Reply) -> Reply {
+    let most = limit::FOLLOWS;
+    let error = Error::new(
+        Code::QueueFull,
+        format!("{most} runs are followed on this connection already; unfollow one"),
+    );
+    match reply {
+        Reply::Following { tag, target, .. } => Reply::Following { tag, target, run: Err(error) },
+        other => other,
+    }
 }

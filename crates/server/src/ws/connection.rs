@@ -24,8 +24,9 @@ use headwater_engine::{Engine, Follow, Followed};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::commands::{Done, follow, list, start, stop};
+use super::commands::{Done, follow, list, refused, start, stop, too_many};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
+use super::ending::{End, broken, stopping_close};
 use super::outbox::Outbox;
 use crate::auth::Auth;
 
@@ -48,14 +49,6 @@ struct Viewing {
     left: Seq,
     /// The last event in the outbox.
     given: Seq,
-}
-
-/// Why a connection ends.
-enum End {
-    /// The client closed, or is gone.
-    Gone,
-    /// We close.
-    Close(Close),
 }
 
 /// See the module.
@@ -380,38 +373,6 @@ fn poll_first(ordered: &mut VecDeque<BoxFuture<'static, Done>>, cx: &mut Context
     ordered.front_mut().map_or(Poll::Pending, |first| first.poll_unpin(cx))
 }
 
-/// The answer to a command for which there is no room. Letting go always has room.
-fn refused(command: &Command) -> Option<Reply> {
-    let most = limit::COMMANDS;
-    let error = Error::new(
-        Code::QueueFull,
-        format!("{most} requests of this connection are under way; wait for one"),
-    );
-    Some(match command {
-        Command::SignIn { .. } | Command::Unfollow { .. } => return None,
-        Command::Start { tag, .. } => Reply::Started { tag: tag.clone(), started: Err(error) },
-        Command::Follow { tag, target, .. } => {
-            Reply::Following { tag: tag.clone(), target: target.clone(), run: Err(error) }
-        }
-        Command::Stop { tag, run } => {
-            Reply::Stopped { tag: tag.clone(), run: run.clone(), outcome: Err(error) }
-        }
-        Command::List { tag, .. } => Reply::Listed { tag: tag.clone(), runs: Err(error) },
-    })
-}
-
-fn too_many(reply: Reply) -> Reply {
-    let most = limit::FOLLOWS;
-    let error = Error::new(
-        Code::QueueFull,
-        format!("{most} runs are followed on this connection already; unfollow one"),
-    );
-    match reply {
-        Reply::Following { tag, target, .. } => Reply::Following { tag, target, run: Err(error) },
-        other => other,
-    }
-}
-
 /// The next thing of any followed run; whoever was served is asked last the next time.
 fn poll_views(
     views: &mut [Viewing],
@@ -428,25 +389,4 @@ fn poll_views(
         }
     }
     Poll::Pending
-}
-
-fn stopping_close() -> Close {
-    Close { code: Code::Draining.close_code(), reason: "this server is about to stop; connect again".into() }
-}
-
-/// A frame that cannot be read ends the connection; the client is told why.
-fn broken(error: axum::Error) -> End {
-    use axum::extract::ws::close_code;
-    let text = error.to_string();
-    let close = |code, reason: &str| End::Close(Close { code, reason: reason.to_owned() });
-    if text.contains("too long") || text.contains("too big") || text.contains("too large") {
-        return close(Code::TooLarge.close_code(), "a frame is longer than a frame may be");
-    }
-    if text.to_lowercase().contains("utf-8") {
-        return close(close_code::INVALID, "text that is no UTF-8");
-    }
-    if text.contains("protocol") {
-        return close(close_code::PROTOCOL, "not a WebSocket frame as RFC 6455 wants it");
-    }
-    End::Gone
 }

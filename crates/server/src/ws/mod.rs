@@ -5,6 +5,7 @@ pub mod chat;
 mod commands;
 pub mod connection;
 pub mod dialect;
+mod ending;
 pub mod merge;
 pub mod native;
 mod outbox;
@@ -61,7 +62,7 @@ async fn open_chat(
     let who = shown(&app, asked.get("token"), &headers);
     let partial = !matches!(asked.get("partial"), Some("false" | "0"));
     let dialect =
-        Chat::new(Arc::clone(&app.chat), headwater_engine::engine::new_session(), who.is_some(), partial);
+        Chat::new(Arc::clone(&app.chat), headwater_engine::ask::new_session(), who.is_some(), partial);
     open(app, conn, who, Box::new(dialect), upgrade)
 }
 
