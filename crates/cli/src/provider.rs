@@ -49,18 +49,22 @@ fn key_of(preset: &Preset) -> Option<String> {
     std::env::var(preset.key_env).ok().filter(|key| !key.trim().is_empty())
 }
 
+fn base_url_of(preset: &Preset) -> Option<String> {
+    preset.base_url_env.and_then(|name| std::env::var(name).ok()).filter(|url| !url.trim().is_empty())
+}
+
+/// The name of the key that this provider needs and does not have. A host of one's own may need none; the
+/// vendor's always does.
+pub(crate) fn missing_key(name: &str) -> Option<&'static str> {
+    let preset = Preset::find(name)?;
+    (key_of(preset).is_none() && base_url_of(preset).is_none()).then_some(preset.key_env)
+}
+
 fn host(name: &str, settings: &Settings) -> Result<SharedProvider, Failure> {
     let Some(preset) = Preset::find(name) else {
         return Err(Failure::Usage(vec![format!("there is no provider `{name}`")]));
     };
-    let base_url =
-        preset.base_url_env.and_then(|name| std::env::var(name).ok()).filter(|u| !u.trim().is_empty());
-    let key = key_of(preset);
-    // A host of one's own may need no key; the vendor's always does.
-    if key.is_none() && base_url.is_none() {
-        return Err(Failure::Usage(vec![format!("provider {name}: set {} to your key", preset.key_env)]));
-    }
-    let mut config = OpenAiConfig::of_preset(preset, key.map(Into::into), base_url);
+    let mut config = OpenAiConfig::of_preset(preset, key_of(preset).map(Into::into), base_url_of(preset));
     if let Some(model) = &settings.model {
         config.model.clone_from(model);
     }

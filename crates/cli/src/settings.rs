@@ -18,6 +18,7 @@ use headwater_store::Durability;
 use crate::Failure;
 use crate::args::ServeArgs;
 use crate::logs;
+use crate::provider::missing_key;
 
 /// A setting: name, default as text, help.
 struct Row(&'static str, &'static str, &'static str);
@@ -239,7 +240,15 @@ impl Settings {
         ];
         let asked =
             Asked::gather(args.config.as_deref(), std::env::vars_os(), &flags).map_err(Failure::Usage)?;
-        Self::check(&asked).map_err(Failure::Usage)
+        let missing = asked.some("provider").and_then(|name| {
+            let key = missing_key(&name)?;
+            Some(format!("{}: provider {name} needs {key} in the environment", asked.one("provider").1))
+        });
+        match (Self::check(&asked), missing) {
+            (Ok(settings), None) => Ok(settings),
+            (Ok(_), Some(missing)) => Err(Failure::Usage(vec![missing])),
+            (Err(problems), missing) => Err(Failure::Usage(problems.into_iter().chain(missing).collect())),
+        }
     }
 
     fn check(asked: &Asked) -> Result<Self, Vec<String>> {
