@@ -92,6 +92,8 @@ pub const HISTORY_MESSAGES: usize = 20;
 pub const HISTORY_PAGE: usize = 500;
 /// Runs in one page of a list.
 pub const RUNS_PAGE: usize = 100;
+/// Runs in one page of a list for which nobody named a number.
+pub const RUNS_PAGE_UNASKED: usize = 50;
 
 // ── the writer ───────────────────────────────────────────────────────────────────────────────────
 

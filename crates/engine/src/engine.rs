@@ -81,10 +81,10 @@ impl Engine {
         self.inner.hub.live()
     }
 
-    /// Who answers in each workflow.
+    /// Who answers in a workflow.
     #[must_use]
-    pub fn providers(&self) -> Vec<(String, ProviderInfo)> {
-        self.inner.workflows.values().map(|w| (w.name().to_owned(), w.provider())).collect()
+    pub fn provider(&self, workflow: &str) -> Option<ProviderInfo> {
+        self.inner.workflows.get(workflow).map(|w| w.provider())
     }
 
     /// Makes a run, or finds the one that was made for the same message id. When this returns, the run
@@ -274,12 +274,24 @@ impl Engine {
     /// # Errors
     /// [`Code::NotFound`], the cursor codes, [`Code::StoreFailed`].
     pub async fn follow(&self, who: &Principal, run: &RunId, from: &From) -> Result<Follow, Error> {
+        Ok(self.view(who, run, from, false).await?.follow)
+    }
+
+    /// The same, with the run as it stands. `whole`: the position is checked, and the log is read from its
+    /// beginning all the same.
+    ///
+    /// # Errors
+    /// As [`Engine::follow`].
+    pub async fn view(&self, who: &Principal, run: &RunId, from: &From, whole: bool) -> Result<View, Error> {
         // Subscribe first, look second: what comes between is hinted at.
         let hints = self.inner.bus.subscribe(run);
         let found = self.run(who, run).await?;
         let after = from.position(run, found.tail)?;
         let live = self.inner.hub.get(run);
-        Ok(Follow::new(run.clone(), after, hints, live, Arc::clone(&self.inner.store), self.inner.clock))
+        let begin = if whole { 0 } else { after };
+        let (store, clock) = (Arc::clone(&self.inner.store), self.inner.clock);
+        let follow = Follow::new(run.clone(), begin, found.tail, hints, live, store, clock);
+        Ok(View { run: found, after, follow })
     }
 
     /// One page of a run's log, for clients that poll.
@@ -295,17 +307,7 @@ impl Engine {
         let found = self.run(who, run).await?;
         let after = from.position(run, found.tail)?;
         let read = self.inner.store.read(run, after + 1, limit::BATCH_EVENTS, limit::BATCH_BYTES).await;
-        match read {
-            Ok(events) => Ok((found, events)),
-            Err(ReadError::NotFound) => Err(Error::not_found("Run")),
-            Err(ReadError::Trimmed { first }) => Err(Error::new(
-                Code::CursorExpired,
-                format!(
-                    "what follows this position is no longer kept; the first event that is has number {first}"
-                ),
-            )),
-            Err(ReadError::Backend(e)) => Err(store_failed(e)),
-        }
+        Ok((found, read.map_err(|error| unreadable(error, store_failed))?))
     }
 
     /// Stops a run and waits until its ending is durable: no text follows this answer. Stopping what has
@@ -379,6 +381,16 @@ pub enum From {
     Cursor(Cursor),
 }
 
+/// A run, seen from a position.
+pub struct View {
+    /// The run as it stood when the viewer came.
+    pub run: Run,
+    /// After which event it is followed.
+    pub after: Seq,
+    /// The viewer.
+    pub follow: Follow,
+}
+
 impl From {
     fn position(&self, run: &RunId, tail: Tail) -> Result<Seq, Error> {
         match self {
@@ -395,6 +407,20 @@ fn reused() -> Error {
 /// The first event of every run's log.
 pub(crate) fn first_event(run: &Run) -> Body {
     Body::RunStarted { session_id: run.session.clone(), workflow: run.workflow.clone() }
+}
+
+/// Why a log cannot be read, in the words of the table; `backend` has those for a store that failed.
+pub(crate) fn unreadable(error: ReadError, backend: impl FnOnce(StoreError) -> Error) -> Error {
+    match error {
+        ReadError::NotFound => Error::not_found("Run"),
+        ReadError::Trimmed { first } => Error::new(
+            Code::CursorExpired,
+            format!(
+                "what follows this position is no longer kept; the first event that is has number {first}"
+            ),
+        ),
+        ReadError::Backend(why) => backend(why),
+    }
 }
 
 pub(crate) fn store_failed(error: StoreError) -> Error {

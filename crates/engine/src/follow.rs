@@ -17,6 +17,7 @@ use headwater_core::{RunId, limit};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::Clock;
+use crate::engine::unreadable;
 use crate::hub::{LiveRun, Watching};
 
 /// What a viewer is handed.
@@ -50,10 +51,12 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// A viewer after `after`. The subscription to hints must be older than the position's check.
+    /// A viewer after `after` of a log that stood at `tail`. The subscription to hints must be older than
+    /// that look.
     pub(crate) fn new(
         run: RunId,
         after: Seq,
+        tail: Tail,
         hints: Hints,
         live: Option<Arc<LiveRun>>,
         store: SharedStore,
@@ -63,16 +66,10 @@ impl Follow {
             let watching = live.watch();
             (live, watching)
         });
-        Self {
-            run,
-            viewer: Viewer::new(after, clock.steady()),
-            hints,
-            live,
-            store,
-            clock,
-            alarm: None,
-            reading: None,
-        }
+        let now = clock.steady();
+        let mut viewer = Viewer::new(after, now);
+        viewer.on_tail(tail, now);
+        Self { run, viewer, hints, live, store, clock, alarm: None, reading: None }
     }
 
     /// The run.
@@ -162,21 +159,12 @@ impl Follow {
     }
 
     fn unreadable(&self, error: ReadError) -> Error {
-        match error {
-            ReadError::NotFound => Error::not_found("Run"),
-            ReadError::Trimmed { first } => Error::new(
-                Code::CursorExpired,
-                format!(
-                    "what follows this position is no longer kept; the first event that is has number {first}"
-                ),
-            ),
-            ReadError::Backend(why) => {
-                tracing::error!(run = %self.run, %why, "the log cannot be read");
-                Error::new(
-                    Code::StoreFailed,
-                    "the log cannot be read at the moment; resume from your last cursor",
-                )
-            }
-        }
+        unreadable(error, |why| {
+            tracing::error!(run = %self.run, %why, "the log cannot be read");
+            Error::new(
+                Code::StoreFailed,
+                "the log cannot be read at the moment; resume from your last cursor",
+            )
+        })
     }
 }

@@ -22,7 +22,7 @@ pub mod writer;
 
 pub use ask::{StartRun, Started};
 pub use clock::Clock;
-pub use engine::Engine;
+pub use engine::{Engine, View};
 pub use follow::{Follow, Followed};
 pub use settings::{Settings, Unwatched};
 pub use tasks::Tasks;

@@ -10,7 +10,7 @@ use headwater_core::run::{Run, Tail};
 
 use crate::clock::Clock;
 use crate::engine::{Engine, first_event, store_failed};
-use crate::writer::{ended, last_event};
+use crate::writer::{ended, orphans_event};
 
 /// What a start found of the life before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,9 @@ async fn end(store: &SharedStore, clock: Clock, run: &Run, outcome: Outcome) -> 
     });
     let mut events = Vec::new();
     if tail.seq == 0 {
-        events.push(last_event(1, clock, first_event(run)));
+        events.push(orphans_event(1, clock, first_event(run)));
     }
-    events.push(last_event(tail.seq + events.len() as u64 + 1, clock, ended(outcome, error)));
+    events.push(orphans_event(tail.seq + events.len() as u64 + 1, clock, ended(outcome, error)));
     let batch = Batch { events, answer: Some(text(store, run, tail).await) };
     match store.append(&run.id, tail.term, batch).await {
         Ok(()) => Ok(outcome),

@@ -90,6 +90,9 @@ const RETRY_MOST: Duration = Duration::from_secs(2);
 /// How many run times a turn may wait for those before it in its session: as many as may wait, and itself.
 const TURNS_IN_FRONT: u32 = limit::QUEUED_TURNS as u32 + 2;
 
+/// The term in which a fresh run is written.
+const FIRST_TERM: Term = 1;
+
 /// Why the owner stops writing without an ending of its own.
 struct Lost;
 
@@ -103,7 +106,7 @@ impl Writer {
     }
 
     async fn write(&self, first: Body, work: Work, mut said: mpsc::Receiver<Body>) -> Result<(), Lost> {
-        let mut log = Log::at(1, 0, None);
+        let mut log = Log::at(FIRST_TERM, 0, None);
         let mut pending = Pending::default();
         let mut answer = String::new();
         let mut flushing: Option<Flushing> = None;
@@ -166,12 +169,8 @@ impl Writer {
                         }
                         let token = body.text().is_some();
                         self.number(&mut log, &mut pending, &mut answer, body);
-                        if token && first_token {
-                            first_token = false;
-                            due = true;
-                        } else if !token {
-                            due = true;
-                        }
+                        due |= !token || first_token;
+                        first_token &= !token;
                         flush_at.get_or_insert_with(|| Instant::now() + self.settings.flush_after);
                     } else {
                         // The work holds the other end; it is about to say how it ended.
@@ -302,13 +301,10 @@ pub fn ended(outcome: Outcome, error: Option<Error>) -> Body {
     }
 }
 
-/// Appends an ending to a run that nobody writes any more.
-pub(crate) fn last_event(seq: Seq, clock: Clock, body: Body) -> Arc<Event> {
+/// An event of a run that nobody writes any more.
+pub(crate) fn orphans_event(seq: Seq, clock: Clock, body: Body) -> Arc<Event> {
     Arc::new(Event { seq, at: clock.wall(), body })
 }
-
-/// A fresh run's first term.
-pub const FIRST_TERM: Term = 1;
 
 async fn pending_flush(flushing: &mut Option<Flushing>) -> (Batch, Result<Term, Lost>) {
     match flushing {

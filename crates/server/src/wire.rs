@@ -2,9 +2,9 @@
 //! written from these, and the clients' types are generated from them.
 
 use headwater_core::cursor::Cursor;
-use headwater_core::event::{Event, Seq};
-use headwater_core::run::Run;
-use headwater_core::{Error, MessageId, RunId, SessionId};
+use headwater_core::event::{Event, Outcome, Seq};
+use headwater_core::run::{Run, Tail};
+use headwater_core::{Code, Error, MessageId, RunId, SessionId, limit};
 use headwater_engine::StartRun;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,12 +96,31 @@ impl From<Run> for RunView {
             session_id: run.session,
             message_id: run.message_id,
             workflow: run.workflow,
-            status: run.tail.outcome.map_or("running", |o| o.as_str()),
+            status: status(run.tail),
             provider: run.provider,
             model: run.model,
             created_at: run.created_at.0,
             tail: run.tail.seq,
         }
+    }
+}
+
+/// The word for how a run stands.
+#[must_use]
+pub fn status(tail: Tail) -> &'static str {
+    tail.outcome.map_or("running", Outcome::as_str)
+}
+
+/// How many runs a page of a list has, where a client asks for so many or for none in particular.
+///
+/// # Errors
+/// [`Code::InvalidRequest`] for more than there may be, and for none.
+pub fn page_size(asked: Option<usize>) -> Result<usize, Error> {
+    let (size, most) = (asked.unwrap_or(limit::RUNS_PAGE_UNASKED), limit::RUNS_PAGE);
+    if (1..=most).contains(&size) {
+        Ok(size)
+    } else {
+        Err(Error::new(Code::InvalidRequest, format!("`limit` must be 1 to {most}")))
     }
 }
 

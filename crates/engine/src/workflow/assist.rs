@@ -52,14 +52,12 @@ impl Assist {
         }
     }
 
-    async fn choose(&self, asked: &str, before: Option<&str>) -> Choice {
+    /// `whole` is the question with the one that it points back to.
+    async fn choose(&self, asked: &str, whole: &str) -> Choice {
         let mut routed = self.assistant.route(asked);
-        let together = before.map(|b| format!("{b} {asked}"));
-        if routed.matched.is_empty()
-            && let Some(together) = &together
-        {
+        if routed.matched.is_empty() {
             // A follow-up without words of its own stays where the conversation is.
-            routed = self.assistant.route(together);
+            routed = self.assistant.route(whole);
         }
         let (mut agent, mut confidence) = (routed.agent, routed.confidence);
         if let Some(reply) = self.classify(asked).await
@@ -150,9 +148,10 @@ impl Workflow for Assist {
             message.content = self.assistant.unwarned(&message.content).to_owned();
         }
         let before = question_before(asked, &earlier);
+        let whole = before.as_ref().map_or_else(|| asked.to_owned(), |before| format!("{before} {asked}"));
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Route }).await;
-        let choice = self.choose(asked, before.as_deref()).await;
+        let choice = self.choose(asked, &whole).await;
         turn.emit
             .emit(Body::Routed {
                 agent: choice.agent.clone(),
@@ -164,7 +163,7 @@ impl Workflow for Assist {
         turn.emit.emit(Body::StageStarted { stage: Stage::Retrieve }).await;
         let wanted = Question {
             owner: turn.who.user.clone(),
-            text: before.as_ref().map_or_else(|| asked.to_owned(), |b| format!("{b} {asked}")),
+            text: whole,
             top_k: self.assistant.retrieval.top_k,
             min_score: self.assistant.retrieval.min_score,
             document_type: None,

@@ -10,11 +10,12 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use headwater_core::Principal;
 use headwater_core::code::{Code, Error};
 use headwater_core::port::SharedStore;
 use headwater_core::port::store::{StoreError, User};
-use headwater_core::{Principal, UserId};
 use headwater_engine::Clock;
+use headwater_engine::ask::new_user;
 
 use self::password::{PasswordError, Passwords};
 use self::secret::Secret;
@@ -84,8 +85,7 @@ impl Auth {
             return Err(taken());
         }
         let password_hash = self.passwords.hash(password).await.map_err(no_hash)?;
-        let id = UserId::parse(&uuid::Uuid::new_v4().to_string())
-            .map_err(|_| Error::new(Code::Internal, "an id could not be made"))?;
+        let id = new_user();
         let who = Principal { user: id.clone(), email: email.clone(), name: name.clone() };
         let user = User { id, email, name, password_hash, created_at: self.clock.wall() };
         if !self.store.create_user(user).await.map_err(store_failed)? {

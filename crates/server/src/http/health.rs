@@ -1,4 +1,5 @@
 //! Whether the server lives (`/health`), may be sent work (`/health/ready`), and who answers.
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -36,10 +37,8 @@ struct Provider {
 }
 
 async fn health(State(app): State<App>) -> Json<Health> {
-    let mut providers = app.engine.providers();
-    let at = providers.iter().position(|(workflow, _)| **workflow == *app.chat).unwrap_or(0);
-    let provider = (at < providers.len()).then(|| providers.swap_remove(at).1);
-    let provider = provider.map(|p| Provider { name: p.name, model: p.model, label: p.label });
+    let provider =
+        app.engine.provider(&app.chat).map(|p| Provider { name: p.name, model: p.model, label: p.label });
     Json(Health { status: "healthy", provider })
 }
 

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use headwater_core::code::Error;
+use headwater_core::code::{Code, Error};
 use serde::Serialize;
 
 use super::validate::Problems;
@@ -66,9 +66,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let status =
-            StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::new(status, error.message)
+        Self::new(status_of(error.code), error.message)
     }
 }
 
@@ -82,20 +80,32 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self { status, detail, close } = self;
         let mut answer = (status, Json(Shape { detail })).into_response();
-        let headers = answer.headers_mut();
-        match status {
-            // Every 401, as RFC 9110 demands; the original forgets it on some.
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
-            }
-            _ => {}
-        }
-        if close {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        dress(&mut answer, close);
         answer
+    }
+}
+
+/// The status of an answer that says this.
+pub(super) fn status_of(code: Code) -> StatusCode {
+    StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// What an answer that says no has beside its body, whatever the body's shape. `close`: the connection ends
+/// with it.
+pub(super) fn dress(answer: &mut Response, close: bool) {
+    let status = answer.status();
+    let headers = answer.headers_mut();
+    match status {
+        // Every 401, as RFC 9110 demands; the original forgets it on some.
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        }
+        _ => {}
+    }
+    if close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }

@@ -2,9 +2,9 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -15,6 +15,7 @@ use headwater_core::{Principal, RunId, SessionId, limit};
 use headwater_engine::engine::From as Position;
 use serde::{Deserialize, Serialize};
 
+use super::refusal::{dress, status_of};
 use super::sse;
 use super::validate::read_body;
 use crate::app::App;
@@ -40,8 +41,7 @@ pub struct Fault {
 impl<E: Into<Error>> std::convert::From<E> for Fault {
     fn from(error: E) -> Self {
         let error = error.into();
-        let status = StatusCode::from_u16(error.code.http_status());
-        Self { error, status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), close: false }
+        Self { status: status_of(error.code), error, close: false }
     }
 }
 
@@ -54,15 +54,7 @@ impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let Self { error, status, close } = self;
         let mut answer = (status, Json(FaultBody { error: error.into() })).into_response();
-        if close {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        dress(&mut answer, close);
         answer
     }
 }
@@ -165,11 +157,7 @@ async fn list(
     Caller(who): Caller,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Listed>, Fault> {
-    let limit = query.limit.unwrap_or(50);
-    if limit == 0 || limit > limit::RUNS_PAGE {
-        let most = limit::RUNS_PAGE;
-        return Err(Error::new(Code::InvalidRequest, format!("`limit` must be 1 to {most}")).into());
-    }
+    let limit = wire::page_size(query.limit)?;
     let invalid = |what: &str, e: headwater_core::id::IdError| {
         Error::new(Code::InvalidRequest, format!("`{what}`: {e}"))
     };
@@ -261,7 +249,7 @@ async fn events(
     }
     json.push_str("],");
     let head = PageHead {
-        status: found.tail.outcome.map_or("running", Outcome::as_str),
+        status: wire::status(found.tail),
         tail: found.tail.seq,
         cursor: events.last().map(|e| wire::cursor(&run, e.seq)),
     };

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use headwater_core::{Principal, RunId};
 use headwater_engine::engine::From as Position;
-use headwater_engine::{Follow, Followed};
+use headwater_engine::{Follow, Followed, View};
 use tokio_util::sync::CancellationToken;
 
 use super::runs::Fault;
@@ -23,6 +23,8 @@ const HEARTBEAT: &str = ": hb\n";
 
 struct Reading {
     run: RunId,
+    /// What was read before the answer began.
+    first: Option<Followed>,
     follow: Follow,
     stopping: CancellationToken,
 }
@@ -35,13 +37,16 @@ pub(super) async fn stream(
     run: &RunId,
     from: &Position,
 ) -> Result<Response, Fault> {
-    let (found, rest) = app.engine.page(who, run, from).await?;
-    if found.tail.outcome.is_some() && rest.is_empty() {
+    let View { run: found, after, mut follow } = app.engine.view(who, run, from, false).await?;
+    let anything = after < found.tail.seq;
+    if found.tail.outcome.is_some() && !anything {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let follow = app.engine.follow(who, run, from).await?;
+    // What is there already is read before the head is sent: a log that cannot be read is answered with its
+    // status and code, and not with a stream that breaks off. What is not there yet is not waited for.
+    let first = if anything { Some(follow.next().await?) } else { None };
     let stopping = app.engine.tasks().stopping().clone();
-    let reading = Reading { run: run.clone(), follow, stopping };
+    let reading = Reading { run: run.clone(), first, follow, stopping };
     let body = Body::from_stream(stream::unfold(reading, next));
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -55,9 +60,12 @@ pub(super) async fn stream(
 /// The next piece of the body; the body ends with the run, or with the server: a client that comes back
 /// with its last cursor loses nothing.
 async fn next(mut reading: Reading) -> Option<(io::Result<Bytes>, Reading)> {
-    let followed = tokio::select! {
-        followed = reading.follow.next() => followed,
-        () = reading.stopping.cancelled() => return None,
+    let followed = match reading.first.take() {
+        Some(first) => Ok(first),
+        None => tokio::select! {
+            followed = reading.follow.next() => followed,
+            () = reading.stopping.cancelled() => return None,
+        },
     };
     let text = match followed {
         Ok(Followed::Events(events)) => {

@@ -1,11 +1,8 @@
 //! A connection's commands, each as a future of its own: none keeps the connection from hearing the next.
 
-use headwater_core::cursor::check_position;
-use headwater_core::event::Seq;
-use headwater_core::run::Run;
 use headwater_core::{Code, Error, Principal, RunId, SessionId, limit};
 use headwater_engine::engine::From;
-use headwater_engine::{Engine, Follow, StartRun};
+use headwater_engine::{Engine, Follow, StartRun, View};
 
 use super::dialect::{Command, Reply, Tag, Target};
 
@@ -48,32 +45,20 @@ pub(super) async fn follow(
     from: From,
     whole: bool,
 ) -> Done {
-    match begin(&engine, &who, &target, from, whole).await {
-        Ok((run, after, follow)) => Done::Follow {
+    let viewed = async {
+        let run = match &target {
+            Target::Run(run) => run.clone(),
+            Target::Newest(session) => engine.newest_run(&who, session).await?.id,
+        };
+        engine.view(&who, &run, &from, whole).await
+    };
+    match viewed.await {
+        Ok(View { run, after, follow }) => Done::Follow {
             reply: Reply::Following { tag, target, run: Ok((run, after)) },
             follow: Box::new(follow),
         },
         Err(error) => Done::Reply(Reply::Following { tag, target, run: Err(error) }),
     }
-}
-
-async fn begin(
-    engine: &Engine,
-    who: &Principal,
-    target: &Target,
-    from: From,
-    whole: bool,
-) -> Result<(Run, Seq, Follow), Error> {
-    let run = match target {
-        Target::Run(run) => engine.run(who, run).await?,
-        Target::Newest(session) => engine.newest_run(who, session).await?,
-    };
-    let after = match &from {
-        From::After(seq) => check_position(*seq, run.tail.seq)?,
-        From::Cursor(cursor) => cursor.position_in(&run.id, run.tail)?,
-    };
-    let follow = engine.follow(who, &run.id, &From::After(if whole { 0 } else { after })).await?;
-    Ok((run, after, follow))
 }
 
 /// The answer to a command for which there is no room. Letting go always has room.

@@ -90,6 +90,13 @@ pub enum Command {
 }
 
 impl Command {
+    /// A sign-in with a token as it was sent: people paste whole headers.
+    #[must_use]
+    pub fn sign_in(tag: Tag, token: &str) -> Self {
+        let token = token.strip_prefix("Bearer ").unwrap_or(token).trim().to_owned();
+        Self::SignIn { tag, token }
+    }
+
     /// Whether it is carried out after those of its kind that were asked for before it.
     #[must_use]
     pub fn is_ordered(&self) -> bool {

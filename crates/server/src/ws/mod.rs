@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::extract::{Extension, FromRequestParts, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Extension, FromRequestParts, Query};
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use headwater_core::{Principal, limit};
+use headwater_engine::ask::new_session;
 
 use self::chat::Chat;
 use self::connection::{Connection, Surroundings};
@@ -44,63 +44,51 @@ impl Asked {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default()))
-    }
-}
-
-async fn open_chat(
-    State(app): State<App>,
-    Extension(conn): Extension<ConnInfo>,
-    asked: Asked,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let who = shown(&app, asked.get("token"), &headers);
-    let partial = !matches!(asked.get("partial"), Some("false" | "0"));
-    let dialect =
-        Chat::new(Arc::clone(&app.chat), headwater_engine::ask::new_session(), who.is_some(), partial);
-    open(app, conn, who, Box::new(dialect), upgrade)
-}
-
-async fn open_native(
-    State(app): State<App>,
-    Extension(conn): Extension<ConnInfo>,
-    asked: Asked,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let who = shown(&app, asked.get("token"), &headers);
-    let dialect = Native::new(who.is_some());
-    open(app, conn, who, Box::new(dialect), upgrade.protocols([SUBPROTOCOL]))
-}
-
-/// Who shows himself in the handshake. A token that is not good leaves the connection unauthenticated: the
-/// client hears of it with its first message (contract).
-fn shown(app: &App, token: Option<&str>, headers: &HeaderMap) -> Option<Principal> {
-    match token {
-        Some(token) => app.auth.principal_of(token).ok(),
-        None => app.auth.bearer(headers).ok(),
-    }
-}
-
-fn open(
+/// What every dialect's connection begins with.
+struct Handshake {
     app: App,
     conn: ConnInfo,
+    asked: Asked,
+    /// Who shows himself by the address or the header. A token that is not good leaves the connection
+    /// unauthenticated: the client hears of it with its first message (contract).
     who: Option<Principal>,
-    dialect: Box<dyn Dialect>,
     upgrade: WebSocketUpgrade,
-) -> Response {
+}
+
+impl FromRequestParts<App> for Handshake {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await;
+        let upgrade = upgrade.map_err(IntoResponse::into_response)?;
+        let conn = Extension::<ConnInfo>::from_request_parts(parts, app).await;
+        let Extension(conn) = conn.map_err(IntoResponse::into_response)?;
+        let asked = Asked(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default());
+        let who = match asked.get("token") {
+            Some(token) => app.auth.principal_of(token).ok(),
+            None => app.auth.bearer(&parts.headers).ok(),
+        };
+        Ok(Self { app: app.clone(), conn, asked, who, upgrade })
+    }
+}
+
+async fn open_chat(shake: Handshake) -> Response {
+    let partial = !matches!(shake.asked.get("partial"), Some("false" | "0"));
+    let chat = Chat::new(Arc::clone(&shake.app.chat), new_session(), shake.who.is_some(), partial);
+    open(shake, Box::new(chat))
+}
+
+async fn open_native(mut shake: Handshake) -> Response {
+    shake.upgrade = shake.upgrade.protocols([SUBPROTOCOL]);
+    let native = Native::new(shake.who.is_some());
+    open(shake, Box::new(native))
+}
+
+fn open(shake: Handshake, dialect: Box<dyn Dialect>) -> Response {
+    let Handshake { app, conn, who, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
-    let around = Surroundings {
-        engine: app.engine.clone(),
-        auth: Arc::clone(&app.auth),
-        draining: app.draining.clone(),
-        written: conn.written,
-    };
+    let around =
+        Surroundings { engine: app.engine, auth: app.auth, draining: app.draining, written: conn.written };
     upgrade
         .read_buffer_size(limit::WS_READ_BUFFER)
         .write_buffer_size(limit::WS_WRITE_BUFFER)

@@ -160,8 +160,7 @@ impl Native {
         match frame {
             ClientFrame::Ping => answer(&tag, &ServerFrame::Pong, out),
             ClientFrame::Auth { token } => {
-                let token = token.strip_prefix("Bearer ").unwrap_or(&token).trim().to_owned();
-                out.commands.push(Command::SignIn { tag, token });
+                out.commands.push(Command::sign_in(tag, &token));
             }
             _ if !self.signed_in => {
                 let error = Error::new(Code::AuthRequired, "send {\"type\":\"auth\",\"token\":…} first");
@@ -182,15 +181,10 @@ impl Native {
                 out.commands.push(Command::Unfollow { tag, run: run_id });
             }
             ClientFrame::Stop { run_id } => out.commands.push(Command::Stop { tag, run: run_id }),
-            ClientFrame::List { session_id, before, limit } => {
-                let limit = limit.unwrap_or(50);
-                if limit == 0 || limit > limit::RUNS_PAGE {
-                    let most = limit::RUNS_PAGE;
-                    let error = Error::new(Code::InvalidRequest, format!("`limit` must be 1 to {most}"));
-                    return refuse(&tag, None, error, out);
-                }
-                out.commands.push(Command::List { tag, session: session_id, before, limit });
-            }
+            ClientFrame::List { session_id, before, limit } => match wire::page_size(limit) {
+                Ok(limit) => out.commands.push(Command::List { tag, session: session_id, before, limit }),
+                Err(error) => refuse(&tag, None, error, out),
+            },
         }
     }
 }

@@ -150,9 +150,7 @@ impl Chat {
 
     /// A run cannot be followed, or not any further. `for_good`: what is shown of it ends here.
     fn on_lost(&mut self, run: Option<&RunId>, error: &Error, for_good: bool, out: &mut Out) {
-        let code = word(error.code);
-        let frame = ErrorFrame { error: &error.message, code, run_id: run, ..Default::default() };
-        out.frames.push(json(&ServerFrame::Error(frame)));
+        refuse_run(error, run, out);
         let ends = |turn: &Turn| Some(&turn.run) == run && (for_good || turn.session.is_none());
         if self.turn.as_ref().is_some_and(ends) {
             self.turn = None;
@@ -165,9 +163,7 @@ impl Chat {
             ClientFrame::Ping => out.frames.push(json(&ServerFrame::Pong)),
             ClientFrame::Auth { token, partial } => {
                 self.partial = partial.unwrap_or(self.partial);
-                let token = token.unwrap_or_default();
-                let token = token.strip_prefix("Bearer ").unwrap_or(&token).trim().to_owned();
-                out.commands.push(Command::SignIn { tag: None, token });
+                out.commands.push(Command::sign_in(None, &token.unwrap_or_default()));
             }
             _ if !self.signed_in => {
                 refuse(&Error::new(Code::AuthRequired, "Authentication required"), None, out);
@@ -267,9 +263,7 @@ impl Dialect for Chat {
             // How it ended is an event of its log, and shown in its place.
             Reply::Stopped { outcome: Ok(_), .. } => {}
             Reply::Stopped { run, outcome: Err(error), .. } => {
-                let (run_id, code) = (Some(&run), word(error.code));
-                let frame = ErrorFrame { error: &error.message, code, run_id, ..Default::default() };
-                out.frames.push(json(&ServerFrame::Error(frame)));
+                refuse_run(&error, Some(&run), out);
             }
             Reply::Lost { run, error } => self.on_lost(Some(&run), &error, true, out),
             Reply::Listed { .. } | Reply::Unfollowed { .. } => {}
@@ -296,5 +290,11 @@ fn invalid(what: &str, out: &mut Out) {
 fn refuse(error: &Error, message_id: Option<&str>, out: &mut Out) {
     let frame =
         ErrorFrame { error: &error.message, code: word(error.code), message_id, ..Default::default() };
+    out.frames.push(json(&ServerFrame::Error(frame)));
+}
+
+/// An error about a run.
+fn refuse_run(error: &Error, run_id: Option<&RunId>, out: &mut Out) {
+    let frame = ErrorFrame { error: &error.message, code: word(error.code), run_id, ..Default::default() };
     out.frames.push(json(&ServerFrame::Error(frame)));
 }
