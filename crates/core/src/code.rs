@@ -12,6 +12,10 @@ pub enum Code {
     AuthRequired,
     /// The token is not valid here.
     InvalidToken,
+    /// The token has run out, or its owner signed out.
+    TokenExpired,
+    /// Pages of this origin may not open connections here.
+    OriginRefused,
     /// E-mail address and password do not belong together.
     InvalidCredentials,
     /// The address has an account already.
@@ -36,6 +40,8 @@ pub enum Code {
     TooManyRuns,
     /// As many connections as allowed are open already.
     TooManyConnections,
+    /// Too much in too short a time.
+    RateLimited,
     /// The cursor was not made by this server.
     CursorInvalid,
     /// The cursor belongs to another run.
@@ -72,9 +78,11 @@ pub enum Code {
 
 impl Code {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::AuthRequired,
         Self::InvalidToken,
+        Self::TokenExpired,
+        Self::OriginRefused,
         Self::InvalidCredentials,
         Self::EmailTaken,
         Self::NotFound,
@@ -87,6 +95,7 @@ impl Code {
         Self::QueueFull,
         Self::TooManyRuns,
         Self::TooManyConnections,
+        Self::RateLimited,
         Self::CursorInvalid,
         Self::CursorForeign,
         Self::CursorAhead,
@@ -111,6 +120,8 @@ impl Code {
         match self {
             Self::AuthRequired => "auth_required",
             Self::InvalidToken => "invalid_token",
+            Self::TokenExpired => "token_expired",
+            Self::OriginRefused => "origin_refused",
             Self::InvalidCredentials => "invalid_credentials",
             Self::EmailTaken => "email_taken",
             Self::NotFound => "not_found",
@@ -123,6 +134,7 @@ impl Code {
             Self::QueueFull => "queue_full",
             Self::TooManyRuns => "too_many_runs",
             Self::TooManyConnections => "too_many_connections",
+            Self::RateLimited => "rate_limited",
             Self::CursorInvalid => "cursor_invalid",
             Self::CursorForeign => "cursor_foreign",
             Self::CursorAhead => "cursor_ahead",
@@ -148,12 +160,13 @@ impl Code {
         match self {
             Self::InvalidRequest | Self::UnknownType | Self::EmptyMessage | Self::UnknownWorkflow => 422,
             Self::EmailTaken | Self::CursorInvalid | Self::CursorForeign => 400,
-            Self::AuthRequired | Self::InvalidToken | Self::InvalidCredentials => 401,
+            Self::AuthRequired | Self::InvalidToken | Self::TokenExpired | Self::InvalidCredentials => 401,
+            Self::OriginRefused => 403,
             Self::NotFound => 404,
             Self::MessageIdReused | Self::CursorAhead => 409,
             Self::CursorExpired => 410,
             Self::TooLarge => 413,
-            Self::QueueFull | Self::TooManyRuns | Self::TooManyConnections => 429,
+            Self::QueueFull | Self::TooManyRuns | Self::TooManyConnections | Self::RateLimited => 429,
             Self::ProviderRefused
             | Self::ProviderInterrupted
             | Self::ProviderFailed
@@ -171,7 +184,9 @@ impl Code {
     #[must_use]
     pub fn close_code(self) -> u16 {
         match self {
-            Self::AuthRequired | Self::InvalidToken | Self::InvalidCredentials => 4401,
+            Self::AuthRequired | Self::InvalidToken | Self::TokenExpired | Self::InvalidCredentials => 4401,
+            Self::OriginRefused => 4403,
+            Self::RateLimited => 4429,
             Self::NotFound => 4404,
             Self::TooLarge => 1009,
             Self::InvalidRequest
@@ -209,6 +224,7 @@ impl Code {
             Self::QueueFull
             | Self::TooManyRuns
             | Self::TooManyConnections
+            | Self::RateLimited
             | Self::ProviderUnavailable
             | Self::ProviderBusy
             | Self::ProviderTimeout
@@ -222,6 +238,8 @@ impl Code {
             | Self::Internal => true,
             Self::AuthRequired
             | Self::InvalidToken
+            | Self::TokenExpired
+            | Self::OriginRefused
             | Self::InvalidCredentials
             | Self::EmailTaken
             | Self::NotFound

@@ -12,7 +12,7 @@ use crate::port::provider::{FinishReason, Usage};
 use crate::time::Millis;
 
 /// Version of the list of kinds below.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Number of an event in its run: 1, 2, 3 …; 0 is "before the first".
 pub type Seq = u64;
@@ -72,6 +72,41 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<String>,
     },
+    /// A tool is called, by the model or by the parser that speaks for one.
+    ToolCalled {
+        /// Names the call in this run.
+        call_id: String,
+        /// Which tool.
+        name: String,
+        /// What it is given; an object.
+        arguments: serde_json::Value,
+    },
+    /// A tool has done its work.
+    ToolReturned {
+        /// The call that it answers.
+        call_id: String,
+        /// Which tool.
+        name: String,
+        /// Whether it did what it was asked for.
+        ok: bool,
+        /// What came of it; an object.
+        result: serde_json::Value,
+    },
+    /// The question waits for a person too; the answer goes on.
+    Escalated {
+        /// `ESC-…`
+        escalation_id: String,
+        /// `queued`
+        status: String,
+        /// Why: `low_confidence`, `user_request`, `sensitive_topic`, `safety_concern`.
+        reason: String,
+        /// Minutes, where anybody knows.
+        estimated_wait_time: Option<u64>,
+        /// Who takes it, where that is known.
+        agent_name: Option<String>,
+        /// For the person who waits.
+        message: String,
+    },
     /// A piece of the answer's text.
     Token {
         /// Never empty. The answer is the concatenation of all of them.
@@ -117,6 +152,9 @@ impl Body {
             Self::Token { text } => FIXED + text.len(),
             Self::Retrieved { sources } => {
                 FIXED + sources.iter().map(|s| FIXED + s.source.len() + s.heading.len()).sum::<usize>()
+            }
+            Self::ToolCalled { arguments: value, .. } | Self::ToolReturned { result: value, .. } => {
+                4 * FIXED + value.to_string().len()
             }
             _ => 4 * FIXED,
         }

@@ -52,6 +52,7 @@ impl Provider for Scripted {
             model: "scripted".to_owned(),
             label: Some("scripted".to_owned()),
             can_classify: false,
+            can_call_tools: false,
             budget: ContextBudget { retrieval_tokens: 1000, history_tokens: 1000 },
         }
     }
@@ -169,6 +170,7 @@ mod tests {
             max_tokens,
             temperature: None,
             stop: vec![],
+            tools: vec![],
         }
     }
 

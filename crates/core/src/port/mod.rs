@@ -2,6 +2,7 @@
 //! least two backends, and one suite of tests that every backend must pass.
 
 pub mod bus;
+pub mod desk;
 pub mod embedder;
 pub mod provider;
 pub mod store;

@@ -1,7 +1,8 @@
 //! The port to whoever generates text: a vendor's HTTP interface, a local model, a script.
 //!
 //! # Contract
-//! - [`Provider::generate`] returns a stream of deltas: any number of [`Delta::Text`], then exactly one
+//! - [`Provider::generate`] returns a stream of deltas: any number of [`Delta::Text`] and
+//!   [`Delta::ToolCall`] (only of tools that the request offers), then exactly one
 //!   [`Delta::End`], **or** exactly one error; nothing follows either. An end is reported only if the
 //!   provider itself said that it had ended: a connection that closes early is an error.
 //! - Dropping the stream cancels the work upstream at once: a socket is closed, a local model stops
@@ -28,8 +29,32 @@ pub enum Role {
     System,
     /// The person.
     User,
-    /// The model, in an earlier turn.
+    /// The model, in an earlier turn or step.
     Assistant,
+    /// A tool, to the model that called it.
+    Tool,
+}
+
+/// A tool that a model may call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// Its name: letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// What it does and when it is to be called, for the model.
+    pub description: String,
+    /// JSON Schema of its arguments, an object.
+    pub parameters: serde_json::Value,
+}
+
+/// A model's wish that a tool be called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The model's name for this call; the tool's answer carries it.
+    pub id: String,
+    /// Which tool.
+    pub name: String,
+    /// JSON as the model wrote it; may be no JSON at all.
+    pub arguments: String,
 }
 
 /// One line of a prompt.
@@ -37,14 +62,30 @@ pub enum Role {
 pub struct PromptMessage {
     /// Who says it.
     pub role: Role,
-    /// What is said, plain text.
+    /// What is said, plain text; may be empty where tools are called.
     pub content: String,
+    /// Calls that the model made in this line; [`Role::Assistant`] only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Which call this answers; [`Role::Tool`] only, and always there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
 }
 
 impl PromptMessage {
     /// A line of a prompt.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into() }
+        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None }
+    }
+
+    /// A model's line with the calls that it made.
+    pub fn calling(content: impl Into<String>, tool_calls: Vec<ToolCall>) -> Self {
+        Self { tool_calls, ..Self::new(Role::Assistant, content) }
+    }
+
+    /// A tool's answer to a call.
+    pub fn answering(call: &ToolCall, result: impl Into<String>) -> Self {
+        Self { tool_call_id: Some(call.id.clone()), ..Self::new(Role::Tool, result) }
     }
 }
 
@@ -61,6 +102,8 @@ pub struct ModelRequest {
     pub temperature: Option<f32>,
     /// Texts that end the answer and are not part of it; at most four.
     pub stop: Vec<String>,
+    /// What the model may call; empty, or the provider says [`ProviderInfo::can_call_tools`].
+    pub tools: Vec<ToolSpec>,
 }
 
 /// Why a provider ended an answer.
@@ -71,6 +114,8 @@ pub enum FinishReason {
     Stop,
     /// `max_tokens` was reached.
     Length,
+    /// It waits for the tools that it called.
+    ToolCalls,
     /// The provider withheld the rest.
     ContentFilter,
     /// Anything else that the provider named.
@@ -93,6 +138,8 @@ pub struct Usage {
 pub enum Delta {
     /// Text of the answer; never empty.
     Text(String),
+    /// A whole call of a tool; the end follows, with [`FinishReason::ToolCalls`] or what else it said.
+    ToolCall(ToolCall),
     /// The answer ended as the provider meant it to.
     End {
         /// Why it ended.
@@ -166,6 +213,8 @@ pub struct ProviderInfo {
     pub label: Option<String>,
     /// Whether it may be trusted with one-word decisions such as routing.
     pub can_classify: bool,
+    /// Whether it can be offered tools.
+    pub can_call_tools: bool,
     /// How much context a prompt for it may carry.
     pub budget: ContextBudget,
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::desk::Desk;
 use crate::event::{Event, Outcome, Seq, Term};
 use crate::id::{MessageId, RunId, SessionId, UserId};
 use crate::run::{Message, Run, Tail};
@@ -145,6 +146,26 @@ pub struct User {
     pub created_at: Millis,
 }
 
+/// Tokens that are no longer good, although their signature and time are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Which: the name of a sign-in, of a token, or of a user; what it looks like is the caller's business.
+    pub key: String,
+    /// Tokens under the key that were issued up to here are not good.
+    pub issued_until: Millis,
+    /// When all of them have run out by themselves, and this can be forgotten.
+    pub expires: Millis,
+}
+
+/// What an expiry removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Runs whose log and messages are gone.
+    pub runs: usize,
+    /// Whether there may be more of them.
+    pub more: bool,
+}
+
 /// A document to be stored with its chunks; replaces one of the same owner and source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewDocument {
@@ -186,6 +207,8 @@ pub struct Document {
     pub source: String,
     /// Its kind.
     pub document_type: String,
+    /// Whose it is; `None` is shared with everybody.
+    pub owner: Option<UserId>,
     /// As it was stored with.
     pub digest: String,
     /// How many passages it has.
@@ -240,7 +263,7 @@ pub struct ChunkHit {
 
 /// Keeps what must not be lost; see the module's contract.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Desk + 'static {
     /// Makes a run, or finds the one that was made for the same message id.
     async fn create(&self, new: NewRun) -> Result<Created, StoreError>;
 
@@ -301,6 +324,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// The account of an id.
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+
+    /// Keeps a revocation; a later `issued_until` or `expires` of the same key wins.
+    async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError>;
+
+    /// The revocations that have not expired by `now`; those that have are forgotten some time.
+    async fn revocations(&self, now: Millis) -> Result<Vec<Revocation>, StoreError>;
+
+    /// Removes log and messages of at most `limit` runs, oldest first, that ended and were made before
+    /// `before`. The run itself is kept, with its tail: whoever reads it is told
+    /// [`ReadError::Trimmed`], and sending the same turn again finds it.
+    async fn expire(&self, before: Millis, limit: usize) -> Result<Expired, StoreError>;
 
     /// Stores a document in place of one of the same owner and source.
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError>;

@@ -28,6 +28,7 @@ pub(super) async fn generate(
         match delta.map_err(|e| failed(&info, e))? {
             Delta::Text(text) if text.is_empty() => {}
             Delta::Text(text) => emit.emit(Body::Token { text }).await,
+            Delta::ToolCall(_) => {}
             Delta::End { reason, usage } => return Ok(Finished { reason, usage }),
         }
     }

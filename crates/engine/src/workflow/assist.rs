@@ -85,8 +85,14 @@ impl Assist {
             PromptMessage::new(Role::System, classifier.prompt.trim()),
             PromptMessage::new(Role::User, asked),
         ];
-        let request =
-            ModelRequest { model: None, messages, max_tokens: 8, temperature: Some(0.0), stop: Vec::new() };
+        let request = ModelRequest {
+            model: None,
+            messages,
+            max_tokens: 8,
+            temperature: Some(0.0),
+            stop: Vec::new(),
+            tools: Vec::new(),
+        };
         let reply = async {
             let mut deltas = self.provider.generate(request).await.ok()?;
             let mut reply = String::new();
@@ -196,6 +202,7 @@ impl Workflow for Assist {
             }),
             temperature: Some(turn.ask.temperature.unwrap_or(self.assistant.answer.temperature as f32)),
             stop: Vec::new(),
+            tools: Vec::new(),
         };
         let lead = self.assistant.safety_prefix(&choice.agent, asked);
         answer::generate(&self.provider, request, lead, &turn.emit).await

@@ -50,6 +50,7 @@ impl Workflow for Generate {
             max_tokens: turn.ask.max_tokens.unwrap_or(limit::ANSWER_TOKENS),
             temperature: turn.ask.temperature,
             stop: Vec::new(),
+            tools: Vec::new(),
         };
         answer::generate(&self.provider, request, None, &turn.emit).await
     }

@@ -91,6 +91,8 @@ impl Template {
             Role::System => "system",
             Role::User => "user",
             Role::Assistant => "assistant",
+            // The model knows no tools: what one says is told to it like anything else.
+            Role::Tool => "user",
         };
         match self {
             Self::ChatMl { start, .. } => {

@@ -85,6 +85,7 @@ impl Local {
             model: model.shape.name.clone(),
             label: Some("tiny local model".to_owned()),
             can_classify: false,
+            can_call_tools: false,
             budget: ContextBudget { retrieval_tokens: 250, history_tokens: 150 },
         };
         let context = model.shape.context;

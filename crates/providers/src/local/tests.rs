@@ -11,7 +11,7 @@ use super::*;
 
 fn ask(lines: &[(Role, &str)], max_tokens: u32) -> ModelRequest {
     let messages = lines.iter().map(|(role, text)| PromptMessage::new(*role, *text)).collect();
-    ModelRequest { model: None, messages, max_tokens, temperature: None, stop: vec![] }
+    ModelRequest { model: None, messages, max_tokens, temperature: None, stop: vec![], tools: vec![] }
 }
 
 async fn answer(provider: &Local, request: ModelRequest) -> (String, FinishReason, Usage) {

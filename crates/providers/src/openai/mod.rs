@@ -155,7 +155,7 @@ impl OpenAi {
             messages: request
                 .messages
                 .iter()
-                .map(|PromptMessage { role, content }| Line { role: *role, content })
+                .map(|PromptMessage { role, content, .. }| Line { role: *role, content })
                 .collect(),
             stream: true,
             stream_options: StreamOptions { include_usage: true },
@@ -215,6 +215,7 @@ impl Provider for OpenAi {
             model: self.config.model.clone(),
             label: None,
             can_classify: true,
+            can_call_tools: false,
             budget: ContextBudget { retrieval_tokens: 3000, history_tokens: 4000 },
         }
     }

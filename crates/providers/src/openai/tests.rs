@@ -194,7 +194,14 @@ async fn host(answer: String) -> (OpenAi, tokio::task::JoinHandle<(String, TcpSt
 fn request() -> ModelRequest {
     let messages =
         vec![PromptMessage::new(Role::System, "be brief"), PromptMessage::new(Role::User, "hello")];
-    ModelRequest { model: None, messages, max_tokens: 64, temperature: Some(0.5), stop: vec!["END".into()] }
+    ModelRequest {
+        model: None,
+        messages,
+        max_tokens: 64,
+        temperature: Some(0.5),
+        stop: vec!["END".into()],
+        tools: vec![],
+    }
 }
 
 fn ok(body: &str) -> String {

@@ -7,7 +7,7 @@
 //! # use futures_util::StreamExt;
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let (stage, mut cues) = Stage::new();
-//! let request = ModelRequest { model: None, messages: vec![], max_tokens: 9, temperature: None, stop: vec![] };
+//! let request = ModelRequest { model: None, messages: vec![], max_tokens: 9, temperature: None, stop: vec![], tools: vec![] };
 //! let mut deltas = stage.generate(request).await.unwrap();
 //! let mut act = cues.next().await;
 //! assert!(act.say("Hello").await);
@@ -64,6 +64,7 @@ impl Stage {
             model: "stage".to_owned(),
             label: Some("scripted".to_owned()),
             can_classify: false,
+            can_call_tools: false,
             budget: ContextBudget { retrieval_tokens: 1000, history_tokens: 1000 },
         };
         Self::with_info(info)
@@ -178,7 +179,14 @@ mod tests {
     use super::*;
 
     fn request() -> ModelRequest {
-        ModelRequest { model: None, messages: vec![], max_tokens: 1, temperature: None, stop: vec![] }
+        ModelRequest {
+            model: None,
+            messages: vec![],
+            max_tokens: 1,
+            temperature: None,
+            stop: vec![],
+            tools: vec![],
+        }
     }
 
     #[tokio::test]

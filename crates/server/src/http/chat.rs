@@ -118,6 +118,9 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
                 Body::RunStarted { .. }
                 | Body::StageStarted { .. }
                 | Body::Retrieved { .. }
+                | Body::ToolCalled { .. }
+                | Body::ToolReturned { .. }
+                | Body::Escalated { .. }
                 | Body::ModelStarted { .. } => {}
             }
         }

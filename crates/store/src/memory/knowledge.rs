@@ -63,6 +63,7 @@ impl Knowledge {
             id: kept.document.id.clone(),
             source: kept.document.source.clone(),
             document_type: kept.document.document_type.clone(),
+            owner: kept.document.owner.clone(),
             digest: kept.document.digest.clone(),
             chunks: kept.document.chunks.len(),
             first_indexed: kept.first_indexed,

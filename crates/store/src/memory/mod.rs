@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
+use headwater_core::port::desk::{Appointment, Desk, Escalation, Feedback, NewAppointment};
 use headwater_core::port::store::{
     AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, NewDocument, NewRun, ReadError, Store,
     StoreError, User,
@@ -152,6 +154,19 @@ impl Store for MemoryStore {
         self.read_with(|kept| kept.users.get(id).cloned())
     }
 
+    async fn revoke(&self, _: headwater_core::port::store::Revocation) -> Result<(), StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn revocations(
+        &self,
+        _: Millis,
+    ) -> Result<Vec<headwater_core::port::store::Revocation>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn expire(&self, _: Millis, _: usize) -> Result<headwater_core::port::store::Expired, StoreError> {
+        Ok(Default::default())
+    }
+
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError> {
         self.write_with(|kept| kept.knowledge.put(document))
     }
@@ -175,5 +190,45 @@ impl Store for MemoryStore {
     async fn check(&self) -> Result<(), StoreError> {
         self.faults.read()?;
         self.faults.write()
+    }
+}
+
+#[async_trait]
+impl Desk for MemoryStore {
+    async fn book(&self, _: NewAppointment, _: usize) -> Result<Option<Appointment>, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn cancel_appointment(&self, _: &UserId, _: &str) -> Result<Option<Appointment>, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn appointments(
+        &self,
+        _: &UserId,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> Result<Vec<Appointment>, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn taken(&self, _: &str, _: &str) -> Result<Vec<(String, usize)>, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn escalate(&self, _: Escalation) -> Result<Escalation, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn waiting(&self, _: usize) -> Result<Vec<Escalation>, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn close_escalation(&self, _: &str, _: Millis) -> Result<bool, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn give_feedback(&self, _: Feedback) -> Result<(), StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn feedback(&self, _: &UserId, _: &str) -> Result<Option<Feedback>, StoreError> {
+        Err(StoreError("not built".into()))
+    }
+    async fn feedback_counts(&self) -> Result<(u64, u64), StoreError> {
+        Err(StoreError("not built".into()))
     }
 }

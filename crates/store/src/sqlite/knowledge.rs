@@ -99,6 +99,11 @@ pub(super) fn list(connection: &Connection, owner: Option<&UserId>) -> Result<Ve
             id: row.get(0)?,
             source: row.get(1)?,
             document_type: row.get(2)?,
+            owner: Some(row.get::<_, String>(7)?)
+                .filter(|o| !o.is_empty())
+                .map(|o| headwater_core::UserId::parse(&o))
+                .transpose()
+                .map_err(|e| Fault::Damaged(e.to_string()))?,
             digest: row.get(3)?,
             chunks: from_sql(row.get(4)?)?,
             first_indexed: Millis(row.get(5)?),

@@ -63,7 +63,7 @@ pub(super) const USER: &str = "SELECT id, email, name, password_hash, created_at
 pub(super) const DOCUMENT: &str = "
     SELECT ordinal, digest, first_indexed, chunks FROM documents WHERE owner = ?1 AND source = ?2";
 pub(super) const DOCUMENTS: &str = "
-    SELECT id, source, document_type, digest, chunks, first_indexed, last_indexed
+    SELECT id, source, document_type, digest, chunks, first_indexed, last_indexed, owner
     FROM documents WHERE owner IN ('', ?1) ORDER BY source, owner";
 pub(super) const NEW_DOCUMENT: &str = "
     INSERT INTO documents (id, owner, source, document_type, digest, embedder, chunks, first_indexed, last_indexed)

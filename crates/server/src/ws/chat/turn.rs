@@ -102,7 +102,12 @@ impl Turn {
             }
             Body::Token { text } => self.text.push_str(text),
             // Who answered is told by `/health` and the native protocol; the original has no place for it.
-            Body::StageStarted { .. } | Body::ModelStarted { .. } | Body::RunEnded { .. } => {}
+            Body::StageStarted { .. }
+            | Body::ModelStarted { .. }
+            | Body::ToolCalled { .. }
+            | Body::ToolReturned { .. }
+            | Body::Escalated { .. }
+            | Body::RunEnded { .. } => {}
         }
     }
 
