@@ -179,7 +179,7 @@ mod tests {
         let (end, texts) = all.split_last().unwrap();
         let texts = texts.iter().map(|d| match d {
             Delta::Text(t) => t.clone(),
-            Delta::End { .. } => panic!("an end before the end"),
+            Delta::ToolCall(_) | Delta::End { .. } => panic!("no text before the end"),
         });
         (texts.collect(), end.clone())
     }

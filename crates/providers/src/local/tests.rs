@@ -26,6 +26,7 @@ async fn read(mut deltas: Deltas) -> (String, FinishReason, Usage) {
                 assert!(!t.is_empty());
                 text.push_str(&t);
             }
+            Delta::ToolCall(call) => panic!("a call of {}", call.name),
             Delta::End { reason, usage } => {
                 assert!(deltas.next().await.is_none(), "something follows the end");
                 return (text, reason, usage);

@@ -42,6 +42,7 @@ async fn gather(deltas: impl futures_core::Stream<Item = Result<Delta, ProviderE
         }
     }
     let ending = match last {
+        Ok(Delta::ToolCall(call)) => panic!("a call of {}", call.name),
         Ok(Delta::End { reason, usage }) => Ending::End(*reason, *usage),
         Err(e) => Ending::Error(e.kind),
         Ok(Delta::Text(_)) => panic!("no ending"),
