@@ -16,6 +16,7 @@ use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
 use headwater_server::http::health::Readiness;
+use headwater_server::metrics::Metrics;
 use headwater_store::{Durability, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,7 +78,15 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let draining = CancellationToken::new();
     let auth = Arc::new(Auth::new(&secret, store, Clock::default()));
     let readiness = Readiness::default();
-    let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });
+    let app = router(App {
+        engine: engine.clone(),
+        auth,
+        chat,
+        metrics: Metrics::default(),
+        metrics_for: settings.metrics_for,
+        readiness,
+        draining: draining.clone(),
+    });
     let edge = Edge::new(tasks.clone());
     for listener in listeners {
         let (edge, app, shutdown) = (edge.clone(), app.clone(), draining.clone());

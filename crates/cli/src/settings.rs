@@ -13,6 +13,7 @@ use std::time::Duration;
 use headwater_core::limit;
 use headwater_engine::Unwatched;
 use headwater_providers::preset::PRESETS;
+use headwater_server::http::metrics::MetricsFor;
 use headwater_store::Durability;
 
 use crate::Failure;
@@ -72,6 +73,11 @@ const ROWS: &[Row] = &[
         "how long a stopping server waits for live runs before it ends them as interrupted, 0 to 3600",
     ),
     Row(
+        "metrics",
+        "local",
+        "who may read /metrics: `local`, who connects from this machine or a private network without a proxy; `open`, everybody; `off`, nobody",
+    ),
+    Row(
         "log",
         "info",
         "what is logged to standard error: error, warn, info, debug, trace, or a filter by module",
@@ -108,6 +114,7 @@ pub(crate) struct Settings {
     pub assistant: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
+    pub metrics_for: MetricsFor,
     pub log: String,
 }
 
@@ -301,6 +308,16 @@ impl Settings {
                 Unwatched::Continue
             }
         };
+        let (word, from) = asked.one("metrics");
+        let metrics_for = match word.as_str() {
+            "local" => MetricsFor::Local,
+            "open" => MetricsFor::Everybody,
+            "off" => MetricsFor::Nobody,
+            _ => {
+                problems.push(format!("{from}: must be local, open or off, not `{word}`"));
+                MetricsFor::Nobody
+            }
+        };
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
         let engine = headwater_engine::Settings { unwatched, run_time, runs_per_user, ..Default::default() };
@@ -315,6 +332,7 @@ impl Settings {
             assistant: asked.some("assistant").map(PathBuf::from),
             engine,
             drain,
+            metrics_for,
             log,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }

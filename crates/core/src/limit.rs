@@ -31,6 +31,8 @@ pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 pub const EMAIL_BYTES: usize = 254;
 /// Bytes of a person's name.
 pub const NAME_BYTES: usize = 200;
+/// Bytes of a comment to an answer: a paragraph.
+pub const FEEDBACK_BYTES: usize = 4 * 1024;
 /// Password hashes at once; each takes 19 MiB, so a flood of log-ins cannot take the memory.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
 

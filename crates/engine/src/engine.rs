@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use headwater_core::code::{Code, Error};
 use headwater_core::cursor::{Cursor, check_position};
 use headwater_core::event::{Body, Event, Outcome, Seq};
+use headwater_core::port::desk::Feedback;
 use headwater_core::port::provider::ProviderInfo;
 use headwater_core::port::store::{Created, NewRun, ReadError, StoreError};
 use headwater_core::port::{SharedBus, SharedStore};
@@ -20,6 +21,7 @@ use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for}
 use crate::clock::Clock;
 use crate::follow::Follow;
 use crate::hub::{Hub, Life, LiveRun, Place};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::workflow::{Turn, Workflow};
@@ -39,6 +41,7 @@ struct Inner {
     tasks: Tasks,
     clock: Clock,
     settings: Settings,
+    metrics: Metrics,
 }
 
 impl Engine {
@@ -52,8 +55,16 @@ impl Engine {
         settings: Settings,
     ) -> Self {
         let workflows = workflows.into_iter().map(|w| (w.name().to_owned(), w)).collect();
-        let inner =
-            Inner { store, bus, workflows, hub: Arc::default(), tasks, clock: Clock::default(), settings };
+        let inner = Inner {
+            store,
+            bus,
+            workflows,
+            hub: Arc::default(),
+            tasks,
+            clock: Clock::default(),
+            settings,
+            metrics: Metrics::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -73,6 +84,18 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &SharedStore {
         &self.inner.store
+    }
+
+    /// What is counted and timed here.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// Requests that wait for each provider, by its name.
+    #[must_use]
+    pub fn backlogs(&self) -> BTreeMap<String, usize> {
+        self.inner.workflows.values().map(|w| (w.provider().name, w.backlog())).collect()
     }
 
     /// How many runs live here.
@@ -211,7 +234,10 @@ impl Engine {
             bus: Arc::clone(&self.inner.bus),
             clock: self.inner.clock,
             settings: self.inner.settings.clone(),
+            metrics: self.inner.metrics.clone(),
+            workflow: run.workflow.clone(),
         };
+        self.inner.metrics.run_started(&run.workflow);
         let engine = self.clone();
         self.inner.tasks.spawn("run", async move {
             if AssertUnwindSafe(writer.drive(first, work, said)).catch_unwind().await.is_err() {
@@ -269,6 +295,14 @@ impl Engine {
         history(&self.inner.store, who, session, most).await
     }
 
+    /// Keeps what somebody thought of an answer.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn give_feedback(&self, feedback: Feedback) -> Result<(), Error> {
+        self.inner.store.give_feedback(feedback).await.map_err(store_failed)
+    }
+
     /// Follows a run from a position. What this user may not see does not exist for him.
     ///
     /// # Errors
@@ -290,7 +324,8 @@ impl Engine {
         let live = self.inner.hub.get(run);
         let begin = if whole { 0 } else { after };
         let (store, clock) = (Arc::clone(&self.inner.store), self.inner.clock);
-        let follow = Follow::new(run.clone(), begin, found.tail, hints, live, store, clock);
+        let metrics = self.inner.metrics.clone();
+        let follow = Follow::new(run.clone(), begin, found.tail, hints, live, store, clock, metrics);
         Ok(View { run: found, after, follow })
     }
 

@@ -19,6 +19,7 @@ use tokio::time::{Sleep, sleep_until};
 use crate::clock::Clock;
 use crate::engine::unreadable;
 use crate::hub::{LiveRun, Watching};
+use crate::metrics::{Metrics, Place};
 
 /// What a viewer is handed.
 #[derive(Debug, Clone)]
@@ -44,6 +45,7 @@ pub struct Follow {
     live: Option<(Arc<LiveRun>, Watching)>,
     store: SharedStore,
     clock: Clock,
+    metrics: Metrics,
     /// Wakes whoever polled `next` last, also after that future was dropped.
     alarm: Option<Pin<Box<Sleep>>>,
     /// A read in progress survives when `next` is dropped and called again.
@@ -61,6 +63,7 @@ impl Follow {
         live: Option<Arc<LiveRun>>,
         store: SharedStore,
         clock: Clock,
+        metrics: Metrics,
     ) -> Self {
         let live = live.map(|live| {
             let watching = live.watch();
@@ -69,7 +72,7 @@ impl Follow {
         let now = clock.steady();
         let mut viewer = Viewer::new(after, now);
         viewer.on_tail(tail, now);
-        Self { run, viewer, hints, live, store, clock, alarm: None, reading: None }
+        Self { run, viewer, hints, live, store, clock, metrics, alarm: None, reading: None }
     }
 
     /// The run.
@@ -100,6 +103,7 @@ impl Follow {
                 match read {
                     Read::Events(events) => {
                         let events = events.map_err(|e| self.unreadable(e))?;
+                        self.metrics.viewer_read(Place::Store);
                         if let Some(batch) = self.deliver(events)? {
                             return Ok(batch);
                         }
@@ -114,6 +118,7 @@ impl Follow {
             match self.viewer.step(self.clock.steady()) {
                 Step::Read { from } => {
                     if let Some(recent) = self.live.as_ref().and_then(|(live, _)| live.recent(from)) {
+                        self.metrics.viewer_read(Place::Ring);
                         if let Some(batch) = self.deliver(recent)? {
                             return Ok(batch);
                         }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
 use crate::hub::LiveRun;
+use crate::metrics::Metrics;
 use crate::settings::{Settings, Unwatched};
 
 /// Where a workflow says what happens; waits when the writer is behind.
@@ -58,6 +59,10 @@ pub struct Writer {
     pub clock: Clock,
     /// What the operator set.
     pub settings: Settings,
+    /// Where it is counted.
+    pub metrics: Metrics,
+    /// What the run does.
+    pub workflow: String,
 }
 
 /// The queue between a workflow and its writer.
@@ -93,6 +98,12 @@ const TURNS_IN_FRONT: u32 = limit::QUEUED_TURNS as u32 + 2;
 /// The term in which a fresh run is written.
 const FIRST_TERM: Term = 1;
 
+/// When a run's tokens became visible.
+struct Pace {
+    began: Instant,
+    last: Option<Instant>,
+}
+
 /// Why the owner stops writing without an ending of its own.
 struct Lost;
 
@@ -119,6 +130,7 @@ impl Writer {
         let mut begun = false;
         let mut viewers = self.live.viewers();
         let mut unwatched_since: Option<Instant> = None;
+        let mut pace = Pace { began: Instant::now(), last: None };
         self.number(&mut log, &mut pending, &mut answer, first);
         let mut due = true;
         loop {
@@ -148,7 +160,7 @@ impl Writer {
                 (batch, term) = pending_flush(&mut flushing), if flushing.is_some() => {
                     flushing = None;
                     log = Log::at(term?, log.tail(), log.outcome());
-                    self.show(&batch);
+                    self.show(&batch, &mut pace);
                     None
                 }
                 result = pending_work(&mut work), if running => Some(match result {
@@ -225,15 +237,28 @@ impl Writer {
             batch.answer = Some(answer.to_owned());
         }
         let (store, live, term) = (Arc::clone(&self.store), Arc::clone(&self.live), log.term());
+        let metrics = self.metrics.clone();
         Box::pin(async move {
+            let began = Instant::now();
             let result = append(&store, &live, term, &batch).await;
+            metrics.flushed(batch.events.len(), began.elapsed());
             (batch, result)
         })
     }
 
     /// The store has it: now viewers may.
-    fn show(&self, batch: &Batch) {
+    fn show(&self, batch: &Batch, pace: &mut Pace) {
         let Some(last) = batch.events.last() else { return };
+        if batch.events.iter().any(|e| e.body.text().is_some()) {
+            let now = Instant::now();
+            match pace.last.replace(now) {
+                None => self.metrics.first_token(&self.workflow, now - pace.began),
+                Some(before) => self.metrics.token_gap(now - before),
+            }
+        }
+        if let Some(outcome) = batch.outcome() {
+            self.metrics.run_ended(&self.workflow, outcome);
+        }
         self.live.stored(&batch.events, batch.outcome());
         self.bus.publish(&self.live.id, Hint { tail: last.seq, ended: last.body.is_ending() });
     }

@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
 use crate::http::health::Readiness;
-use crate::http::{assets, auth_routes, chat, health, layers, runs};
+use crate::http::metrics::MetricsFor;
+use crate::http::{assets, auth_routes, chat, feedback, health, layers, metrics, runs};
+use crate::metrics::Metrics;
 use crate::ws;
 
 /// What every handler may need. Cheap to clone.
@@ -21,6 +23,10 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// The workflow that answers the chat.
     pub chat: Arc<str>,
+    /// What is counted and timed.
+    pub metrics: Metrics,
+    /// Who may read it.
+    pub metrics_for: MetricsFor,
     /// What the store last said of itself.
     pub readiness: Readiness,
     /// Cancelled when the server is about to stop: nothing new, and idle connections go.
@@ -40,7 +46,9 @@ pub fn router(app: App) -> Router {
         .merge(health::routes())
         .merge(auth_routes::routes())
         .merge(chat::routes())
+        .merge(feedback::routes())
+        .merge(metrics::routes())
         .merge(runs::routes())
         .merge(ws::routes());
-    layers::around(routes).with_state(app)
+    layers::around(routes, app.metrics.clone()).with_state(app)
 }

@@ -4,5 +4,6 @@ pub mod app;
 pub mod auth;
 pub mod edge;
 pub mod http;
+pub mod metrics;
 pub mod wire;
 pub mod ws;

@@ -229,6 +229,11 @@ pub trait Provider: Send + Sync + 'static {
     /// and then rather too many than too few.
     fn count_tokens(&self, text: &str) -> usize;
 
+    /// Requests that wait here for their turn; 0 where the provider keeps no queue of its own.
+    fn backlog(&self) -> usize {
+        0
+    }
+
     /// Tells of a prompt beginning that will be used often, so that its cost can be paid beforehand.
     /// Providers without a prefix cache do nothing. Never required for correctness.
     async fn warm(&self, _prefix: &[PromptMessage]) {}

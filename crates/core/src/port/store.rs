@@ -157,6 +157,17 @@ pub struct Revocation {
     pub expires: Millis,
 }
 
+/// How busy the store's writer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Writes that wait now.
+    pub waiting: usize,
+    /// Commits since it was opened.
+    pub commits: u64,
+    /// Writes in those commits.
+    pub writes: u64,
+}
+
 /// What an expiry removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Expired {
@@ -351,6 +362,11 @@ pub trait Store: Desk + 'static {
 
     /// Candidates for a question, by words and by meaning; in no particular order, none twice.
     async fn search(&self, query: ChunkQuery) -> Result<Vec<ChunkHit>, StoreError>;
+
+    /// What the writer has to do and has done; zeros where the backend has no writer of its own.
+    fn load(&self) -> Load {
+        Load::default()
+    }
 
     /// Whether the store can read and write now, for readiness.
     async fn check(&self) -> Result<(), StoreError>;

@@ -133,6 +133,10 @@ impl Workflow for Assist {
         self.provider.info()
     }
 
+    fn backlog(&self) -> usize {
+        self.provider.backlog()
+    }
+
     fn remembers(&self) -> bool {
         true
     }

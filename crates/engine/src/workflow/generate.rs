@@ -30,6 +30,10 @@ impl Workflow for Generate {
         self.provider.info()
     }
 
+    fn backlog(&self) -> usize {
+        self.provider.backlog()
+    }
+
     fn remembers(&self) -> bool {
         false
     }

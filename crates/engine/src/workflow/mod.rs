@@ -38,6 +38,9 @@ pub trait Workflow: Send + Sync + 'static {
     /// Who answers in it.
     fn provider(&self) -> ProviderInfo;
 
+    /// Requests that wait for whoever answers.
+    fn backlog(&self) -> usize;
+
     /// Whether a turn sees the earlier ones of its session, and so must wait for them.
     fn remembers(&self) -> bool;
 

@@ -39,6 +39,10 @@ impl Workflow for Broken {
         headwater_core::port::Provider::info(&*Stage::new().0)
     }
 
+    fn backlog(&self) -> usize {
+        0
+    }
+
     fn remembers(&self) -> bool {
         true
     }

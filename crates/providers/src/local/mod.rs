@@ -138,6 +138,10 @@ impl Provider for Local {
         }
     }
 
+    fn backlog(&self) -> usize {
+        self.door.inbox.lock().jobs.len()
+    }
+
     async fn warm(&self, prefix: &[PromptMessage]) {
         let Ok(prompt) = self.template.write(&self.tokenizer, prefix, false) else { return };
         if prompt.is_empty() || prompt.len() > limit::KEPT_TOKENS {

@@ -104,7 +104,10 @@ mod tests {
         if let Some(tag) = tag {
             request.headers_mut().insert(IF_NONE_MATCH, tag.parse().unwrap());
         }
-        let answer = crate::http::layers::around(routes::<()>()).oneshot(request).await.unwrap();
+        let answer = crate::http::layers::around(routes::<()>(), crate::metrics::Metrics::default())
+            .oneshot(request)
+            .await
+            .unwrap();
         let (parts, body) = answer.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
         (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())

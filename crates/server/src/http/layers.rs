@@ -5,16 +5,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::refusal::Refusal;
+use crate::metrics::Metrics;
 
 /// The name of a request, echoed or made.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -57,11 +58,14 @@ fn sane(id: &str) -> bool {
 
 /// Puts all of this around a router. Called last, after every route has been added: routes that come
 /// later are bare. Bodies are passed on untouched, so streams stream and upgrades upgrade.
-pub fn around<S>(router: Router<S>) -> Router<S>
+pub fn around<S>(router: Router<S>, metrics: Metrics) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(from_fn(dress))
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(metrics, dress))
 }
 
 async fn not_found() -> Refusal {
@@ -73,7 +77,7 @@ async fn method_not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
-async fn dress(mut request: Request, next: Next) -> Response {
+async fn dress(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = RequestId::of(&request);
     let method = request.method().clone();
@@ -93,6 +97,7 @@ async fn dress(mut request: Request, next: Next) -> Response {
 
     let took = began.elapsed();
     let millis = format!("{:.2}ms", took.as_secs_f64() * 1000.0);
+    metrics.answered(&method, route, answer.status(), took);
     let status = answer.status().as_u16();
     span.in_scope(|| tracing::info!(%method, route, status, time = millis.as_str(), "answered"));
 

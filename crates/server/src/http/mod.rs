@@ -3,8 +3,10 @@
 pub mod assets;
 pub mod auth_routes;
 pub mod chat;
+pub mod feedback;
 pub mod health;
 pub mod layers;
+pub mod metrics;
 pub mod refusal;
 pub mod runs;
 mod sse;

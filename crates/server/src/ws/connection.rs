@@ -29,6 +29,7 @@ use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
 use super::ending::{End, broken, stopping_close};
 use super::outbox::Outbox;
 use crate::auth::Auth;
+use crate::metrics::Metrics;
 
 /// What a connection needs of its server.
 pub struct Surroundings {
@@ -38,9 +39,14 @@ pub struct Surroundings {
     pub auth: Arc<Auth>,
     /// Cancelled when the server is about to stop: the connection ends once nothing streams on it.
     pub draining: CancellationToken,
+    /// Where sockets are counted.
+    pub metrics: Metrics,
     /// Counts the bytes that the kernel took from this connection.
     pub written: Arc<AtomicU64>,
 }
+
+/// The number of a close without a close frame (RFC 6455, 7.1.5); it is never sent.
+const WITHOUT_A_WORD: u16 = 1005;
 
 /// A followed run.
 struct Viewing {
@@ -97,17 +103,22 @@ impl Connection {
     /// Serves the connection until it ends.
     pub async fn serve(mut self, socket: WebSocket) {
         let (mut sink, mut stream) = socket.split();
+        let name = self.dialect.name();
+        let metrics = self.around.metrics.clone();
+        let open = metrics.socket(name);
         let end = self.until_end(&mut sink, &mut stream).await;
+        drop(open);
         // From here on nobody is watching.
         self.views.clear();
-        let name = self.dialect.name();
         match end {
             End::Gone => {
+                metrics.socket_closed(name, WITHOUT_A_WORD);
                 tracing::debug!(dialect = name, "the client left");
                 // Its close frame is answered; the library has queued that.
                 let _ = tokio::time::timeout(limit::CLOSE_TIME, sink.close()).await;
             }
             End::Close(close) => {
+                metrics.socket_closed(name, close.code);
                 tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
                 let frame = CloseFrame { code: close.code, reason: close.reason.into() };
                 let goodbye = async {

@@ -87,8 +87,13 @@ async fn open_native(mut shake: Handshake) -> Response {
 fn open(shake: Handshake, dialect: Box<dyn Dialect>) -> Response {
     let Handshake { app, conn, who, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
-    let around =
-        Surroundings { engine: app.engine, auth: app.auth, draining: app.draining, written: conn.written };
+    let around = Surroundings {
+        engine: app.engine,
+        auth: app.auth,
+        draining: app.draining,
+        metrics: app.metrics,
+        written: conn.written,
+    };
     upgrade
         .read_buffer_size(limit::WS_READ_BUFFER)
         .write_buffer_size(limit::WS_WRITE_BUFFER)

@@ -57,7 +57,8 @@ impl Server {
         let secret = Secret::load_or_create(folder.path()).unwrap();
         let store: SharedStore = Arc::new(MemoryStore::default());
         let auth = Arc::new(Auth::new(&secret, store, Clock::default()));
-        let app = layers::around(auth_routes::routes()).with_state(App(auth));
+        let app = layers::around(auth_routes::routes(), headwater_server::metrics::Metrics::default())
+            .with_state(App(auth));
         Self { app, tokens: Tokens::new(&secret) }
     }
 

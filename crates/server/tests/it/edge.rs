@@ -13,6 +13,7 @@ use headwater_core::limit;
 use headwater_engine::Tasks;
 use headwater_server::edge::{ConnInfo, Edge, Limits};
 use headwater_server::http::layers;
+use headwater_server::metrics::Metrics;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,7 +38,9 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let (serving, until) = (edge.clone(), shutdown.clone());
-        tasks.spawn("listener", async move { serving.serve(listener, layers::around(app), until).await });
+        tasks.spawn("listener", async move {
+            serving.serve(listener, layers::around(app, Metrics::default()), until).await
+        });
         Self { edge, tasks, shutdown, address }
     }
 

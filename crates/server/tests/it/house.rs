@@ -19,6 +19,8 @@ use headwater_server::auth::secret::Secret;
 use headwater_server::auth::token::Tokens;
 use headwater_server::edge::Edge;
 use headwater_server::http::health::Readiness;
+use headwater_server::http::metrics::MetricsFor;
+use headwater_server::metrics::Metrics;
 use headwater_store::MemoryStore;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -63,8 +65,15 @@ impl House {
         );
         let auth = Arc::new(Auth::new(&secret, store.clone(), Clock::default()));
         let draining = CancellationToken::new();
-        let (chat, readiness) = ("assist".into(), Readiness::default());
-        let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });
+        let app = router(App {
+            engine: engine.clone(),
+            auth,
+            chat: "assist".into(),
+            metrics: Metrics::default(),
+            metrics_for: MetricsFor::default(),
+            readiness: Readiness::default(),
+            draining: draining.clone(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (edge, shutdown) = (Edge::new(tasks.clone()), draining.clone());

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use futures_util::{StreamExt as _, stream};
 use headwater_server::http::layers::{self, RequestId};
+use headwater_server::metrics::Metrics;
 use parking_lot::Mutex;
 use tower::ServiceExt as _;
 use tracing::field::{Field, Visit};
@@ -32,7 +33,7 @@ fn app() -> Router {
                 Body::from_stream(first.chain(stream::pending()))
             }),
         );
-    layers::around(router)
+    layers::around(router, Metrics::default())
 }
 
 async fn send(request: Request<Body>) -> Response {

@@ -9,6 +9,7 @@ mod docs;
 mod edge;
 mod house;
 mod layers;
+mod metrics;
 mod native;
 mod patience;
 mod runs;

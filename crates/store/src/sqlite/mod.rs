@@ -19,7 +19,7 @@ use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
 use headwater_core::port::desk::{Appointment, Desk, Escalation, Feedback, NewAppointment};
 use headwater_core::port::store::{
-    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, NewDocument, NewRun, ReadError, Store,
+    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Load, NewDocument, NewRun, ReadError, Store,
     StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
@@ -58,7 +58,7 @@ impl SqliteStore {
     /// Transactions committed since it was opened; appends share them.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        self.writer.commits()
+        self.writer.load().commits
     }
 
     /// Reads the whole file and says what is wrong with it; empty where nothing is. Takes about a second
@@ -209,6 +209,10 @@ impl Store for SqliteStore {
 
     async fn search(&self, query: ChunkQuery) -> Result<Vec<ChunkHit>, StoreError> {
         self.read_with(move |connection| knowledge::search(connection, &query)).await
+    }
+
+    fn load(&self) -> Load {
+        self.writer.load()
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use headwater_core::limit;
-use headwater_core::port::store::StoreError;
+use headwater_core::port::store::{Load, StoreError};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,7 +32,14 @@ const WHOLE_WAIT: Duration = Duration::from_millis(250);
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
-    commits: Arc<AtomicU64>,
+    done: Arc<Done>,
+}
+
+/// What was done since the start.
+#[derive(Debug, Default)]
+struct Done {
+    commits: AtomicU64,
+    writes: AtomicU64,
 }
 
 /// One write and whoever waits for it.
@@ -71,22 +78,26 @@ impl Writer {
         durability: Durability,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(limit::STORE_QUEUE);
-        let commits = Arc::new(AtomicU64::new(0));
+        let done = Arc::new(Done::default());
         let mut bench = Bench {
             connection: Some(connection),
             path,
             durability,
-            commits: Arc::clone(&commits),
+            done: Arc::clone(&done),
             whole_at: WHOLE_AT,
         };
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(move || bench.work(jobs))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+        Ok(Self { queue: Some(queue), thread: Some(thread), done })
     }
 
-    /// Transactions that were committed.
-    pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+    /// How busy it is.
+    pub(super) fn load(&self) -> Load {
+        Load {
+            waiting: self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity()),
+            commits: self.done.commits.load(Ordering::Relaxed),
+            writes: self.done.writes.load(Ordering::Relaxed),
+        }
     }
 
     /// Does `work` in the next commit, and returns once that is durable. `work` may be called twice, the
@@ -120,7 +131,7 @@ struct Bench {
     connection: Option<Connection>,
     path: PathBuf,
     durability: Durability,
-    commits: Arc<AtomicU64>,
+    done: Arc<Done>,
     /// Pages of write-ahead log at which readers are waited for next.
     whole_at: i64,
 }
@@ -179,7 +190,8 @@ impl Bench {
         // On every way out but the last the connection is dropped: what state it is in nobody knows, and
         // after a failed sync it must not be asked to try again and say that it worked.
         let fates = transact(&connection, group)?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.done.commits.fetch_add(1, Ordering::Relaxed);
+        self.done.writes.fetch_add(group.len() as u64, Ordering::Relaxed);
         self.connection = Some(connection);
         Ok(fates)
     }
