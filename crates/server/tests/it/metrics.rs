@@ -3,7 +3,11 @@
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
-use crate::house::House;
+use headwater_core::Body;
+use headwater_engine::engine::From;
+use headwater_engine::{Follow, Followed};
+
+use crate::house::{House, principal};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
 
@@ -18,6 +22,10 @@ async fn read(house: &House, path: &str, accept: Option<&str>) -> (String, Strin
     (kind, answer.text().await.unwrap())
 }
 
+async fn seen(follow: &mut Follow, wanted: fn(&Body) -> bool) -> bool {
+    matches!(follow.next().await.unwrap(), Followed::Events(events) if events.iter().any(|e| wanted(&e.body)))
+}
+
 /// The value of a line that begins so.
 fn value(text: &str, begins: &str) -> Option<f64> {
     text.lines().find(|l| l.starts_with(begins))?.rsplit(' ').next()?.parse().ok()
@@ -28,7 +36,14 @@ fn value(text: &str, begins: &str) -> Option<f64> {
 async fn what_happened_is_what_is_counted() {
     let mut house = House::new().await;
     let mut socket = house.socket("/ws").await;
-    house.told(&["one ", "two"]).await;
+    let (run, mut act) = house.begin().await;
+    let mut follow = house.engine.follow(&principal("ann"), &run, &From::After(0)).await.unwrap();
+    act.say("one ").await;
+    // Seen, and so flushed: the second token then has a flush of its own.
+    while !seen(&mut follow, |body| body.text().is_some()).await {}
+    act.say("two").await;
+    act.end().await;
+    while !seen(&mut follow, Body::is_ending).await {}
     let (kind, text) = read(&house, "/metrics", Some(OPEN_METRICS)).await;
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
     assert!(text.ends_with("# EOF\n"));
