@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for};
 use crate::clock::Clock;
-use crate::follow::Follow;
+use crate::follow::{Around, Follow};
 use crate::hub::{Hub, Life, LiveRun, Place};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -323,9 +323,12 @@ impl Engine {
         let after = from.position(run, found.tail)?;
         let live = self.inner.hub.get(run);
         let begin = if whole { 0 } else { after };
-        let (store, clock) = (Arc::clone(&self.inner.store), self.inner.clock);
-        let metrics = self.inner.metrics.clone();
-        let follow = Follow::new(run.clone(), begin, found.tail, hints, live, store, clock, metrics);
+        let around = Around {
+            store: Arc::clone(&self.inner.store),
+            clock: self.inner.clock,
+            metrics: self.inner.metrics.clone(),
+        };
+        let follow = Follow::new(run.clone(), begin, found.tail, hints, live, around);
         Ok(View { run: found, after, follow })
     }
 

@@ -37,6 +37,13 @@ enum Read {
     Tail(Result<Tail, ReadError>),
 }
 
+/// What a viewer needs of its engine.
+pub(crate) struct Around {
+    pub(crate) store: SharedStore,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+}
+
 /// One viewer of one run. Holds a position and at most one batch; dropping it costs the run nothing.
 pub struct Follow {
     run: RunId,
@@ -61,10 +68,9 @@ impl Follow {
         tail: Tail,
         hints: Hints,
         live: Option<Arc<LiveRun>>,
-        store: SharedStore,
-        clock: Clock,
-        metrics: Metrics,
+        around: Around,
     ) -> Self {
+        let Around { store, clock, metrics } = around;
         let live = live.map(|live| {
             let watching = live.watch();
             (live, watching)
