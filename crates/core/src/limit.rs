@@ -110,6 +110,9 @@ pub const FLUSH_BYTES: usize = 64 * 1024;
 pub const COMMIT_BATCHES: usize = 256;
 /// Appends that wait for the store's writer. When full, writers wait, and with them their models.
 pub const STORE_QUEUE: usize = 1_024;
+/// Flushes of expired runs that are removed in one commit: at most 16 MiB, some milliseconds in which an
+/// append waits.
+pub const TRIM_BATCHES: usize = 256;
 
 // ── viewers ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -19,6 +19,7 @@ macro_rules! clauses {
     };
 }
 
+mod desk;
 mod given;
 mod knowledge;
 mod log;
