@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use headwater_core::Millis;
 use headwater_core::port::SharedStore;
-use headwater_core::port::desk::{
-    Appointment, AppointmentStatus, Escalation, Feedback, NewAppointment,
-};
+use headwater_core::port::desk::{Appointment, AppointmentStatus, Escalation, Feedback, NewAppointment};
 
 use crate::given::{File, run_id, session_id, user_id};
 
@@ -115,8 +113,7 @@ async fn a_taken_name_is_counted_on(store: SharedStore) {
     for n in 0..4 {
         names.push(booked(&store, appointment(&format!("u{n}"), "2026-03-12T09:00", "oil")).await.id);
     }
-    let expected =
-        ["APT-20260310095958", "APT-20260310095959", "APT-20260310090000", "APT-20260310090001"];
+    let expected = ["APT-20260310095958", "APT-20260310095959", "APT-20260310090000", "APT-20260310090001"];
     assert_eq!(names, expected, "its last two fields, and no other");
     let other = NewAppointment { id: "APT-20260310090001".into(), ..appointment("u", "2026", "oil") };
     assert_eq!(booked(&store, other).await.id, "APT-20260310090002");

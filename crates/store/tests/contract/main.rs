@@ -20,6 +20,8 @@ macro_rules! clauses {
 }
 
 mod desk;
+mod desk_model;
+mod expiry;
 mod given;
 mod knowledge;
 mod log;
