@@ -14,6 +14,7 @@ pub mod hub;
 pub mod ingest;
 pub mod metrics;
 pub mod recover;
+pub mod retention;
 pub mod retrieve;
 pub mod settings;
 pub mod stop_words;
