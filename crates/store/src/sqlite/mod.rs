@@ -1,6 +1,7 @@
 //! A store in one file.
 
 mod desk;
+mod documents;
 mod fault;
 mod knowledge;
 mod log;
@@ -40,6 +41,7 @@ pub struct SqliteStore {
     // another server may have it.
     readers: readers::Readers,
     writer: writer::Writer,
+    documents: documents::Documents,
     _lock: File,
 }
 
@@ -51,9 +53,12 @@ impl SqliteStore {
     /// [`OpenError`]: it is in use, not ours, too new, or cannot be opened.
     pub fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
         let opened = open::open(path, durability)?;
+        let failed = |why| OpenError::Failed(opened.path.clone(), StoreError::from(why).0);
+        documents::remove_left_over(&opened.connection).map_err(failed)?;
         let writer = writer::Writer::start(opened.connection, opened.path.clone(), durability)
             .map_err(|error| OpenError::Io(opened.path.clone(), error))?;
-        Ok(Self { readers: readers::Readers::new(opened.path), writer, _lock: opened.lock })
+        let readers = readers::Readers::new(opened.path);
+        Ok(Self { readers, writer, documents: documents::Documents::default(), _lock: opened.lock })
     }
 
     /// Transactions committed since it was opened; appends share them.
@@ -197,7 +202,7 @@ impl Store for SqliteStore {
     }
 
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError> {
-        self.writer.write(move |connection| knowledge::put(connection, &document)).await
+        self.documents.put(&self.writer, document).await
     }
 
     async fn documents(&self, owner: Option<&UserId>) -> Result<Vec<Document>, StoreError> {
@@ -210,8 +215,7 @@ impl Store for SqliteStore {
         owner: Option<&UserId>,
         source: &str,
     ) -> Result<Option<usize>, StoreError> {
-        let (owner, source) = (owner.cloned(), source.to_owned());
-        self.writer.write(move |connection| knowledge::delete(connection, owner.as_ref(), &source)).await
+        self.documents.delete(&self.writer, owner.cloned(), source.to_owned()).await
     }
 
     async fn search(&self, query: ChunkQuery) -> Result<Vec<ChunkHit>, StoreError> {

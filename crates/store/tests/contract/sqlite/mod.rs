@@ -2,6 +2,7 @@
 
 mod commits;
 mod damage;
+mod documents;
 mod latency;
 mod opening;
 mod words;
