@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_core::port::Store;
+use headwater_core::port::store::StoreError;
 use headwater_store::{Durability, SqliteStore};
 
-use crate::given::{File, made, new_run, run_id, tokens};
+use crate::given::{File, made, new_run, run_id, tokens, user_id};
+use crate::knowledge::document;
 
 const APPENDS: u64 = 500;
 
@@ -54,4 +56,57 @@ async fn append_latency() {
             );
         }
     }
+}
+
+/// Appends of one run while a document of 60,000 passages with vectors is stored, and removed again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures, and proves nothing"]
+async fn append_latency_beside_a_large_document() {
+    let file = File::new();
+    let store = Arc::new(SqliteStore::open(&file.path(), Durability::Full).unwrap());
+    let text =
+        |n: usize| (0..120).map(|w| format!("w{} ", (n * 131 + w * 7_919) % 20_000)).collect::<String>();
+    let texts: Vec<String> = (0..60_000).map(text).collect();
+    let chunks: Vec<_> = texts.iter().map(|t| (t.as_str(), Some(vec![0.5; 384]))).collect();
+    let large = document(Some("u"), "large.txt", &chunks);
+    let stored = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.put_document(large).await.map(|()| None) })
+    };
+    beside_work(&store, 1, "stored", stored).await;
+    let removed = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.delete_document(Some(&user_id("u")), "large.txt").await })
+    };
+    beside_work(&store, 1_000_000, "removed", removed).await;
+}
+
+/// Appends, one every 20 ms, until `work` is done.
+async fn beside_work(
+    store: &SqliteStore,
+    run: u64,
+    what: &str,
+    work: tokio::task::JoinHandle<Result<Option<usize>, StoreError>>,
+) {
+    let run = made(store, new_run(&format!("r{run}"), "u", "s")).await.id;
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    while !work.is_finished() {
+        let begun = Instant::now();
+        let seq = times.len() as u64 + 1;
+        store.append(&run, 1, tokens(seq, seq)).await.unwrap();
+        times.push(begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    work.await.unwrap().unwrap();
+    let took = begun.elapsed();
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "{what} in {took:?}; {} appends: p50 {:?}, p90 {:?}, p99 {:?}, most {:?}",
+        times.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
 }
