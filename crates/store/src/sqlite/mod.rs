@@ -1,5 +1,6 @@
 //! A store in one file.
 
+mod copy;
 mod desk;
 mod documents;
 mod fault;
@@ -11,6 +12,7 @@ mod readers;
 mod runs;
 mod sql;
 mod trim;
+mod verify;
 mod writer;
 
 use std::fs::File;
@@ -28,7 +30,9 @@ use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
 use rusqlite::Connection;
 
+pub use copy::{Copied, CopyError, Restored, backup, restore};
 pub use open::{Durability, OpenError};
+pub use verify::{Checked, check};
 
 /// Keeps everything in one SQLite file, of which one server is the only user.
 ///
@@ -73,13 +77,7 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be read at all.
     pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        self.readers
-            .read(|connection| {
-                let mut statement = connection.prepare("PRAGMA quick_check")?;
-                let said = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-                Ok(said.into_iter().filter(|line| line != "ok").collect())
-            })
-            .await
+        self.readers.read(verify::quick_check).await
     }
 
     async fn read_with<T: Send + 'static>(

@@ -176,6 +176,24 @@ pub(super) const HIT: &str = "
     FROM chunks c JOIN documents d ON d.ordinal = c.document LEFT JOIN vectors v ON v.chunk = c.id
     WHERE c.id = ?1";
 
+// ── everything, to see that it is whole ──────────────────────────────────────────────────────────
+
+macro_rules! every_log {
+    ($trimmed:literal) => {
+        concat!(
+            "SELECT b.first_seq, b.last_seq, b.version, b.checksum, b.payload, r.id, r.tail, ",
+            $trimmed,
+            " FROM runs r LEFT JOIN batches b ON b.run = r.ordinal ORDER BY r.ordinal, b.last_seq"
+        )
+    };
+}
+pub(super) const EVERY_LOG: &str = every_log!("r.trimmed <> 0");
+/// As schema 1 has it, which kept every log.
+pub(super) const EVERY_LOG_OF_1: &str = every_log!("0");
+pub(super) const EVERY_MESSAGE: &str = "
+    SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
+    FROM messages m JOIN runs r ON r.ordinal = m.run";
+
 // ── the file ─────────────────────────────────────────────────────────────────────────────────────
 
 pub(super) const READABLE: &str = "SELECT checks FROM readiness";

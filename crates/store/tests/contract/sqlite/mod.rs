@@ -1,6 +1,7 @@
 //! What only a file can promise, and what only a file can suffer.
 
 mod commits;
+mod copy;
 mod damage;
 mod documents;
 mod latency;
