@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
 use crate::http::health::Readiness;
-use crate::http::{assets, auth_routes, chat, health, layers, runs};
+use crate::http::{assets, auth_routes, chat, health, layers, openapi, runs};
 use crate::ws;
 
 /// What every handler may need. Cheap to clone.
@@ -38,6 +38,7 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         .merge(assets::routes())
         .merge(health::routes())
+        .merge(openapi::routes())
         .merge(auth_routes::routes())
         .merge(chat::routes())
         .merge(runs::routes())

@@ -5,6 +5,7 @@ pub mod auth_routes;
 pub mod chat;
 pub mod health;
 pub mod layers;
+pub mod openapi;
 pub mod refusal;
 pub mod runs;
 mod sse;
