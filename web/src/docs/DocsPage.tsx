@@ -30,7 +30,7 @@ function ContentView({ of, api }: { of: Content; api: Api }) {
 function Parameters({ op }: { op: Operation }) {
   return (
     <>
-      <h4>Parameters</h4>
+      <h3>Parameters</h3>
       <ul class="fields">
         {op.parameters.map((p) => (
           <li key={p.in + p.name}>
@@ -59,7 +59,7 @@ function SocketView({ op, api }: { op: Operation; api: Api }) {
   const frames = [['A client sends', s.client] as const, ['The server sends', s.server] as const];
   return (
     <>
-      <h4>On the WebSocket</h4>
+      <h3>On the WebSocket</h3>
       {s.description && (
         <div class="md">
           <Markdown text={s.description} />
@@ -98,12 +98,12 @@ function Details({ op, api, account }: { op: Operation; api: Api; account: Accou
         {op.parameters.length > 0 && <Parameters op={op} />}
         {op.body && (
           <>
-            <h4>Body</h4>
+            <h3>Body</h3>
             <ContentView of={op.body} api={api} />
           </>
         )}
         {op.socket && <SocketView op={op} api={api} />}
-        <h4>Answers</h4>
+        <h3>Answers</h3>
         {op.answers.map((a) => (
           <details key={a.status} class="shape" open={a.status.startsWith('2') && !op.socket}>
             <summary>

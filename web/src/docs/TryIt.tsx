@@ -126,7 +126,7 @@ export function TryIt({ api, op, account }: { api: Api; op: Operation; account: 
         else if (missing.length === 0) void send();
       }}
     >
-      <h4>Try it</h4>
+      <h3>Try it</h3>
       {op.parameters.map((p) => {
         const key = `${p.in}:${p.name}`;
         return field(key, p.name, p.required === true, f.parameters[key] ?? '', (v) => set({ parameters: { ...filled.value.parameters, [key]: v } }), p.in);
