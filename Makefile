@@ -51,9 +51,10 @@ lint: ## format, clippy with warnings as errors, licences and advisories where c
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; else echo "cargo-deny is not there; licences and advisories are not checked"; fi
 
-gen: ## rebuild what is committed and generated: the pages and the protocol's schema
+gen: ## rebuild what is committed and generated: the pages, the protocol's schema, the API's description
 	cd web && npm ci && npm run build
 	cargo run -q --locked -p headwater-server --example schema > docs/protocol/native.schema.json
+	cargo run -q --locked -p headwater-server --example openapi > docs/openapi.json
 
 bench: build ## speed beside a peer, by ratio; see bench/README.md
 	python3 bench/first_token.py

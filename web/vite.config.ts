@@ -33,6 +33,8 @@ export default defineConfig({
     proxy: {
       '/api': api,
       '/health': api,
+      '/openapi.json': api,
+      '^/docs/.*\\.md$': api,
       '/ws/chat': { target: api, ws: true },
     },
   },

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Pages that the server routes to by name; a build without one of them is broken.
-const PAGES: [&str; 2] = ["index.html", "ws-test.html"];
+const PAGES: [&str; 4] = ["index.html", "ws-test.html", "docs.html", "knowledge.html"];
+/// The protocols' descriptions, which the page of the API leads to. Read as text, by people.
+const PROTOCOLS: [&str; 2] = ["native.md", "chat.md"];
 
 #[allow(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,6 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let licences = root.join("ui/THIRD_PARTY.md");
     if licences.is_file() {
         row(&mut table, "/THIRD_PARTY.md", &licences)?;
+    }
+    let protocols = root.join("../../docs/protocol");
+    println!("cargo::rerun-if-changed={}", protocols.display());
+    for page in PROTOCOLS {
+        row(&mut table, &format!("/docs/{page}"), &protocols.join(page))?;
     }
     table.push_str("]\n");
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("embedded.rs"), table)?;

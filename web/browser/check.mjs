@@ -1,4 +1,4 @@
-// `npm run browser [-- --shots DIR]`: both built pages in a real Chromium against the mock, or against HEADWATER_URL.
+// `npm run browser [-- --shots DIR]`: every built page in a real Chromium against the mock, or against HEADWATER_URL.
 // Checks what only a browser can show: CSP, the element ids, drop and resume, stop, errors, keyboard, axe.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -31,6 +31,8 @@ try {
   for (const [look, options] of Object.entries(LOOKS)) {
     await chatPage(look, options);
     await frontPage(look, options);
+    await knowledgePage(look, options);
+    await docsPage(look, options);
   }
 } catch (e) {
   failed = 1;
@@ -98,7 +100,8 @@ async function chatPage(look, options) {
   await page.click('#new-session');
   await page.getByRole('button', { name: 'Clear' }).first().click();
 
-  await page.fill('#email', `ada-${look}-${Date.now()}@example.com`);
+  const email = `ada-${look}-${Date.now()}@example.com`;
+  await page.fill('#email', email);
   await page.fill('#password', 'correct horse');
   await page.fill('#name', 'Ada');
   await page.click('#register');
@@ -152,16 +155,80 @@ async function chatPage(look, options) {
   await idle();
   assert.ok((await page.locator('#history').textContent()).includes('10,000 km'), 'after a reload the answer is there');
 
+  // What hangs on an answer: tools, the hand-off, thumbs.
+  if (!real) {
+    await page.fill('#message', 'Please book an oil change, and I want a person');
+    await page.press('#message', 'Enter');
+    await log.locator('.notice', { hasText: 'ESC-20261121-7F3A' }).waitFor();
+    await idle();
+    const answered = log.locator('.answered').last();
+    assert.equal(await answered.locator('.tag.tool').count(), 2);
+    assert.equal(await answered.locator('.tools .tag.failed').count(), 1);
+    await answered.getByRole('button', { name: 'Good answer' }).click();
+    const why = answered.getByRole('textbox', { name: 'Why? (optional)' });
+    await why.fill('It just did it.');
+    await state('tools');
+    await why.press('Enter');
+    await answered.getByText('thank you').waitFor();
+    const said = await page.evaluate(async (run) => {
+      const headers = { authorization: `Bearer ${sessionStorage.getItem('headwater.token')}` };
+      return (await fetch(`/mock/feedback/${run}`, { headers })).json();
+    }, await text('#run-id'));
+    assert.deepEqual([said.sentiment, said.comment], ['positive', 'It just did it.']);
+
+    // Too fast: it says when, and sends again.
+    await page.fill('#message', 'Not too fast, please');
+    await page.press('#message', 'Enter');
+    await log.getByRole('button', { name: /^Send again in/ }).waitFor();
+    await state('limited');
+    await log.getByRole('button', { name: 'Send again', exact: true }).click();
+    await grown(60);
+    await idle();
+
+    // The token runs out in mid-answer: once it is renewed without a word, once the user must sign in; then it goes on.
+    await page.fill('#message', 'Let it expire');
+    await page.press('#message', 'Enter');
+    await page.locator('#inspector', { hasText: 'TOKEN_EXPIRED' }).waitFor();
+    await idle();
+    assert.match(await log.locator('.answered').last().textContent(), /128 hp.*5,500 rpm.*owner.s manual/s);
+    assert.equal(await text('#identity'), 'Ada');
+    await page.fill('#message', 'Let it expire for good');
+    await page.press('#message', 'Enter');
+    await page.locator('#errors', { hasText: 'TOKEN_EXPIRED' }).waitFor();
+    await word('disconnected');
+    await page.getByText('sign in again to see it').waitFor();
+    await state('expired');
+    await page.fill('#email', email);
+    await page.fill('#password', 'correct horse');
+    await page.click('#login');
+    await page.locator('#identity', { hasText: /ada/i }).waitFor();
+    await idle();
+    assert.match(await log.locator('.answered').last().textContent(), /128 hp.*5,500 rpm.*owner.s manual/s);
+    await page.getByRole('button', { name: 'Clear' }).first().click();
+  }
+
   if (!real) {
     await page.fill('#message', 'Please fail');
     await page.press('#message', 'Enter');
     await page.locator('#errors', { hasText: 'PROCESSING_ERROR' }).waitFor();
-    await page.locator('#history .tag.failed').waitFor();
+    await page.locator('#history .tag.failed', { hasText: /^failed$/ }).waitFor();
     await state('failed');
   }
   await page.press('#message', 'Enter');
   await page.locator('#errors', { hasText: 'EMPTY_MESSAGE' }).waitFor();
   assert.ok(!(await page.locator('#inspector').textContent()).includes('mock.'), 'no token in the frames shown');
+
+  // Logging out leaves nothing of the user, and a connection that is nobody's.
+  if (!real) {
+    await page.locator('summary', { hasText: 'Signed in' }).click();
+    await page.click('#signout');
+    await page.locator('#identity', { hasText: 'not signed in' }).waitFor();
+    await word('connected');
+    assert.equal(await page.locator('#history').textContent(), '');
+    assert.equal(await page.evaluate(() => sessionStorage.getItem('headwater.token')), null);
+    await page.click('#guest');
+    await page.locator('#identity', { hasText: 'Guest' }).waitFor();
+  }
   await done();
 }
 
@@ -173,7 +240,7 @@ async function frontPage(look, options) {
   await page.fill('#name', 'Bob');
   await page.click('#register');
   await page.locator('#identity', { hasText: 'Bob' }).waitFor();
-  await page.fill('textarea#message', real ? 'What is the engine power?' : 'What is the engine power? And something unknown');
+  await page.fill('textarea#message', real ? 'What is the engine power?' : 'What is the engine power? And something unknown. Then book, with a person');
   await page.click('#start');
   const viewer = page.locator('.viewer');
   await viewer.first().locator('.events tr.token').nth(8).waitFor();
@@ -189,6 +256,11 @@ async function frontPage(look, options) {
   assert.equal(await out.nth(0).textContent(), await out.nth(1).textContent(), 'two viewers, one text');
   assert.equal(await viewer.locator('.tag', { hasText: 'none missing, none twice' }).count(), 2);
   if (!real) assert.ok((await viewer.first().locator('.events').textContent()).includes('"sky":"blue"'), 'unknown events are shown raw');
+  if (!real) {
+    const rows = await viewer.first().locator('.events').textContent();
+    for (const said of ['book_appointment(service: "oil_change"', '✕ get_service_history', 'ESC-20261121-7F3A']) assert.ok(rows.includes(said), said);
+    await viewer.first().locator('tr.escalated').scrollIntoViewIfNeeded();
+  }
   await state('done');
 
   await page.fill('#position', '9');
@@ -205,6 +277,122 @@ async function frontPage(look, options) {
   await page.getByRole('button', { name: 'Stop the run' }).click();
   await viewer.locator('.tag.cancelled').waitFor();
   await state('stopped');
+  await done();
+}
+
+async function knowledgePage(look, options) {
+  const { page, state, done } = await open(look, options, '/knowledge', 'knowledge');
+  await page.locator('#email').waitFor();
+  await state('idle');
+  await page.fill('#email', `cleo-${look}-${Date.now()}@example.com`);
+  await page.fill('#password', 'correct horse');
+  await page.fill('#name', 'Cleo');
+  await page.click('#register');
+  await page.locator('#identity', { hasText: 'Cleo' }).waitFor();
+  await page.locator('#documents tbody tr').first().waitFor();
+  const before = await page.locator('#documents tbody tr').count();
+
+  const file = (name, size) => ({ name, mimeType: 'text/markdown', buffer: Buffer.from('# Tyres\n\nThe zebra pressure is 2.3 bar. '.padEnd(size, 'All four tyres are alike. ')) });
+  const files = [file('tyres.md', 9_000), file('notes.txt', 500), { ...file('photo.exe', 10) }];
+  if (!real) files.push(file('broken.pdf', 2_000));
+  await page.setInputFiles('#files', files);
+  await page.locator('#uploads', { hasText: 'Unsupported file format' }).waitFor();
+  if (!real) await page.locator('#uploads li', { hasText: /indexing \d+ of 9/ }).waitFor();
+  await state('uploading');
+  await page.locator('#uploads li.done', { hasText: 'tyres.md' }).waitFor();
+  await page.locator('#uploads li.done', { hasText: 'notes.txt' }).waitFor();
+  if (!real) await page.locator('#uploads li.failed', { hasText: 'page 3' }).waitFor();
+  await page.locator('#documents', { hasText: 'tyres.md' }).waitFor();
+  assert.equal(await page.locator('#documents tbody tr').count(), before + 2);
+
+  await page.fill('#query', 'zebra pressure');
+  await page.press('#query', 'Enter');
+  await page.locator('#hits li', { hasText: '2.3 bar' }).first().waitFor();
+  await state('found');
+  await page.fill('#query', 'qqqq wwww');
+  await page.fill('#least', '0.95');
+  await page.click('#search');
+  await page.getByText('Nothing is good enough').waitFor();
+
+  await page.getByRole('button', { name: 'Delete notes.txt' }).click();
+  await state('sure');
+  await page.getByRole('button', { name: 'Really delete notes.txt' }).click();
+  await page.locator('#documents', { hasText: 'notes.txt' }).waitFor({ state: 'detached' });
+  // What is everybody's is nobody's to delete.
+  await page.getByRole('button', { name: 'Delete faq_genautox1.md' }).click();
+  await page.getByRole('button', { name: 'Really delete faq_genautox1.md' }).click();
+  await page.locator('#errors', { hasText: 'Document not found' }).waitFor();
+  await state('error');
+  await page.reload();
+  await page.locator('#identity', { hasText: 'Cleo' }).waitFor();
+  await page.locator('#documents', { hasText: 'tyres.md' }).waitFor();
+  await done();
+}
+
+async function docsPage(look, options) {
+  const { page, response, state, done } = await open(look, options, '/docs', 'docs');
+  const html = await response.text();
+  for (const link of ['/openapi.json', '/docs/native.md', '/docs/chat.md']) {
+    assert.ok(html.includes(`href="${link}"`), `without JavaScript: ${link}`);
+    assert.equal((await page.request.get(url + link)).status(), 200);
+  }
+  await page.locator('.op').first().waitFor();
+  const document = await (await page.request.get(`${url}/openapi.json`)).json();
+  const count = Object.values(document.paths).reduce((n, item) => n + Object.keys(item).length, 0);
+  assert.equal(await page.locator('.op').count(), count, 'every operation is shown');
+  await state('idle');
+
+  // Registering by the page itself; then its token is used.
+  const op = (id) => page.locator(`#${id}`);
+  const tried = async (id, status) => {
+    await op(id).locator('button[type=submit]').click();
+    await op(id).locator('.answer .tag', { hasText: new RegExp(`^${status} `) }).waitFor();
+  };
+  await op('me').locator('summary').first().click();
+  await tried('me', 401);
+  await page.locator('.aside summary').click();
+  await page.fill('#email', `dora-${look}-${Date.now()}@example.com`);
+  await page.fill('#password', 'correct horse');
+  await page.fill('#name', 'Dora');
+  await page.click('#register');
+  await page.locator('#identity', { hasText: 'Dora' }).waitFor();
+  await tried('me', 200);
+  assert.ok((await op('me').locator('.got').textContent()).includes('"name": "Dora"'));
+  await op('me').locator('summary').first().click();
+
+  await page.goto(`${url}/docs#start_run`);
+  await page.reload();
+  await op('start_run').locator('.try').waitFor();
+  await page.locator('#identity', { hasText: 'Dora' }).waitFor();
+  await tried('start_run', 201);
+  const { run_id } = JSON.parse(await op('start_run').locator('.got').textContent());
+  assert.ok((await op('start_run').locator('.line').textContent()).includes('Bearer $TOKEN'));
+  await op('start_run').scrollIntoViewIfNeeded();
+  await state('tried');
+  await op('start_run').locator('summary').first().click();
+
+  // A stream is shown while it comes.
+  await page.fill('#find', 'log stream');
+  assert.ok((await page.locator('.op').count()) < 5);
+  await op('follow_run').locator('summary').first().click();
+  await op('follow_run').getByRole('textbox', { name: 'run_id' }).fill(run_id);
+  await op('follow_run').getByLabel('Answer as').selectOption('text/event-stream');
+  await op('follow_run').locator('button[type=submit]').click();
+  await op('follow_run').locator('.got', { hasText: '"type":"token"' }).waitFor();
+  await state('stream');
+  await op('follow_run').getByRole('button', { name: 'Stop' }).click();
+  await op('follow_run').locator('.answer .tag', { hasText: 'stopped here' }).waitFor();
+  await op('follow_run').locator('summary').first().click();
+
+  await page.fill('#find', 'websocket native');
+  await op('ws_native').locator('summary').first().click();
+  await op('ws_native').locator('.shape summary', { hasText: 'follow' }).first().click();
+  await state('socket');
+  await page.fill('#find', 'upload');
+  await op('upload_document').locator('summary').first().click();
+  await state('upload');
+  await page.fill('#find', 'no such words');
+  await page.getByText('No route has these words').waitFor();
   await done();
 }
 

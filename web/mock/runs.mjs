@@ -27,6 +27,13 @@ const ANSWERS = [
   [/./s, 'specs', 0.87, ['manual_genautox1.md', 'faq_genautox1.md'], SPECS],
 ];
 
+const SLOT = '2026-11-24T09:00';
+const TOOLS = [
+  ['check_available_slots', { date: '2026-11-24' }, true, { slots: [SLOT, '2026-11-24T10:30'] }],
+  ['get_service_history', { vehicle: 'GenAuto X1' }, false, { error: 'no vehicle of this name' }],
+  ['book_appointment', { service: 'oil_change', slot: SLOT }, true, { appointment_id: 'APT-20261121093000', slot: SLOT }],
+];
+
 export const runs = new Map();
 
 export function startRun({ owner, workflow, message, session_id, message_id }) {
@@ -87,6 +94,15 @@ async function tell(run) {
     append(run, type, fields);
   }
   append(run, 'stage_started', { stage: 'generate' });
+  for (const [n, [name, args, ok, result]] of (run.workflow === 'assist' && /\bbook\b/i.test(run.message) ? TOOLS : []).entries()) {
+    append(run, 'tool_called', { call_id: `call_${n}`, name, arguments: args });
+    await sleep(GAP);
+    append(run, 'tool_returned', { call_id: `call_${n}`, name, ok, result });
+  }
+  if (run.workflow === 'assist' && /\bperson\b/i.test(run.message)) {
+    const message = 'A person will take over as soon as one is free. You need not wait here.';
+    append(run, 'escalated', { escalation_id: 'ESC-20261121-7F3A', status: 'queued', reason: 'user_request', estimated_wait_time: null, agent_name: null, message });
+  }
   append(run, 'model_started', { provider: run.provider, model: run.model, label: 'scripted' });
   // Type it to see how the page shows an event that it does not know.
   if (/unknown/i.test(run.message)) append(run, 'weather_changed', { sky: 'blue', clouds: 2 });

@@ -1,5 +1,6 @@
 // `npm run mock`: the built pages with the headers of the real server, and enough of its API to work on them.
-// Questions with the words "fail", "long" or "unknown" do what they say. Every password is right.
+// Questions with the words "fail", "long", "unknown", "book", "person", "too fast", "expire" or "expire for good" do
+// what they say. Every password is right.
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -7,30 +8,46 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { chat } from './chat.mjs';
+import { documents } from './documents.mjs';
 import { follow, runs, startRun, summary } from './runs.mjs';
 
 const dist = fileURLToPath(new URL('../../crates/server/ui/dist', import.meta.url));
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
-const PAGES = { '/': 'index.html', '/ws/test': 'ws-test.html' };
+const docs = fileURLToPath(new URL('../../docs', import.meta.url));
+const TYPES = { '.json': 'application/json', '.md': 'text/plain; charset=utf-8', '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
+const PAGES = { '/': 'index.html', '/ws/test': 'ws-test.html', '/docs': 'docs.html', '/knowledge': 'knowledge.html' };
+const TEXTS = { '/openapi.json': 'openapi.json', '/docs/native.md': 'protocol/native.md', '/docs/chat.md': 'protocol/chat.md' };
 
+const feedback = new Map();
 const users = new Map();
+const refreshers = new Map();
+let issued = 0;
 function session(email, name) {
   const id = createHash('sha256').update(email).digest('hex').slice(0, 12);
-  const user = { id, email, name: name || email.split('@')[0] };
-  users.set(`mock.${id}`, user);
-  return { access_token: `mock.${id}`, refresh_token: `refresh.${id}`, token_type: 'bearer', expires_in: 1800, user };
+  return grant({ id, email, name: name || email.split('@')[0] });
+}
+function grant(user) {
+  const n = ++issued;
+  users.set(`mock.${user.id}.${n}`, user);
+  refreshers.set(`refresh.${user.id}.${n}`, user);
+  return { access_token: `mock.${user.id}.${n}`, refresh_token: `refresh.${user.id}.${n}`, token_type: 'bearer', expires_in: 1800, user };
+}
+function expire(token, forGood) {
+  const user = users.get(token);
+  users.delete(token);
+  if (!forGood || !user) return;
+  for (const kept of [users, refreshers]) for (const [key, owner] of kept) if (owner.id === user.id) kept.delete(key);
 }
 const userOf = (token) => users.get(String(token ?? '').replace(/^Bearer\s+/i, '')) ?? null;
 
 const http = createServer(async (req, res) => {
   const url = new URL(req.url, 'http://mock');
   const json = (status, body) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-  const file = PAGES[url.pathname] ?? (/^\/assets\/[\w.-]+$/.test(url.pathname) ? url.pathname.slice(1) : null);
+  const file = PAGES[url.pathname] ?? TEXTS[url.pathname] ?? (/^\/assets\/[\w.-]+$/.test(url.pathname) ? url.pathname.slice(1) : null);
   if (file && req.method === 'GET') {
     try {
-      const body = await readFile(`${dist}/${file}`);
+      const body = await readFile(`${TEXTS[url.pathname] ? docs : dist}/${file}`);
       const cache = file.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
       return res
         .writeHead(200, { 'content-type': TYPES[extname(file)], 'cache-control': cache, 'content-security-policy': CSP, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
@@ -39,27 +56,49 @@ const http = createServer(async (req, res) => {
       return json(404, { detail: 'Not Found: run npm run build' });
     }
   }
-  let text = '';
-  for await (const piece of req) text += piece;
-  const body = text ? JSON.parse(text) : {};
+  const pieces = [];
+  for await (const piece of req) pieces.push(piece);
+  const raw = Buffer.concat(pieces);
+  const says = req.headers['content-type'] ?? '';
+  const body = /json/.test(says) && raw.length ? JSON.parse(raw.toString()) : {};
   const route = `${req.method} ${url.pathname}`;
   if (route === 'GET /health') {
-    return json(200, { status: 'healthy', provider: { name: 'scripted', model: 'mock-1', label: process.env.MOCK_LABEL ?? 'scripted' } });
+    return json(200, { status: 'healthy', provider: { name: 'scripted', model: 'mock-1', label: process.env.MOCK_LABEL ?? 'scripted' }, anonymous_chat: true });
   }
   if (route === 'POST /api/v1/auth/register' || route === 'POST /api/v1/auth/login') {
     if (!/@/.test(body.email ?? '')) return json(422, { detail: [{ loc: ['body', 'email'], msg: 'value is not a valid email address' }] });
     if ((body.password ?? '').length < 8) return json(401, { detail: 'Invalid email or password' });
     return json(200, session(body.email, body.name));
   }
+  if (route === 'POST /api/v1/auth/guest') return json(200, session(`guest-${++issued}@example.com`, 'Guest'));
+  if (route === 'POST /api/v1/auth/refresh') {
+    const owner = refreshers.get(body.refresh_token);
+    return owner ? json(200, grant(owner)) : json(401, { detail: 'Invalid token' });
+  }
   const user = userOf(req.headers.authorization);
   if (!user) return json(401, { detail: 'Authentication required' });
+  if (route === 'GET /api/v1/auth/me') return json(200, { user_id: user.id, email: user.email, name: user.name });
+  if (route === 'POST /api/v1/auth/logout') {
+    expire(req.headers.authorization.replace(/^Bearer\s+/i, ''), true);
+    return json(200, { message: 'Logged out' });
+  }
+  if (route === 'POST /api/v1/feedback') {
+    if (!/^(positive|negative)$/.test(body.sentiment ?? '')) return json(422, { detail: [{ loc: ['body', 'sentiment'], msg: 'Input should be positive or negative' }] });
+    feedback.set(`${user.id}/${body.message_id}`, body);
+    return json(200, { status: 'success', message: 'Feedback recorded', message_id: body.message_id, sentiment: body.sentiment });
+  }
+  // For the checks only: what was said of an answer.
+  const said = /^\/mock\/feedback\/(.+)$/.exec(url.pathname);
+  if (said) return json(200, feedback.get(`${user.id}/${said[1]}`) ?? null);
+  if (url.pathname.startsWith('/api/v1/documents')) return documents({ route, url, raw, body, user, type: says, json });
   const mine = [...runs.values()].filter((r) => r.owner === user.id);
   const history = /^\/api\/v1\/chat\/history\/(.+)$/.exec(url.pathname);
   if (history) {
     const session_id = decodeURIComponent(history[1]);
     const messages = mine.filter((r) => r.session_id === session_id).flatMap((r) => {
       const answer = r.events.filter((e) => e.type === 'token').map((e) => e.text).join('');
-      return [{ role: 'user', content: r.message }, ...(r.status === 'running' ? [] : [{ role: 'assistant', content: answer }])];
+      const of = { run_id: r.run_id };
+      return [{ role: 'user', content: r.message, ...of }, ...(r.status === 'running' ? [] : [{ role: 'assistant', content: answer, ...of }])];
     });
     return json(200, { session_id, messages });
   }
@@ -96,7 +135,7 @@ const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
 http.on('upgrade', (req, socket, head) => {
   const url = new URL(req.url, 'http://mock');
   if (url.pathname !== '/ws/chat') return socket.destroy();
-  sockets.handleUpgrade(req, socket, head, (ws) => chat(ws, userOf));
+  sockets.handleUpgrade(req, socket, head, (ws) => chat(ws, userOf, expire));
 });
 http.listen(Number(process.env.MOCK_PORT ?? 8787), '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${http.address().port}`);

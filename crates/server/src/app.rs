@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Auth;
 use crate::http::health::Readiness;
 use crate::http::metrics::MetricsFor;
-use crate::http::{assets, auth_routes, chat, feedback, health, layers, metrics, runs};
+use crate::http::{assets, auth_routes, chat, feedback, health, layers, metrics, openapi, runs};
 use crate::metrics::Metrics;
 use crate::ws;
 
@@ -44,6 +44,7 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         .merge(assets::routes())
         .merge(health::routes())
+        .merge(openapi::routes())
         .merge(auth_routes::routes())
         .merge(chat::routes())
         .merge(feedback::routes())

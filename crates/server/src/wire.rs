@@ -158,10 +158,11 @@ pub fn push_event(run: &RunId, event: &Event, out: &mut String) {
     out.push_str(json.strip_prefix('{').unwrap_or("}"));
 }
 
-/// One event on the wire: what [`push_event`] writes.
+/// One event of a run's log.
+// On the wire it is what `push_event` writes.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "describes the wire; written by hand")]
-struct EventView {
+pub(crate) struct EventView {
     /// The run that it belongs to.
     run_id: RunId,
     #[serde(flatten)]

@@ -4,7 +4,7 @@ import type { Account } from '../shared/account';
 import { provider } from '../shared/health';
 import { Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { ChatClient } from './client';
-import { Conversation } from './Conversation';
+import { Conversation, Tools } from './Conversation';
 import { Inspector } from './Inspector';
 import { currentTurn, statusWord, type ChatState } from './state';
 
@@ -13,6 +13,7 @@ const AUTH_WORD: Record<ChatState['auth'], string> = {
   pending: 'checking the token…',
   ok: 'signed in',
   refused: 'token refused',
+  expired: 'sign in again to go on',
 };
 
 /** Counts down to the next try in its own component, so that the clock redraws one line. */
@@ -94,6 +95,12 @@ function RunFacts({ s }: { s: ChatState }) {
         <Fact name="sources">
           <span id="sources">{t?.sources.length ? t.sources.join(', ') : '–'}</span>
         </Fact>
+        <Fact name="tools">{t?.tools.length ? <Tools of={t.tools} /> : '–'}</Fact>
+        {t?.escalation && (
+          <Fact name="escalation">
+            <code id="escalation">{t.escalation.id ?? t.escalation.message}</code>
+          </Fact>
+        )}
         <Fact name="answered by">{p ? [p.name, p.model].filter(Boolean).join(' · ') || '–' : '–'}</Fact>
         <Fact name="first word">{ms(t?.firstTokenAt ?? null)}</Fact>
         <Fact name="whole answer">{ms(t?.endedAt ?? null)}</Fact>
@@ -118,7 +125,7 @@ export function ChatPage({ client, account }: { client: ChatClient; account: Acc
             confirmed={s.user !== null}
             folded={s.token !== null}
             state={s.user ? 'signed in' : AUTH_WORD[s.auth]}
-            onToken={(token) => client.useToken(token)}
+            onToken={(token) => (token ? client.useToken(token) : client.leave())}
             onProblem={(code, text) => client.happens({ kind: 'problem', code, text })}
           />
         </div>

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { useFollowEnd } from '../shared/follow-end';
 import { shortId } from '../shared/id';
 import { Markdown } from '../shared/MarkdownView';
-import type { ChatClient } from './client';
+import type { ChatClient, Sentiment } from './client';
 import { currentTurn, isLive, type ChatState, type Turn } from './state';
 
 const SUGGESTIONS = ['What is the engine power?', 'What fuel does it use?', 'My brakes squeal', 'How often is the service?'];
@@ -25,7 +25,88 @@ function Asked({ text, tag }: { text: string; tag?: string }) {
   );
 }
 
-function Answered({ turn }: { turn: Turn }) {
+/** Which tools did what they were asked for, and which did not. */
+export function Tools({ of }: { of: Turn['tools'] }) {
+  return (
+    <span class="tools">
+      {of.map((t, i) => (
+        <span key={i} class={`tag ${t.ok ? 'tool' : 'failed'}`}>
+          <span aria-hidden="true">{t.ok ? '✓' : '✕'}</span> {t.name}
+          {!t.ok && <span class="sr"> failed</span>}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+/** Seconds until something may be tried again; redraws itself, and nothing else. */
+function useSecondsTo(until: number | undefined): number {
+  const now = useSignal(Date.now());
+  const left = until === undefined ? 0 : Math.max(0, Math.ceil((until - now.value) / 1000));
+  useEffect(() => {
+    if (left === 0) return;
+    const tick = setInterval(() => (now.value = Date.now()), 500);
+    return () => clearInterval(tick);
+  }, [until, left === 0]);
+  return left;
+}
+
+function Again({ turn, client }: { turn: Turn; client: ChatClient }) {
+  const left = useSecondsTo(turn.error?.until);
+  return (
+    <button type="button" class="plain" aria-disabled={left > 0} onClick={() => left > 0 || client.happens({ kind: 'again', id: turn.id })}>
+      {left > 0 ? `Send again in ${left} s` : 'Send again'}
+    </button>
+  );
+}
+
+/** Thumbs, and room for a word on why once one of them is pressed. */
+function Thumbs({ runId, client }: { runId: string; client: ChatClient }) {
+  const given = useSignal<Sentiment | null>(null);
+  const comment = useSignal<string | null>(null);
+  const busy = useSignal(false);
+  const give = async (sentiment: Sentiment, why: string) => {
+    if (busy.value) return;
+    busy.value = true;
+    const before = given.value;
+    given.value = sentiment;
+    if (!(await client.think(runId, sentiment, why))) given.value = before;
+    else if (why) comment.value = null;
+    else if (before === null) comment.value = '';
+    busy.value = false;
+  };
+  const thumb = (sentiment: Sentiment, sign: string, name: string) => (
+    <button type="button" class="plain thumb" aria-label={name} title={name} aria-pressed={given.value === sentiment} onClick={() => void give(sentiment, '')}>
+      <span aria-hidden="true">{sign}</span>
+    </button>
+  );
+  return (
+    <span class="thumbs" role="group" aria-label="What do you think of this answer?">
+      {thumb('positive', '👍', 'Good answer')}
+      {thumb('negative', '👎', 'Bad answer')}
+      <span class="quiet" role="status">
+        {given.value && comment.value === null ? 'thank you' : ''}
+      </span>
+      {given.value && comment.value !== null && (
+        <form
+          class="why"
+          onSubmit={(e) => {
+            e.preventDefault();
+            if (comment.value?.trim()) void give(given.value!, comment.value);
+            else comment.value = null;
+          }}
+        >
+          <input aria-label="Why? (optional)" placeholder="Why? (optional)" maxLength={1000} value={comment.value} onInput={(e) => (comment.value = e.currentTarget.value)} />
+          <button type="submit" class="plain">
+            {comment.value.trim() ? 'Say' : 'No comment'}
+          </button>
+        </form>
+      )}
+    </span>
+  );
+}
+
+function Answered({ turn, client }: { turn: Turn; client: ChatClient }) {
   const ending = ENDING[turn.phase];
   return (
     <div class={`answered ${turn.phase}`}>
@@ -38,15 +119,22 @@ function Answered({ turn }: { turn: Turn }) {
       {turn.error && (
         <p class="wrong">
           {turn.error.text} <code>{turn.error.code}</code>
+          {turn.phase === 'refused' && <Again turn={turn} client={client} />}
         </p>
       )}
-      {turn.escalation && <p class="notice">{turn.escalation}</p>}
+      {turn.escalation && (
+        <p class="notice">
+          {turn.escalation.message} {turn.escalation.id && <code>{turn.escalation.id}</code>}
+        </p>
+      )}
       <p class="meta">
         {ending && <span class={`tag ${turn.phase}`}>{ending}</span>}
         {turn.agent && <span class="tag agent">{turn.agent}</span>}
         {turn.confidence !== null && <span>confidence {turn.confidence.toFixed(2)}</span>}
         {turn.resumes > 0 && <span class="tag resumed">resumed{turn.resumes > 1 ? ` ×${turn.resumes}` : ''}</span>}
+        {turn.tools.length > 0 && <Tools of={turn.tools} />}
         {turn.sources.length > 0 && <span>from {turn.sources.join(', ')}</span>}
+        {turn.runId && <Thumbs runId={turn.runId} client={client} />}
       </p>
     </div>
   );
@@ -77,6 +165,7 @@ function Progress({ turn }: { turn: Turn | null }) {
 
 /** What stands in the answer's place before its first word. */
 function waitingWord(s: ChatState, turn: Turn): string {
+  if (s.auth === 'expired') return turn.runId ? 'The run goes on at the server; sign in again to see it.' : 'Sign in again: then it is sent.';
   if (s.link !== 'connected') return 'The run goes on at the server; this page is not connected.';
   if (s.auth === 'refused' || !turn.sent) return 'Waiting to be sent…';
   return turn.stopping ? 'Stopping…' : 'Waiting for the first word…';
@@ -127,13 +216,18 @@ export function Conversation({ s, client, children }: { s: ChatState; client: Ch
                 <div class="md">
                   <Markdown text={m.text} />
                 </div>
+                {m.runId && (
+                  <p class="meta">
+                    <Thumbs runId={m.runId} client={client} />
+                  </p>
+                )}
               </div>
             ),
           )}
           {shown.map((t) => (
             <div key={t.id} class="turn">
               <Asked text={t.question} />
-              <Answered turn={t} />
+              <Answered turn={t} client={client} />
             </div>
           ))}
           {live && (
@@ -147,8 +241,8 @@ export function Conversation({ s, client, children }: { s: ChatState; client: Ch
           <div id="answer" class="md" aria-busy={live} inert={!live}>
             {turn && <Markdown text={turn.text} />}
           </div>
-          {live && !turn.text && (turn.steps.length === 0 || s.link !== 'connected' || turn.stopping) && <p class="hint">{waitingWord(s, turn)}</p>}
-          {live && turn.text && s.link !== 'connected' && <p class="hint">Not connected: the run goes on at the server.</p>}
+          {live && !turn.text && (turn.steps.length === 0 || s.link !== 'connected' || s.auth === 'expired' || turn.stopping) && <p class="hint">{waitingWord(s, turn)}</p>}
+          {live && turn.text && (s.link !== 'connected' || s.auth === 'expired') && <p class="hint">{waitingWord(s, turn)}</p>}
           {live && turn.text && s.link === 'connected' && turn.resumes > 0 && (
             <p class="meta">
               <span class="tag resumed">resumed{turn.resumes > 1 ? ` ×${turn.resumes}` : ''}</span>

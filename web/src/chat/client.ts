@@ -15,8 +15,11 @@ import { initial, isLive, type ChatState, type Effect, type Input, type TimerNam
 /** An input without its clock and chance: the client adds those. */
 type Happening = Input extends infer I ? (I extends Input ? Omit<I, 'at' | 'random'> : never) : never;
 
+export type Sentiment = 'positive' | 'negative';
+
 interface Message {
   role?: string;
+  run_id?: string;
   content?: string;
   text?: string;
   message?: string;
@@ -73,6 +76,25 @@ export class ChatClient {
     this.remember();
   }
 
+  /** The account has been left already: this is the page's side of it. */
+  leave(): void {
+    this.happens({ kind: 'leave', sessionId: newId() });
+    this.remember();
+  }
+
+  /** What somebody thinks of an answer; in place of what he thought before. */
+  async think(runId: string, sentiment: Sentiment, comment: string): Promise<boolean> {
+    const body = { message_id: runId, sentiment, ...(comment.trim() ? { comment: comment.trim() } : {}) };
+    try {
+      await this.account.call('/api/v1/feedback', { method: 'POST', body });
+      return true;
+    } catch (e) {
+      const { code, message } = e instanceof HttpError ? e : new HttpError(0, String(e));
+      this.happens({ kind: 'problem', code, text: `Feedback: ${message}` });
+      return false;
+    }
+  }
+
   useToken(token: string | null): void {
     this.happens({ kind: 'authenticate', token });
     void this.loadPast();
@@ -84,7 +106,11 @@ export class ChatClient {
     if (!token || turns.some((t) => !isLive(t))) return;
     try {
       const body = await call<{ messages?: Message[] }>(`/api/v1/chat/history/${encodeURIComponent(sessionId)}`, { token });
-      const messages = (body.messages ?? []).map((m) => ({ role: m.role ?? 'assistant', text: m.content ?? m.text ?? m.message ?? '' }));
+      const messages = (body.messages ?? []).map((m) => ({
+        role: m.role ?? 'assistant',
+        text: m.content ?? m.text ?? m.message ?? '',
+        runId: m.run_id ?? null,
+      }));
       this.happens({ kind: 'past', sessionId, messages });
     } catch (e) {
       if (e instanceof HttpError && e.status >= 500) this.happens({ kind: 'problem', code: e.code, text: `History: ${e.message}` });
@@ -140,7 +166,10 @@ export class ChatClient {
       case 'token_refused':
         void this.account.refresh().then((ok) => {
           if (ok) this.happens({ kind: 'authenticate', token: this.account.token.value });
-          else this.account.forget();
+          else {
+            this.account.forget();
+            this.happens({ kind: 'not_renewed' });
+          }
         });
     }
   }

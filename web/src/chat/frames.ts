@@ -17,6 +17,8 @@ export interface Metadata {
     sources?: string[];
     classified_intent?: string;
     escalation?: { escalation_id?: string; message?: string } | null;
+    /** Tools that were called for the answer, in their order. */
+    tools?: { name?: string; ok?: boolean }[];
   };
 }
 
@@ -26,7 +28,16 @@ export type ServerFrame =
   | ({ type: 'progress'; step: string; message: string } & Numbered)
   | ({ type: 'token'; token: string; partial_response: string } & Numbered)
   | ({ type: 'complete'; response: string; session_id?: string; metadata?: Metadata; outcome?: string } & Numbered)
-  | ({ type: 'error'; error: string; code?: string; partial_response?: string; outcome?: string } & Numbered)
+  | ({
+      type: 'error';
+      error: string;
+      code?: string;
+      partial_response?: string;
+      outcome?: string;
+      message_id?: string;
+      /** Seconds until it may be tried again. */
+      retry_after?: number;
+    } & Numbered)
   | { type: 'pong' };
 
 export type ClientFrame =

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readFrame, type ClientFrame, type ServerFrame } from './frames';
-import { DROP_GAP, PING_EVERY, PONG_WITHIN, step } from './machine';
+import { DROP_GAP, PING_EVERY, PONG_WITHIN, RENEW_EVERY, step } from './machine';
 import { initial, isLive, statusWord, type ChatState, type Effect, type Input } from './state';
 
 type Loose = Input extends infer I ? (I extends Input ? Omit<I, 'at' | 'random'> & { at?: number; random?: number } : never) : never;
@@ -196,6 +196,114 @@ describe('a turn', () => {
     expect(p.sent()).toMatchObject([{ type: 'message', message: '  ' }]);
     p.frame({ type: 'error', error: 'Message is required', code: 'EMPTY_MESSAGE' });
     expect(p.s.turns.map((t) => t.phase)).toEqual(['running']);
+  });
+});
+
+describe('what hangs on an answer', () => {
+  it('shows tools and the hand-off, and takes what is not there', () => {
+    const p = asked().token('r1', 5, 'a', 'a');
+    const context = { tools: [{ name: 'book_appointment', ok: true }, { name: 'x', ok: false }, {}], escalation: { escalation_id: 'ESC-1', message: 'Somebody comes.' } };
+    p.frame({ type: 'complete', response: 'a', run_id: 'r1', seq: 6, metadata: { agent: 'maintenance', context } });
+    expect(p.turn().tools).toEqual([{ name: 'book_appointment', ok: true }, { name: 'x', ok: false }]);
+    expect(p.turn().escalation).toEqual({ id: 'ESC-1', message: 'Somebody comes.' });
+    const old = asked().frame({ type: 'complete', response: 'a', metadata: { context: { escalation: null } } });
+    expect([old.turn().tools, old.turn().escalation]).toEqual([[], null]);
+  });
+});
+
+describe('too much, too fast', () => {
+  it('says when, and sends again what is asked again', () => {
+    const p = asked().do({ kind: 'ask', id: 'm2', text: 'And?' });
+    p.frame({ type: 'error', error: 'Slow down', code: 'RATE_LIMITED', message_id: 'm1', retry_after: 5 });
+    expect(p.turn()).toMatchObject({ phase: 'refused', error: { code: 'RATE_LIMITED', until: p.now + 5_000 } });
+    expect(p.s.problems[0]!.text).toBe('Slow down (again in 5 s)');
+    expect(p.turn(1).phase).toBe('waiting');
+    p.sent();
+    p.do({ kind: 'again', id: 'm1' });
+    expect(p.sent()).toMatchObject([{ type: 'message', message: 'Hello?', message_id: 'm1' }]);
+    expect(p.s.turns.map((t) => [t.id, t.phase])).toEqual([['m2', 'waiting'], ['m1', 'waiting']]);
+    p.do({ kind: 'again', id: 'm1' });
+    expect(p.sent()).toEqual([]);
+  });
+
+  it('without a time says what the server said', () => {
+    const p = asked().frame({ type: 'error', error: 'Slow down', code: 'RATE_LIMITED' });
+    expect(p.turn().error).toEqual({ code: 'RATE_LIMITED', text: 'Slow down' });
+  });
+});
+
+describe('a sign-in that runs out', () => {
+  const renewals = (p: Page) => p.effects.filter((e) => e.do === 'token_refused').length;
+
+  it('is renewed once, and the run is resumed on the same connection', () => {
+    const p = asked().token('r1', 5, 'a', 'a');
+    p.effects = [];
+    p.frame({ type: 'error', error: 'expired', code: 'TOKEN_EXPIRED' });
+    expect([renewals(p), p.s.auth, p.s.problems.length, p.turn().phase]).toEqual([1, 'expired', 0, 'running']);
+    // What is asked meanwhile waits; a second word on the same changes nothing.
+    p.do({ kind: 'ask', id: 'm2', text: 'And?' }).frame({ type: 'error', error: 'expired', code: 'TOKEN_EXPIRED' });
+    expect(renewals(p)).toBe(1);
+    expect(p.sent()).toEqual([]);
+    p.do({ kind: 'authenticate', token: 'new' }).frame({ type: 'auth_success', message: '' });
+    expect(p.sent()).toMatchObject([{ type: 'auth', token: 'new' }, { type: 'resume', run_id: 'r1', after: 5 }, { type: 'message', message_id: 'm2' }]);
+  });
+
+  it('asks the user where no new token is to be had, and resumes when he is back', () => {
+    const p = asked().token('r1', 5, 'a', 'a').frame({ type: 'error', error: 'expired', code: 'TOKEN_EXPIRED' }).do({ kind: 'not_renewed' });
+    expect([p.s.token, p.s.user, p.s.problems[0]!.code]).toEqual([null, null, 'TOKEN_EXPIRED']);
+    p.effects = [];
+    p.do({ kind: 'closed', code: 4401 });
+    expect([p.s.link, p.s.auth, p.s.problems.length]).toEqual(['closed', 'expired', 1]);
+    expect(p.effects.some((e) => e.do === 'timer' || e.do === 'open')).toBe(false);
+    // Connecting without signing in sends nothing that would only be refused.
+    p.do({ kind: 'connect' }).do({ kind: 'opened' });
+    expect(p.sent()).toEqual([]);
+    p.do({ kind: 'authenticate', token: 'new' }).frame({ type: 'auth_success', message: '' });
+    expect(p.sent()).toMatchObject([{ type: 'auth' }, { type: 'resume', run_id: 'r1', after: 5 }]);
+  });
+
+  it('closed with 4401 is renewed too, but never in a circle', () => {
+    const p = asked().token('r1', 5, 'a', 'a');
+    p.effects = [];
+    p.do({ kind: 'closed', code: 4401 });
+    expect([renewals(p), p.s.link, p.s.auth]).toEqual([1, 'closed', 'expired']);
+    p.do({ kind: 'authenticate', token: 'new' });
+    expect(p.has({ do: 'open' })).toBe(true);
+    p.do({ kind: 'opened' }).frame({ type: 'auth_success', message: '' });
+    p.effects = [];
+    p.do({ kind: 'closed', code: 4401 });
+    expect([renewals(p), p.s.link, p.s.token, p.s.problems.at(-1)!.code]).toEqual([0, 'closed', null, 'TOKEN_EXPIRED']);
+    p.now += RENEW_EVERY;
+    p.do({ kind: 'authenticate', token: 'newer' }).do({ kind: 'opened' }).frame({ type: 'auth_success', message: '' });
+    p.effects = [];
+    p.do({ kind: 'closed', code: 4401 });
+    expect(renewals(p)).toBe(1);
+  });
+
+  it('a new token that met the end of the old connection is shown once more', () => {
+    const p = asked().frame({ type: 'error', error: 'expired', code: 'TOKEN_EXPIRED' }).do({ kind: 'authenticate', token: 'new' });
+    p.do({ kind: 'closed', code: 4401 });
+    expect(p.s.link).toBe('lost');
+    p.do({ kind: 'timer', name: 'retry' }).do({ kind: 'opened' });
+    expect(p.s.auth).toBe('pending');
+    p.do({ kind: 'closed', code: 4401 });
+    expect([p.s.link, p.s.token]).toEqual(['closed', null]);
+  });
+
+  it('a token that is refused again right away is not renewed again', () => {
+    const p = new Page().do({ kind: 'connect' }).do({ kind: 'opened' }).frame({ type: 'auth_error', message: 'Invalid token' });
+    p.do({ kind: 'authenticate', token: 'new' }).frame({ type: 'auth_error', message: 'Invalid token' });
+    expect(renewals(p)).toBe(1);
+  });
+
+  it('on purpose: everything of the user goes, and a fresh connection is nobody\'s', () => {
+    const p = asked().token('r1', 5, 'a', 'a').do({ kind: 'past', sessionId: 'sess', messages: [{ role: 'user', text: 'x' }] });
+    p.effects = [];
+    p.do({ kind: 'leave', sessionId: 'next' });
+    expect(p.s).toMatchObject({ token: null, user: null, turns: [], past: [], sessionId: 'next', link: 'connecting' });
+    expect(p.effects.map((e) => e.do)).toEqual(['abandon', 'cancel', 'cancel', 'cancel', 'open']);
+    p.do({ kind: 'opened' }).frame({ type: 'error', error: 'expired', code: 'TOKEN_EXPIRED' });
+    expect([p.sent(), p.s.auth, p.s.problems]).toEqual([[], 'none', []]);
   });
 });
 

@@ -4,12 +4,15 @@
  */
 import { fullJitter } from '../shared/backoff';
 import type { ServerFrame } from './frames';
-import { isLive, newTurn, type ChatState, type Effect, type Input, type Problem, type Turn } from './state';
+import { initial, isLive, newTurn, type ChatState, type Effect, type Input, type Problem, type Turn } from './state';
 
 export const PING_EVERY = 25_000;
 export const PONG_WITHIN = 10_000;
 /** The drop button promises a visible gap: long enough to see that text went on without us. */
 export const DROP_GAP = 1_000;
+/** A token that was just renewed and is refused again is not renewed once more: somebody has signed out elsewhere. */
+export const RENEW_EVERY = 60_000;
+const SIGN_IN_AGAIN = 'Your sign-in has run out: sign in again to go on';
 const MAX_PROBLEMS = 20;
 /** Ended turns beyond this are forgotten by the page (the server still has them). */
 const MAX_TURNS = 200;
@@ -24,7 +27,8 @@ export function step(s: ChatState, input: Input): Out {
     case 'opened': {
       const up: ChatState = { ...s, link: 'connected', retryAt: null };
       if (s.token) return [{ ...up, auth: 'pending' }, [{ do: 'send', frame: { type: 'auth', token: s.token } }]];
-      return handOver({ ...up, auth: 'none' });
+      // Whose sign-in ran out is waited for; what he asked must not be refused meanwhile.
+      return s.auth === 'expired' ? [up, []] : handOver({ ...up, auth: 'none' });
     }
     case 'closed':
       return closed(s, input.code, input.at, input.random);
@@ -40,6 +44,23 @@ export function step(s: ChatState, input: Input): Out {
       }
       return s.link === 'connecting' ? [next, []] : open({ ...next, attempt: 0 });
     }
+    case 'leave': {
+      // A socket stays signed in as long as it lives: the next user, or nobody, gets a new one.
+      const nobody = { ...initial(input.sessionId, null), problems: s.problems };
+      const [next, effects] = open(nobody);
+      return [next, [{ do: 'abandon' }, ...quiet, ...effects]];
+    }
+    case 'not_renewed':
+      if (s.auth !== 'expired') return [s, []];
+      return problem({ ...s, token: null, user: null }, input.at, 'TOKEN_EXPIRED', SIGN_IN_AGAIN);
+    case 'again': {
+      const turn = s.turns.find((t) => t.id === input.id && t.phase === 'refused');
+      if (!turn) return [s, []];
+      // It goes to the end of the line: what was asked after it may run already.
+      const turns = [...s.turns.filter((t) => t !== turn), newTurn(turn.id, turn.question, input.at)];
+      const next = { ...s, turns };
+      return mayHandOver(s) ? handOver(next) : [next, []];
+    }
     case 'ask': {
       // An empty message makes no turn, but is sent: the page exists to show what the server says to it.
       if (input.text.trim() === '') {
@@ -48,7 +69,7 @@ export function step(s: ChatState, input: Input): Out {
       }
       const turns = [...s.turns, newTurn(input.id, input.text, input.at)].slice(-MAX_TURNS);
       const next = { ...s, turns };
-      if (s.link === 'connected') return s.auth === 'pending' ? [next, []] : handOver(next);
+      if (s.link === 'connected') return mayHandOver(s) ? handOver(next) : [next, []];
       return s.link === 'idle' || s.link === 'closed' ? open(next) : [next, []];
     }
     case 'stop': {
@@ -78,7 +99,7 @@ export function step(s: ChatState, input: Input): Out {
 
 const quiet: Effect[] = [{ do: 'cancel', name: 'ping' }, { do: 'cancel', name: 'pong' }];
 const open = (s: ChatState): Out => [
-  { ...s, link: 'connecting', auth: 'none', retryAt: null },
+  { ...s, link: 'connecting', auth: s.auth === 'expired' && !s.token ? 'expired' : 'none', retryAt: null },
   [{ do: 'cancel', name: 'retry' }, { do: 'open' }],
 ];
 const unsent = (s: ChatState): ChatState => ({ ...s, turns: s.turns.map((t) => (t.sent ? { ...t, sent: false } : t)) });
@@ -91,6 +112,9 @@ function problem(s: ChatState, at: number, code: string, text: string): Out {
   const one: Problem = { at, code, text };
   return [{ ...s, problems: [...s.problems, one].slice(-MAX_PROBLEMS) }, []];
 }
+
+/** While a token is checked, or a new one is looked for, questions wait: the answer to them would be a refusal. */
+const mayHandOver = (s: ChatState) => s.link === 'connected' && s.auth !== 'pending' && s.auth !== 'expired';
 
 /** Gives the connection every live turn that it does not have: a known run is resumed, any other is asked (again). */
 function handOver(s: ChatState): Out {
@@ -112,15 +136,40 @@ function handOver(s: ChatState): Out {
 /** Close codes that coming back cannot cure: policy (1008) and the 44xx family (4401: nobody signed in for too long). */
 const isFinal = (code: number) => code === 1008 || (code >= 4400 && code < 4500);
 
+const CLOSED: Record<number, string> = {
+  4401: 'nobody signed in',
+  4403: 'pages of this origin may not connect',
+  4429: 'too much in too short a time',
+};
+
 function closed(s: ChatState, code: number, at: number, random: number): Out {
   if (s.link !== 'connected' && s.link !== 'connecting') return [s, []];
   const down: ChatState = { ...unsent(s), auth: 'none' };
-  if (isFinal(code)) {
-    const why = code === 4401 ? 'The server closed the connection: nobody signed in' : 'The server closed the connection';
-    const [next] = problem({ ...down, link: 'closed', retryAt: null }, at, `CLOSED_${code}`, why);
-    return [next, quiet];
+  if (!isFinal(code)) return retry(down, at, random);
+  const off: ChatState = { ...down, link: 'closed', retryAt: null };
+  if (code === 4401) {
+    // A token that was given while the old one's connection was on its way out has not been looked at: once more with it.
+    if (s.auth === 'pending' && s.renewedAt !== null && at - s.renewedAt < RENEW_EVERY) {
+      return s.attempt === 0 ? retry(down, at, random) : expire(off, at, quiet);
+    }
+    // Whoever was signed in is so no longer; whoever was not has waited too long, and is told below.
+    if (s.auth === 'ok') return expire(off, at, quiet);
+    if (s.auth === 'expired') return [{ ...off, auth: 'expired' }, quiet];
   }
-  return retry(down, at, random);
+  const [next] = problem(off, at, `CLOSED_${code}`, `The server closed the connection${CLOSED[code] ? `: ${CLOSED[code]}` : ''}`);
+  return [next, quiet];
+}
+
+/**
+ * The sign-in has run out, or ended elsewhere. Runs go on at the server; the page tries to get a new token, once, and then
+ * resumes. Where there is none the user is asked, and the page resumes after that.
+ */
+function expire(s: ChatState, at: number, effects: Effect[] = []): Out {
+  const lately = s.renewedAt !== null && at - s.renewedAt < RENEW_EVERY;
+  const waiting: ChatState = { ...unsent(s), auth: 'expired' };
+  if (!lately) return [{ ...waiting, renewedAt: at }, [...effects, { do: 'token_refused' }]];
+  const [next] = problem({ ...waiting, token: null, user: null }, at, 'TOKEN_EXPIRED', SIGN_IN_AGAIN);
+  return [next, effects];
 }
 
 function retry(s: ChatState, at: number, random: number): Out {
@@ -155,7 +204,8 @@ function received(s: ChatState, frame: ServerFrame, at: number): Out {
     }
     case 'auth_error': {
       const [next] = problem({ ...s, auth: 'refused', token: null, user: null }, at, 'AUTH_ERROR', frame.message ?? 'Invalid token');
-      return [next, [{ do: 'token_refused' }]];
+      if (s.renewedAt !== null && at - s.renewedAt < RENEW_EVERY) return [next, []];
+      return [{ ...next, renewedAt: at }, [{ do: 'token_refused' }]];
     }
     case 'error':
       return failed(s, frame, at);
@@ -205,7 +255,8 @@ function advance(s: ChatState, frame: RunFrame, at: number): Out {
     confidence: confidence ?? null,
     intent: context?.classified_intent ?? null,
     sources: context?.sources ?? [],
-    escalation: context?.escalation?.message ?? null,
+    escalation: context?.escalation ? { id: context.escalation.escalation_id ?? null, message: context.escalation.message ?? '' } : null,
+    tools: (context?.tools ?? []).flatMap((t) => (typeof t.name === 'string' ? [{ name: t.name, ok: t.ok !== false }] : [])),
     endedAt: at,
   });
   return [{ ...ended, sessionId: frame.session_id ?? s.sessionId }, []];
@@ -215,12 +266,22 @@ type ErrorFrame = Extract<ServerFrame, { type: 'error' }>;
 
 function failed(s: ChatState, frame: ErrorFrame, at: number): Out {
   const code = frame.code ?? 'ERROR';
-  const [next] = problem(s, at, code, frame.error);
+  if (code === 'TOKEN_EXPIRED') {
+    // Signed out on purpose: that was the answer to it.
+    if (s.token === null) return [{ ...s, auth: s.auth === 'expired' ? 'expired' : 'none' }, []];
+    return s.auth === 'expired' ? [s, []] : expire(s, at);
+  }
+  const seconds = frame.retry_after;
+  const until = typeof seconds === 'number' && seconds >= 0 ? at + seconds * 1000 : undefined;
+  const text = until === undefined ? frame.error : `${frame.error} (again in ${Math.ceil(seconds!)} s)`;
+  const [next] = problem(s, at, code, text);
   // A failure of a run ends it. Anything else that names no run refuses the newest question that has none yet.
   const ofRun = frame.run_id !== undefined || code === 'PROCESSING_ERROR';
   const known = s.turns.filter((t) => isLive(t) && t.sent);
   // No question waits, but a resume does: the run is not there to be followed any more.
-  const turn = ofRun ? turnOf(s, frame.run_id) : (known.findLast((t) => t.runId === null) ?? known.findLast((t) => t.resuming));
+  const newest = () => known.findLast((t) => t.runId === null) ?? known.findLast((t) => t.resuming);
+  const named = frame.message_id === undefined ? undefined : known.find((t) => t.id === frame.message_id);
+  const turn = ofRun ? turnOf(s, frame.run_id) : (named ?? newest());
   const harmless = code === 'EMPTY_MESSAGE' || code === 'UNKNOWN_TYPE';
   if (!turn || !isLive(turn) || harmless) return [next, []];
   return [
@@ -229,7 +290,7 @@ function failed(s: ChatState, frame: ErrorFrame, at: number): Out {
       runId: frame.run_id ?? turn.runId,
       seq: Math.max(turn.seq, frame.seq ?? 0),
       text: frame.partial_response || turn.text,
-      error: { code, text: frame.error },
+      error: { code, text: frame.error, ...(until === undefined ? {} : { until }) },
       endedAt: at,
     }),
     [],

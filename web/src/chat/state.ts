@@ -28,8 +28,10 @@ export interface Turn {
   intent: string | null;
   confidence: number | null;
   sources: string[];
-  escalation: string | null;
-  error: { code: string; text: string } | null;
+  escalation: { id: string | null; message: string } | null;
+  tools: { name: string; ok: boolean }[];
+  /** `until`: when it may be tried again, where the server said so. */
+  error: { code: string; text: string; until?: number } | null;
   stopping: boolean;
   /** Asked to be resumed on this connection, nothing heard of it yet. */
   resuming: boolean;
@@ -47,7 +49,14 @@ export interface Problem {
 
 /** `lost` waits for a retry; `dropped` waits for the one that the drop button promised; `closed` waits for the user. */
 export type Link = 'idle' | 'connecting' | 'connected' | 'lost' | 'dropped' | 'closed';
-export type Auth = 'none' | 'pending' | 'ok' | 'refused';
+export type Auth = 'none' | 'pending' | 'ok' | 'refused' | 'expired';
+
+/** A message of before, as the history has it. */
+export interface Past {
+  role: string;
+  text: string;
+  runId?: string | null;
+}
 
 export interface ChatState {
   link: Link;
@@ -56,13 +65,15 @@ export interface ChatState {
   user: User | null;
   sessionId: string;
   /** Earlier messages of the session, as the server's history gave them. */
-  past: { role: string; text: string }[];
+  past: Past[];
   turns: Turn[];
   problems: Problem[];
   attempt: number;
   retryAt: number | null;
   /** The server has answered a ping on this page: from then on silence means a dead connection. */
   ponged: boolean;
+  /** When a new token was last asked for without the user: at most once a minute, so that nothing goes round in a circle. */
+  renewedAt: number | null;
 }
 
 export type Input =
@@ -73,10 +84,16 @@ export type Input =
   | { kind: 'timer'; at: number; name: TimerName; random: number }
   | { kind: 'authenticate'; at: number; token: string | null }
   | { kind: 'ask'; at: number; id: string; text: string }
+  /** The user signed out: nothing of his stays on the page, and his connection goes. */
+  | { kind: 'leave'; at: number; sessionId: string }
+  /** No new token was to be had: the user must sign in. */
+  | { kind: 'not_renewed'; at: number }
+  /** Once more what was not accepted. */
+  | { kind: 'again'; at: number; id: string }
   | { kind: 'stop'; at: number }
   | { kind: 'drop'; at: number }
   | { kind: 'session'; at: number; sessionId: string; turns?: Turn[] }
-  | { kind: 'past'; at: number; sessionId: string; messages: { role: string; text: string }[] }
+  | { kind: 'past'; at: number; sessionId: string; messages: Past[] }
   | { kind: 'problem'; at: number; code: string; text: string }
   | { kind: 'clear_problems'; at: number };
 
@@ -94,14 +111,14 @@ export type Effect =
 export function initial(sessionId: string, token: string | null): ChatState {
   return {
     link: 'idle', auth: 'none', token, user: null, sessionId,
-    past: [], turns: [], problems: [], attempt: 0, retryAt: null, ponged: false,
+    past: [], turns: [], problems: [], attempt: 0, retryAt: null, ponged: false, renewedAt: null,
   };
 }
 
 export function newTurn(id: string, question: string, at: number): Turn {
   return {
     id, question, phase: 'waiting', sent: false, runId: null, seq: 0, textSeq: 0, text: '', steps: [],
-    agent: null, intent: null, confidence: null, sources: [], escalation: null, error: null,
+    agent: null, intent: null, confidence: null, sources: [], escalation: null, tools: [], error: null,
     stopping: false, resuming: false, resumes: 0, askedAt: at, firstTokenAt: null, endedAt: null,
   };
 }

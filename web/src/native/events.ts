@@ -28,7 +28,7 @@ export function readEvent(data: string): RunEvent | null {
 }
 
 const text = (v: unknown) => (typeof v === 'string' ? v : v === undefined || v === null ? '' : JSON.stringify(v));
-const joined = (...parts: unknown[]) => parts.map(text).filter(Boolean).join(' · ');
+const joined = (...parts: unknown[]) => parts.filter((p) => p !== false).map(text).filter(Boolean).join(' · ');
 
 /** One line that says what happened. A type that this page does not know is shown as it came. */
 export function describe(e: RunEvent): string {
@@ -43,6 +43,19 @@ export function describe(e: RunEvent): string {
       return Array.isArray(e.sources) ? (e.sources as Source[]).map(source).join(', ') || 'nothing found' : text(e.sources);
     case 'model_started':
       return joined(e.provider, e.model, e.label);
+    case 'tool_called':
+      return `${text(e.name)}(${args(e.arguments)})`;
+    case 'tool_returned':
+      return `${e.ok === false ? '✕ ' : '✓ '}${text(e.name)}: ${text(e.result)}`;
+    case 'escalated':
+      return joined(
+        e.escalation_id,
+        e.status,
+        typeof e.reason === 'string' && e.reason.replaceAll('_', ' '),
+        typeof e.estimated_wait_time === 'number' && `about ${e.estimated_wait_time} min`,
+        e.agent_name && `with ${text(e.agent_name)}`,
+        e.message,
+      );
     case 'token':
       return text(e.text);
     case 'run_ended': {
@@ -55,6 +68,12 @@ export function describe(e: RunEvent): string {
     }
   }
 }
+
+/** What a tool is given, as a call is written: `service: "oil_change", date: "2026-11-24"`. */
+const args = (v: unknown) =>
+  typeof v === 'object' && v !== null && !Array.isArray(v)
+    ? Object.entries(v).map(([k, x]) => `${k}: ${JSON.stringify(x)}`).join(', ')
+    : text(v);
 
 interface Source {
   source?: string;

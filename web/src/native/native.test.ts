@@ -24,6 +24,13 @@ describe('events', () => {
     expect(say(event(1, 'routed', { agent: 'specs', intent: 'SPECS', confidence: 0.5 }))).toBe('specs · SPECS · confidence 0.50');
     expect(say(event(1, 'retrieved', { sources: [{ source: 'a.md', heading: 'H', score: 0.9 }] }))).toBe('a.md › H (0.90)');
     expect(say(event(1, 'retrieved', { sources: null }))).toBe('');
+    expect(say(event(1, 'tool_called', { call_id: 'c', name: 'book', arguments: { service: 'oil', slot: 9 } }))).toBe('book(service: "oil", slot: 9)');
+    expect(say(event(1, 'tool_called', { name: 'slots', arguments: {} }))).toBe('slots()');
+    expect(say(event(1, 'tool_returned', { name: 'book', ok: true, result: { id: 'APT-1' } }))).toBe('✓ book: {"id":"APT-1"}');
+    expect(say(event(1, 'tool_returned', { name: 'book', ok: false, result: { error: 'taken' } }))).toBe('✕ book: {"error":"taken"}');
+    expect(
+      say(event(1, 'escalated', { escalation_id: 'ESC-1', status: 'queued', reason: 'user_request', estimated_wait_time: null, agent_name: null, message: 'Wait.' })),
+    ).toBe('ESC-1 · queued · user request · Wait.');
     expect(readEvent('{"type":"token"}')).toBeNull();
     expect(readEvent('nope')).toBeNull();
   });

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { call, HttpError } from './http';
+import { call, HttpError, type Call } from './http';
 import { tabStore, type Store } from './storage';
 
 export interface User {
@@ -34,6 +34,43 @@ export class Account {
 
   forget(): void {
     this.use('');
+  }
+
+  /** Tells the server, so that what was signed in with these tokens ends there too; then forgets, whatever it says. */
+  async leave(): Promise<void> {
+    const token = this.token.value;
+    this.forget();
+    if (token) await call('/api/v1/auth/logout', { method: 'POST', token, body: {} }).catch(() => {});
+  }
+
+  /** Whether the server takes the token; learns whose it is. A refused one is renewed once, then forgotten. */
+  async check(): Promise<boolean> {
+    if (!this.token.value) return false;
+    try {
+      this.user.value = await this.call<User>('/api/v1/auth/me');
+      return true;
+    } catch (e) {
+      if (e instanceof HttpError && e.status === 401) this.forget();
+      return false;
+    }
+  }
+
+  /** A call as this user. When the token has run out in the meantime it is renewed, and the call made again. */
+  async call<T>(path: string, how: Omit<Call, 'token'> = {}): Promise<T> {
+    const token = this.token.value ?? undefined;
+    try {
+      return await call<T>(path, { ...how, token });
+    } catch (e) {
+      const user = this.user.value;
+      if (!(e instanceof HttpError) || e.status !== 401 || !(await this.refresh())) throw e;
+      this.user.value ??= user;
+      return call<T>(path, { ...how, token: this.token.value ?? undefined });
+    }
+  }
+
+  /** Without an account, where the operator allows it. */
+  guest(): Promise<void> {
+    return this.enter('guest', {});
   }
 
   login(email: string, password: string): Promise<void> {

@@ -11,12 +11,15 @@ export interface Provider {
 export const provider = signal<Provider | null>(null);
 /** `null` until the first answer. */
 export const healthy = signal<boolean | null>(null);
+/** The operator lets people in without an account. */
+export const guests = signal(false);
 
 export async function askHealth(): Promise<void> {
   try {
-    const health = await call<{ status?: string; provider?: Provider }>('/health');
+    const health = await call<{ status?: string; provider?: Provider; anonymous_chat?: boolean }>('/health');
     healthy.value = health.status === 'healthy';
     provider.value = health.provider ?? null;
+    guests.value = health.anonymous_chat === true;
   } catch {
     healthy.value = false;
   }

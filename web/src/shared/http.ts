@@ -4,6 +4,8 @@ export class HttpError extends Error {
     readonly status: number,
     message: string,
     readonly code: string = `HTTP ${status}`,
+    /** Seconds after which the server wants to be asked again, where it said so. */
+    readonly after: number | null = null,
   ) {
     super(message);
   }
@@ -32,8 +34,15 @@ export function explain(status: number, body: unknown): HttpError {
   return new HttpError(status, `The server answered ${status}`);
 }
 
+/** What `Retry-After` says is part of what went wrong: "too much" without "when" helps nobody. */
+export function refusal(status: number, body: unknown, retryAfter: string | null): HttpError {
+  const e = explain(status, body);
+  const after = status === 429 && /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) : null;
+  return after === null ? e : new HttpError(e.status, `${e.message} (again in ${after} s)`, e.code, after);
+}
+
 export interface Call {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   token?: string | undefined;
   body?: unknown;
 }
@@ -49,6 +58,6 @@ export async function call<T>(path: string, { method = 'GET', token, body }: Cal
     throw new HttpError(0, 'The server cannot be reached', 'OFFLINE');
   }
   const json: unknown = await response.json().catch(() => null);
-  if (!response.ok) throw explain(response.status, json);
+  if (!response.ok) throw refusal(response.status, json, response.headers.get('retry-after'));
   return json as T;
 }

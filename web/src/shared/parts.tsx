@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { Account } from './account';
-import { healthy, modelNotice, provider } from './health';
+import { guests, healthy, modelNotice, provider } from './health';
 import { HttpError } from './http';
 
 /** Who answers. Nothing is claimed that the server did not say. */
@@ -57,12 +57,13 @@ export function SignIn({ account, confirmed, folded, state, onToken, onProblem }
   const busy = useSignal(false);
   const wrong = useSignal('');
 
-  const enter = async (how: 'login' | 'register') => {
+  const enter = async (how: 'login' | 'register' | 'guest') => {
     if (busy.value) return;
     busy.value = true;
     wrong.value = '';
     try {
       if (how === 'login') await account.login(email.value, password.value);
+      else if (how === 'guest') await account.guest();
       else await account.register(email.value, password.value, name.value);
       password.value = '';
       token.value = account.token.value ?? '';
@@ -80,7 +81,7 @@ export function SignIn({ account, confirmed, folded, state, onToken, onProblem }
     onToken(account.token.value);
   };
   const leave = () => {
-    account.forget();
+    void account.leave();
     token.value = '';
     onToken(null);
   };
@@ -123,9 +124,14 @@ export function SignIn({ account, confirmed, folded, state, onToken, onProblem }
           <button id="register" type="button" onClick={() => void enter('register')}>
             Register
           </button>
+          {guests.value && !confirmed && (
+            <button id="guest" type="button" onClick={() => void enter('guest')}>
+              As a guest
+            </button>
+          )}
           {confirmed && (
-            <button id="signout" type="button" class="plain push" onClick={leave}>
-              Sign out
+            <button id="signout" type="button" class="push" onClick={leave}>
+              Log out
             </button>
           )}
         </div>

@@ -21,7 +21,8 @@ static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_FIRST: &str = "no-cache";
 
-struct Asset {
+/// Something that is served whole, with a tag of its content.
+pub(super) struct Asset {
     bytes: &'static [u8],
     kind: &'static str,
     cache: &'static str,
@@ -31,7 +32,8 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<&'static str, Asset>> =
     LazyLock::new(|| EMBEDDED.iter().map(|(path, bytes)| (*path, asset(path, bytes))).collect());
 
-fn asset(path: &str, bytes: &'static [u8]) -> Asset {
+/// Bytes under this path, whose ending says their kind.
+pub(super) fn asset(path: &str, bytes: &'static [u8]) -> Asset {
     let cache = if path.starts_with("/assets/") { FOR_EVER } else { ASK_FIRST };
     Asset { bytes, kind: kind(path), cache, etag: etag(bytes) }
 }
@@ -58,7 +60,8 @@ fn kind(path: &str) -> &'static str {
     }
 }
 
-/// `/`, `/ws/test`, `/assets/…`, and the licences of what the pages contain at `/THIRD_PARTY.md`.
+/// The pages, what they are made of at `/assets/…`, the protocols' descriptions, and the licences of what the
+/// pages contain at `/THIRD_PARTY.md`.
 pub fn routes<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -66,6 +69,10 @@ where
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { serve("/index.html", &headers) }))
         .route("/ws/test", get(|headers: HeaderMap| async move { serve("/ws-test.html", &headers) }))
+        .route("/docs", get(|headers: HeaderMap| async move { serve("/docs.html", &headers) }))
+        .route("/docs/native.md", get(|headers: HeaderMap| async move { serve("/docs/native.md", &headers) }))
+        .route("/docs/chat.md", get(|headers: HeaderMap| async move { serve("/docs/chat.md", &headers) }))
+        .route("/knowledge", get(|headers: HeaderMap| async move { serve("/knowledge.html", &headers) }))
         .route("/THIRD_PARTY.md", get(|headers: HeaderMap| async move { serve("/THIRD_PARTY.md", &headers) }))
         .route(
             "/assets/{*file}",
@@ -77,6 +84,11 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     let Some(asset) = ASSETS.get(path) else {
         return Refusal::new(StatusCode::NOT_FOUND, "Not Found").into_response();
     };
+    answer(asset, headers)
+}
+
+/// The whole of it, or that it is still what the client has.
+pub(super) fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
     let about = [(ETAG, asset.etag.clone()), (CACHE_CONTROL, HeaderValue::from_static(asset.cache))];
     if matches_tag(headers, &asset.etag) {
         return (StatusCode::NOT_MODIFIED, about).into_response();
@@ -115,7 +127,12 @@ mod tests {
 
     #[tokio::test]
     async fn pages_are_whole_and_asked_for_each_time() {
-        for (path, title) in [("/", "<title>Headwater"), ("/ws/test", "<title>WebSocket Chat Test</title>")] {
+        for (path, title) in [
+            ("/", "<title>Headwater"),
+            ("/ws/test", "<title>WebSocket Chat Test</title>"),
+            ("/docs", "<title>API · Headwater</title>"),
+            ("/knowledge", "<title>Knowledge · Headwater</title>"),
+        ] {
             let (status, headers, body) = fetch(path, None).await;
             assert_eq!(status, 200);
             assert!(body.contains(title), "{path}");
@@ -135,7 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn everything_a_page_asks_for_is_here_for_ever_and_of_its_kind() {
-        for page in ["/", "/ws/test"] {
+        for page in ["/", "/ws/test", "/docs", "/knowledge"] {
             let (_, _, html) = fetch(page, None).await;
             let named: Vec<_> = html.split('"').filter(|s| s.starts_with("/assets/")).collect();
             assert!(!named.is_empty());
@@ -148,8 +165,14 @@ mod tests {
                 assert_eq!(headers["x-content-type-options"], "nosniff");
             }
         }
-        let (status, headers, _) = fetch("/THIRD_PARTY.md", None).await;
-        assert_eq!((status.as_u16(), headers[CACHE_CONTROL].to_str().unwrap()), (200, "no-cache"));
+        for text in ["/THIRD_PARTY.md", "/docs/native.md", "/docs/chat.md"] {
+            let (status, headers, _) = fetch(text, None).await;
+            assert_eq!(
+                (status.as_u16(), headers[CACHE_CONTROL].to_str().unwrap()),
+                (200, "no-cache"),
+                "{text}"
+            );
+        }
     }
 
     #[tokio::test]

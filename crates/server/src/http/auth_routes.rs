@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use headwater_core::{Principal, limit};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::refusal::Refusal;
@@ -33,24 +34,35 @@ where
 }
 
 /// What whoever signs in gets; the order of keys is the original's.
-#[derive(Serialize)]
-struct Granted {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Tokens", description = "What whoever signs in gets.")]
+pub(super) struct Granted {
+    /// Shows who asks; lives `expires_in` seconds.
     access_token: String,
+    /// Good for new tokens, for 7 days.
     refresh_token: String,
+    /// `bearer`
     token_type: &'static str,
+    /// Seconds that the access token lives.
     expires_in: i64,
+    /// Who signed in.
     user: Shown,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "User")]
 struct Shown {
+    /// Names the user for ever.
     id: String,
+    /// Lower case.
     email: String,
+    /// As it was given.
     name: String,
 }
 
-#[derive(Serialize)]
-struct Me {
+/// What a token says of its owner.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Me {
     user_id: String,
     email: String,
     name: String,

@@ -12,6 +12,7 @@ use headwater_core::{SessionId, limit};
 use headwater_engine::ask::new_session;
 use headwater_engine::engine::From;
 use headwater_engine::{Follow, Followed, StartRun};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::refusal::Refusal;
@@ -25,8 +26,9 @@ pub fn routes() -> Router<App> {
 }
 
 /// The keys in the original's order; `run_id` is ours.
-#[derive(Serialize)]
-struct Answered {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatAnswer", description = "A whole answer.")]
+pub(super) struct Answered {
     response: String,
     session_id: SessionId,
     agent_used: Option<String>,
@@ -34,7 +36,8 @@ struct Answered {
     run_id: String,
 }
 
-#[derive(Serialize, Default)]
+#[derive(Serialize, Default, JsonSchema)]
+#[schemars(rename = "ChatMetadata")]
 struct Metadata {
     classified_intent: Option<String>,
     confidence: Option<f64>,
@@ -127,8 +130,9 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
     }
 }
 
-#[derive(Serialize)]
-struct History {
+/// The messages of a session, oldest first.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct History {
     session_id: String,
     messages: Vec<Line>,
     /// Only where it is so: there are older messages than these.
@@ -136,8 +140,11 @@ struct History {
     truncated: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HistoryMessage")]
 struct Line {
+    /// `user` or `assistant`.
+    #[schemars(with = "String")]
     role: Role,
     content: String,
     run_id: String,

@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use headwater_core::limit;
 use headwater_core::port::SharedStore;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -21,16 +22,20 @@ pub fn routes() -> Router<App> {
 }
 
 /// `status` is the original's whole answer; the rest is ours.
-#[derive(Serialize)]
-struct Health {
+#[derive(Serialize, JsonSchema)]
+#[schemars(description = "The server lives.")]
+pub(super) struct Health {
+    /// `healthy`
     status: &'static str,
     /// Who answers in the chat.
     provider: Option<Provider>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Provider {
+    /// Its name in the configuration.
     name: String,
+    /// The model's name.
     model: String,
     /// What a person should know of it.
     label: Option<String>,
@@ -42,9 +47,12 @@ async fn health(State(app): State<App>) -> Json<Health> {
     Json(Health { status: "healthy", provider })
 }
 
-#[derive(Serialize)]
-struct Ready {
+/// Whether the server may be sent work.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Ready {
+    /// `ready` or `not_ready`.
     status: &'static str,
+    /// `connected`, or `error: …`.
     database: String,
 }
 

@@ -7,6 +7,7 @@ pub mod feedback;
 pub mod health;
 pub mod layers;
 pub mod metrics;
+pub mod openapi;
 pub mod refusal;
 pub mod runs;
 mod sse;

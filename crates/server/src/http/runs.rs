@@ -13,6 +13,7 @@ use headwater_core::cursor::Cursor;
 use headwater_core::event::Outcome;
 use headwater_core::{Principal, RunId, SessionId, limit};
 use headwater_engine::engine::From as Position;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::{dress, status_of};
@@ -45,8 +46,10 @@ impl<E: Into<Error>> std::convert::From<E> for Fault {
     }
 }
 
-#[derive(Serialize)]
-struct FaultBody {
+/// What went wrong, on the native protocol's routes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Fault")]
+pub(super) struct FaultBody {
     error: ErrorView,
 }
 
@@ -147,8 +150,10 @@ struct ListQuery {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct Listed {
+/// A page of runs, newest first.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunList")]
+pub(super) struct Listed {
     runs: Vec<RunView>,
 }
 
@@ -176,9 +181,13 @@ async fn show(
     Ok(Json(app.engine.run(&who, &run).await?.into()))
 }
 
-#[derive(Serialize)]
-struct StoppedBody {
+/// A run that was stopped, or had ended before.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Stopped")]
+pub(super) struct StoppedBody {
+    /// The run.
     run_id: RunId,
+    /// How it ended.
     outcome: Outcome,
 }
 
@@ -218,10 +227,14 @@ fn position(headers: &HeaderMap, after: Option<&str>) -> Result<Position, Error>
     }
 }
 
-#[derive(Serialize)]
-struct PageHead {
+/// What stands after the events of a page.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PageHead {
+    /// `running`, or how the run ended.
     status: &'static str,
+    /// The last event's number.
     tail: u64,
+    /// Of the last event here; go on with `?after=` this.
     cursor: Option<String>,
 }
 

@@ -9,6 +9,7 @@ mod json_fault;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,7 @@ const SHOWN_LEVELS: usize = 4;
 const HIDDEN: &str = "**********";
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Problem {
     /// The kind, for programs.
     pub r#type: &'static str,
