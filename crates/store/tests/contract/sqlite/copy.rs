@@ -200,7 +200,7 @@ fn only_what_is_ours_is_copied_checked_or_restored() {
     assert!(refused("a newer one").iter().all(newer));
 }
 
-/// Planted once: the old write-ahead log left where it was. It was played into the copy.
+/// Planted once: the old write-ahead log neither folded in nor moved. It was played into the copy.
 #[tokio::test]
 async fn a_copy_takes_the_place_of_the_present_one_which_is_kept() {
     let file = File::new();
@@ -241,9 +241,13 @@ async fn a_copy_takes_the_place_of_nothing_and_of_a_damaged_one() {
     assert!(has(&empty.open(), "r").await);
     let damaged = File::new();
     std::fs::write(damaged.path(), "a text, and not a short one: ".repeat(1_000)).unwrap();
-    std::fs::write(format!("{}-wal", damaged.path().display()), "of what was there").unwrap();
+    // A log that cannot be folded in, because it is none.
+    std::fs::create_dir(format!("{}-wal", damaged.path().display())).unwrap();
     let restored = restore(&file.path(), &damaged.path(), quiet).unwrap();
-    assert!(std::fs::read(restored.before.unwrap()).unwrap().starts_with(b"a text"));
+    let before = restored.before.unwrap();
+    assert!(std::fs::read(&before).unwrap().starts_with(b"a text"));
+    assert!(Path::new(&format!("{}-wal", before.display())).is_dir());
+    assert!(!names(&damaged.path()).contains("headwater.db-wal"), "it would be played into the copy");
     assert!(has(&damaged.open(), "r").await);
 }
 
