@@ -19,6 +19,7 @@ use crate::Failure;
 use crate::args::ServeArgs;
 use crate::logs;
 use crate::provider::missing_key;
+use crate::sign_in::SignIn;
 
 /// A setting: name, default as text, help.
 struct Row(&'static str, &'static str, &'static str);
@@ -77,6 +78,18 @@ const ROWS: &[Row] = &[
         "how long a stopping server waits for live runs before it ends them as interrupted, 0 to 3600",
     ),
     Row(
+        "anonymous_chat",
+        "off",
+        "`on`: somebody without an account may chat, as a guest of whom nobody else sees anything",
+    ),
+    Row("jwt_issuer", "", "the `iss` of tokens that somebody else makes; jwt_audience and jwt_keys belong to it"),
+    Row("jwt_audience", "", "the `aud` that such tokens must have"),
+    Row(
+        "jwt_keys",
+        "",
+        "the files with the keys of such tokens: a PEM with a public key (ES256, EdDSA) or a secret of at least 32 bytes (HS256); a list in the file, commas in the environment",
+    ),
+    Row(
         "log",
         "info",
         "what is logged to standard error: error, warn, info, debug, trace, or a filter by module",
@@ -114,6 +127,7 @@ pub(crate) struct Settings {
     pub assistant: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
+    pub sign_in: SignIn,
     pub log: String,
 }
 
@@ -222,7 +236,7 @@ fn default(name: &str) -> &'static str {
 }
 
 fn split(name: &str, text: &str) -> Vec<String> {
-    if name == "listen" {
+    if name == "listen" || name == "jwt_keys" {
         text.split(',').map(|s| s.trim().to_owned()).collect()
     } else {
         vec![text.to_owned()]
@@ -309,6 +323,7 @@ impl Settings {
                 Unwatched::Continue
             }
         };
+        let sign_in = SignIn::of(|name| asked.one(name), &mut problems);
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
         let engine = headwater_engine::Settings { unwatched, run_time, runs_per_user, ..Default::default() };
@@ -324,6 +339,7 @@ impl Settings {
             assistant: asked.some("assistant").map(PathBuf::from),
             engine,
             drain,
+            sign_in,
             log,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }

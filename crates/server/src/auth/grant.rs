@@ -43,7 +43,7 @@ impl Auth {
             let user = self.store.user(&shown.who.user).await.map_err(store_failed)?;
             principal(user.ok_or_else(|| Error::new(Code::InvalidToken, "User not found"))?)
         };
-        match self.revoked.refresh(&shown, self.clock) {
+        match self.revoked.refresh(&shown, || self.clock.wall()) {
             Turn::Next { at, mark } => {
                 if let Some(mark) = mark
                     && let Err(error) = self.store.revoke(mark).await
@@ -71,7 +71,7 @@ impl Auth {
     /// As [`Auth::bearer`]; [`Code::StoreFailed`] where it cannot be kept.
     pub async fn log_out(&self, headers: &HeaderMap, everywhere: bool) -> Result<(), Error> {
         let identity = self.tokens.read_access(bearer_token(headers)?, self.clock.wall())?;
-        let marks = self.revoked.sign_out(&identity, everywhere, self.clock);
+        let marks = self.revoked.sign_out(&identity, everywhere, || self.clock.wall());
         let full = |Full| Error::new(Code::StoreFailed, "No more sign-outs can be kept now; try again later");
         self.keep(marks.map_err(full)?).await.map_err(store_failed)
     }

@@ -4,7 +4,7 @@
 //! Three kinds of marks, by what their key says: `user:USER` (everywhere), `sid:SIGN-IN:USER` (one sign-in),
 //! `refresh:SIGN-IN:USER` (its refresh tokens up to a time were used). The last one holds the token that came
 //! of the last use as well: it runs out when that one does, so the time of its making follows from it.
-//! Deciding reads the clock under the same lock as it marks; a token made at the same moment is before or
+//! Deciding reads the time under the same lock as it marks (so it is given as a function); a token made at the same moment is before or
 //! after a sign-out, never beside it.
 
 use std::collections::HashMap;
@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use headwater_core::port::store::Revocation;
 use headwater_core::{Millis, UserId, limit};
-use headwater_engine::Clock;
 use tokio::sync::watch;
 
 use super::token::{Identity, REFRESH_SECONDS, SignIn};
@@ -131,14 +130,14 @@ impl Revoked {
         &self,
         identity: &Identity,
         everywhere: bool,
-        clock: Clock,
+        now: impl FnOnce() -> Millis,
     ) -> Result<Vec<Revocation>, Full> {
         let mut table = self.lock();
         let user = &identity.who.user;
         if let Some((what, mark)) = table.over(identity) {
             return Ok(vec![revocation(user, what, mark)]);
         }
-        let now = clock.wall();
+        let now = now();
         let runs_out = identity.expires.unwrap_or(now).max(now.after(longest(identity, everywhere)));
         let crowded = table.users.get(user).is_some_and(|m| m.some.len() >= table.most_each);
         if !crowded {
@@ -164,25 +163,26 @@ impl Revoked {
 
     /// When the first tokens of a new sign-in are made: now, but after every sign-out of the user.
     #[must_use]
-    pub fn first(&self, user: &UserId, clock: Clock) -> Millis {
+    pub fn first(&self, user: &UserId, now: impl FnOnce() -> Millis) -> Millis {
         let table = self.lock();
-        after(clock.wall(), table.users.get(user).and_then(|m| m.everywhere))
+        after(now(), table.users.get(user).and_then(|m| m.everywhere))
     }
 
     /// Uses a refresh token. The one that was used last may be used again for [`limit::REFRESH_GRACE`], and
     /// gives the same pair: that is a client whose answer was lost, or its second window.
     #[must_use]
-    pub fn refresh(&self, identity: &Identity, clock: Clock) -> Turn {
+    pub fn refresh(&self, identity: &Identity, now: impl FnOnce() -> Millis) -> Turn {
         let mut table = self.lock();
         let (user, what) = (&identity.who.user, What::Refresh(identity.sign_in));
         if table.over(identity).is_some() {
             return Turn::Over;
         }
-        let now = clock.wall();
+        let now = now();
         let marks = table.users.get(user);
         let (used, everywhere) =
             (marks.and_then(|m| m.some.get(&what)).copied(), marks.and_then(|m| m.everywhere));
-        let mut at = after(after(now, everywhere), used);
+        // After the token itself as well: two uses may fall on one millisecond.
+        let mut at = after(after(now, everywhere), used).max(Millis(identity.issued.0.saturating_add(1)));
         match used {
             Some(used) if identity.issued == used.issued_until => {
                 let made = Millis(used.expires.0 - duration_millis(REFRESH));

@@ -24,7 +24,7 @@ pub const REFRESH_SECONDS: i64 = 7 * 24 * 60 * 60;
 pub const TOKEN_BYTES: usize = limit::WS_MESSAGE_BYTES_BEFORE_AUTH;
 
 /// Who makes our tokens, and for whom.
-const ISSUER: &str = "headwater";
+pub const ISSUER: &str = "headwater";
 /// Seconds by which another machine's clock may be ahead of ours, for `nbf` and `iat`. An expiry is exact.
 const LEEWAY: f64 = 30.0;
 
