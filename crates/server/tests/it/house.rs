@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
-use headwater_core::{Principal, RunId, UserId};
+use headwater_core::{Millis, Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
 use headwater_engine::engine::From;
 use headwater_engine::workflow::Workflow;
@@ -14,15 +15,16 @@ use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Followed, Settings, StartRun, Tasks};
 use headwater_providers::scripted::stage::{Act, Cues, Stage};
 use headwater_server::app::{App, router};
-use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
-use headwater_server::auth::token::Tokens;
+use headwater_server::auth::token::{Issue, Tokens};
+use headwater_server::auth::{Auth, Rules};
 use headwater_server::edge::Edge;
 use headwater_server::http::health::Readiness;
 use headwater_store::MemoryStore;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,8 @@ pub(crate) struct House {
     pub cues: Cues,
     pub address: SocketAddr,
     pub draining: CancellationToken,
+    pub auth: Arc<Auth>,
+    pub secret: Secret,
     tokens: Tokens,
     _folder: tempfile::TempDir,
 }
@@ -46,6 +50,10 @@ impl Drop for House {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::with_rules(Rules::default()).await
+    }
+
+    pub(crate) async fn with_rules(rules: Rules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
         let (stage, cues) = Stage::new();
@@ -61,20 +69,39 @@ impl House {
             tasks.clone(),
             Settings::default(),
         );
-        let auth = Arc::new(Auth::new(&secret, store.clone(), Clock::default()));
+        let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), rules));
         let draining = CancellationToken::new();
         let (chat, readiness) = ("assist".into(), Readiness::default());
-        let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });
+        let app = App { engine: engine.clone(), auth: auth.clone(), chat, readiness, draining: draining.clone() };
+        let app = router(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (edge, shutdown) = (Edge::new(tasks.clone()), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
-        Self { engine, store, cues, address, draining, tokens, _folder: folder }
+        Self { engine, store, cues, address, draining, auth, secret, tokens, _folder: folder }
     }
 
     pub(crate) fn token(&self, user: &str) -> String {
         self.tokens.access(&principal(user), Clock::default().wall()).unwrap().0
+    }
+
+    /// Access and refresh token of one sign-in that was made `ago` seconds ago.
+    pub(crate) fn pair(&self, user: &str, sid: &str, ago: i64) -> (String, String) {
+        let at = Millis(Clock::default().wall().0 - ago * 1000);
+        self.tokens.pair(Issue { who: &principal(user), sid, at, guest: false }).unwrap()
+    }
+
+    /// A handshake with these headers.
+    pub(crate) async fn shake(&self, path: &str, headers: &[(&'static str, &str)]) -> (Socket, HeaderMap) {
+        let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let stream = MaybeTlsStream::Plain(stream);
+        let (socket, answer) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        (Socket(socket), answer.headers().clone())
     }
 
     /// A socket that is signed in as Ann by its address.
