@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
 use headwater_core::{Millis, Principal, RunId, UserId};
@@ -22,10 +21,10 @@ use headwater_server::edge::Edge;
 use headwater_server::http::health::Readiness;
 use headwater_store::MemoryStore;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
@@ -92,16 +91,28 @@ impl House {
         self.tokens.pair(Issue { who: &principal(user), sid, at, guest: false }).unwrap()
     }
 
-    /// A handshake with these headers.
-    pub(crate) async fn shake(&self, path: &str, headers: &[(&'static str, &str)]) -> (Socket, HeaderMap) {
-        let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+    /// A handshake with these headers, and the head of the answer. By hand: the client library refuses an
+    /// answer in which none of its protocols was agreed to.
+    pub(crate) async fn shake(&self, path: &str, headers: &[(&str, &str)]) -> (Socket, String) {
+        let mut head = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            self.address
+        );
         for (name, value) in headers {
-            request.headers_mut().append(*name, value.parse().unwrap());
+            head.push_str(&format!("{name}: {value}\r\n"));
         }
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        head.push_str("\r\n");
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         let stream = MaybeTlsStream::Plain(stream);
-        let (socket, answer) = tokio_tungstenite::client_async(request, stream).await.unwrap();
-        (Socket(socket), answer.headers().clone())
+        (Socket(WebSocketStream::from_raw_socket(stream, Role::Client, None).await), answer)
     }
 
     /// A socket that is signed in as Ann by its address.

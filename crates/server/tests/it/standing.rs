@@ -170,7 +170,7 @@ async fn who_signs_out_is_gone_from_every_socket_and_nobody_else_is() {
     let asked = house.cues.next().await;
 
     assert_eq!(post(&house, "/api/v1/auth/logout", &one, None).await, (200, json!({"message": "Logged out"})));
-    // The clock stands still: who waits for a timer does not come back.
+    // Long before the next ping, with which a socket would notice as well.
     for mut socket in gone {
         let closed = tokio::time::timeout(Duration::from_secs(5), socket.closed()).await;
         let (frames, close) = closed.expect("still there");
