@@ -85,6 +85,11 @@ impl House {
         self.tokens.access(&principal(user), Clock::default().wall()).unwrap().0
     }
 
+    /// The bytes that sign tokens here.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        std::fs::read(self._folder.path().join(headwater_server::auth::secret::FILE)).unwrap()
+    }
+
     /// Access and refresh token of one sign-in that was made `ago` seconds ago.
     pub(crate) fn pair(&self, user: &str, sid: &str, ago: i64) -> (String, String) {
         let at = Millis(Clock::default().wall().0 - ago * 1000);
