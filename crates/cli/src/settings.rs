@@ -82,7 +82,11 @@ const ROWS: &[Row] = &[
         "off",
         "`on`: somebody without an account may chat, as a guest of whom nobody else sees anything",
     ),
-    Row("jwt_issuer", "", "the `iss` of tokens that somebody else makes; jwt_audience and jwt_keys belong to it"),
+    Row(
+        "jwt_issuer",
+        "",
+        "the `iss` of tokens that somebody else makes; jwt_audience and jwt_keys belong to it",
+    ),
     Row("jwt_audience", "", "the `aud` that such tokens must have"),
     Row(
         "jwt_keys",

@@ -56,7 +56,10 @@ impl SignIn {
             }
         };
         if outside.as_ref().is_some_and(|(issuer, ..)| issuer == headwater_server::auth::token::ISSUER) {
-            problems.push(format!("{}: that is this server's own name; tokens of another have another", issuer.1));
+            problems.push(format!(
+                "{}: that is this server's own name; tokens of another have another",
+                issuer.1
+            ));
         }
         Self { guests, outside }
     }

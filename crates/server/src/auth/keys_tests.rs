@@ -97,7 +97,8 @@ fn what_is_no_key_is_named_all_at_once() {
     let long = vec![b'x'; FILE_BYTES + 1];
     let private = EC_PEM.replace("PUBLIC", "PRIVATE");
     let two = format!("{EC_PEM}{EC_PEM}");
-    let other_curve = EC_PEM.replacen("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAF", 1);
+    let other_curve =
+        EC_PEM.replacen("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAF", 1);
     let files: [&[u8]; 9] = [
         b"short\n",
         b"0123456789abcdef0123456789abcde\n",

@@ -102,7 +102,9 @@ impl Revoked {
                 Some((user, None)) => table.everywhere(&user, mark),
                 // What was kept is not forgotten for want of room: the bound is on what is added.
                 Some((user, Some(what))) => table.put(&user, what, mark),
-                None => tracing::warn!("a sign-out of an unknown kind is kept in the store; it has no effect"),
+                None => {
+                    tracing::warn!("a sign-out of an unknown kind is kept in the store; it has no effect")
+                }
             }
         }
         drop(table);

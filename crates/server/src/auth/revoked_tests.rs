@@ -132,8 +132,11 @@ fn what_could_not_be_kept_was_not_used() {
 fn what_was_kept_is_known_after_a_restart() {
     let table = Revoked::default();
     let (one, all, used) = (of("ann:x", 1, NOW), of("bob", 2, NOW), of("cy", 3, NOW));
-    let mut kept =
-        vec![sign_out(&table, &one, false, NOW), sign_out(&table, &all, true, NOW), next(&table, &used, NOW).1];
+    let mut kept = vec![
+        sign_out(&table, &one, false, NOW),
+        sign_out(&table, &all, true, NOW),
+        next(&table, &used, NOW).1,
+    ];
     kept.push(Revocation { key: "moon:1".into(), issued_until: Millis(1), expires: Millis(2) });
     let again = Revoked::default();
     let mut heard = again.moved();

@@ -68,7 +68,8 @@ impl Tickets {
 
 fn make_room(waiting: &mut HashMap<[u8; 32], Waiting>, user: &UserId, now: Instant) -> Result<(), Error> {
     let of_user = |w: &Waiting| w.identity.who.user == *user;
-    if waiting.len() >= limit::TICKETS || waiting.values().filter(|w| of_user(w)).count() >= limit::TICKETS_PER_USER
+    if waiting.len() >= limit::TICKETS
+        || waiting.values().filter(|w| of_user(w)).count() >= limit::TICKETS_PER_USER
     {
         waiting.retain(|_, w| now < w.until);
     }
@@ -79,7 +80,10 @@ fn make_room(waiting: &mut HashMap<[u8; 32], Waiting>, user: &UserId, now: Insta
         }
     }
     if waiting.len() >= limit::TICKETS {
-        return Err(Error::new(Code::RateLimited, "Too many tickets wait for their connections; try again in a moment"));
+        return Err(Error::new(
+            Code::RateLimited,
+            "Too many tickets wait for their connections; try again in a moment",
+        ));
     }
     Ok(())
 }

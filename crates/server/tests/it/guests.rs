@@ -85,7 +85,10 @@ async fn a_guests_tokens_are_his_alone_and_let_him_resume() {
     let (_, two) = call(&house, "POST", "/api/v1/auth/guest", "", json!({})).await;
     let id = one["user"]["id"].as_str().unwrap();
     assert!(status == 200 && id.starts_with("guest_") && one["user"]["id"] != two["user"]["id"]);
-    assert_eq!((&one["user"]["name"], &one["user"]["email"], &one["expires_in"]), (&json!("Guest"), &json!(""), &json!(1800)));
+    assert_eq!(
+        (&one["user"]["name"], &one["user"]["email"], &one["expires_in"]),
+        (&json!("Guest"), &json!(""), &json!(1800))
+    );
     let token = |granted: &Value| granted["access_token"].as_str().unwrap().to_owned();
     let mut socket = house.stranger(&format!("/ws/chat?token={}", token(&one))).await;
     socket.say(QUESTION).await;

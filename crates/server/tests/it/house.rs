@@ -71,7 +71,8 @@ impl House {
         let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), rules));
         let draining = CancellationToken::new();
         let (chat, readiness) = ("assist".into(), Readiness::default());
-        let app = App { engine: engine.clone(), auth: auth.clone(), chat, readiness, draining: draining.clone() };
+        let app =
+            App { engine: engine.clone(), auth: auth.clone(), chat, readiness, draining: draining.clone() };
         let app = router(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -21,7 +21,10 @@ async fn ticket(house: &House, token: &str, origin: Option<&str>) -> String {
         request = request.header("origin", origin);
     }
     let answer = request.send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), &answer.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["cache-control"]),
+        (200, &"no-store".parse().unwrap())
+    );
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body["expires_in"], 30);
     let ticket = body["ticket"].as_str().unwrap().to_owned();
@@ -90,7 +93,10 @@ async fn a_ticket_opens_one_socket_of_its_own_pages() {
     let url = format!("http://{}/api/ws-ticket", house.address);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.post(url).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (401, r#"{"detail":"Authentication required"}"#));
+    assert_eq!(
+        (answer.status().as_u16(), answer.text().await.unwrap().as_str()),
+        (401, r#"{"detail":"Authentication required"}"#)
+    );
     let late = ticket(&house, &token, None).await;
     tokio::time::pause();
     tokio::time::advance(limit::TICKET_TIME).await;
@@ -120,7 +126,10 @@ async fn of_a_thousand_who_show_one_ticket_one_gets_in() {
 async fn a_ticket_is_worth_what_its_token_is() {
     let house = House::new().await;
     let (token, _) = house.pair("ann", "s1", headwater_server::auth::token::ACCESS_SECONDS - 60);
-    let ticket_for = |token: String| { let house = &house; async move { ticket(house, &token, None).await } };
+    let ticket_for = |token: String| {
+        let house = &house;
+        async move { ticket(house, &token, None).await }
+    };
     let (used, waiting) = (ticket_for(token.clone()).await, ticket_for(token.clone()).await);
     let mut socket = house.stranger(&format!("/ws?ticket={used}")).await;
     tokio::time::pause();

@@ -37,8 +37,7 @@ fn about(left: i64, began: Instant) {
     assert!((left - 1.5..=left + 1.0).contains(&took), "{took} s in place of {left}");
 }
 
-// Planted faults: no timer (the socket lives on with its pings); the position of what was in the outbox, where
-// it had not left.
+// Planted fault: no timer (the socket lives on with its pings).
 #[tokio::test]
 async fn a_chat_ends_with_its_token_and_goes_on_with_the_next() {
     let mut house = House::new().await;
@@ -147,6 +146,7 @@ async fn who_signs_out_is_gone_from_every_socket_and_nobody_else_is() {
     let (one, refresh) = house.pair("ann", "s1", 5);
     let (two, _) = house.pair("ann", "s2", 5);
     let (eve, _) = house.pair("eve", "s1", 5);
+    let identity = house.auth.identify(&one).unwrap();
     let (run, mut act) = house.begin().await;
     let mut gone = Vec::new();
     for path in ["/ws/chat", "/ws"] {
@@ -169,7 +169,10 @@ async fn who_signs_out_is_gone_from_every_socket_and_nobody_else_is() {
     let waiting = tokio::spawn(waiting.bearer_auth(&one).json(&json!({"message": "hi"})).send());
     let asked = house.cues.next().await;
 
-    assert_eq!(post(&house, "/api/v1/auth/logout", &one, None).await, (200, json!({"message": "Logged out"})));
+    assert_eq!(
+        post(&house, "/api/v1/auth/logout", &one, None).await,
+        (200, json!({"message": "Logged out"}))
+    );
     // Long before the next ping, with which a socket would notice as well.
     for mut socket in gone {
         let closed = tokio::time::timeout(Duration::from_secs(5), socket.closed()).await;
@@ -185,7 +188,10 @@ async fn who_signs_out_is_gone_from_every_socket_and_nobody_else_is() {
     assert_eq!((&end["type"], &end["error"]["code"]), (&json!("error"), &json!("token_expired")));
     assert!(!last.rsplit("\n\n").nth(1).unwrap().contains("id: "), "the last cursor stays");
     let answer = waiting.await.unwrap().unwrap();
-    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (401, r#"{"detail":"Token expired"}"#));
+    assert_eq!(
+        (answer.status().as_u16(), answer.text().await.unwrap().as_str()),
+        (401, r#"{"detail":"Token expired"}"#)
+    );
     // The runs go on.
     assert!(act.say("more").await && !asked.is_cancelled());
     for mut socket in kept {
@@ -193,6 +199,8 @@ async fn who_signs_out_is_gone_from_every_socket_and_nobody_else_is() {
         assert_eq!(socket.hear().await["type"], "pong");
     }
     assert_eq!(me(&house, &one).await, (401, json!({"detail": "Invalid token"})));
+    // A connection that began in the moment between has it told at once.
+    assert!(house.auth.standing(Some(identity)).is_over(Instant::now()));
     let refused = post(&house, "/api/v1/auth/refresh", &one, Some(json!({"refresh_token": refresh}))).await;
     assert_eq!(refused.0, 401);
     assert_eq!(me(&house, &two).await.0, 200);
@@ -220,7 +228,10 @@ async fn a_sign_out_is_refused_or_durable() {
     for (body, status) in [(json!({"everywhere": "yes"}), 422), (json!([]), 422)] {
         assert_eq!(post(&house, "/api/v1/auth/logout", &token, Some(body)).await.0, status);
     }
-    assert_eq!(post(&house, "/api/v1/auth/logout", "x", None).await, (401, json!({"detail": "Invalid token"})));
+    assert_eq!(
+        post(&house, "/api/v1/auth/logout", "x", None).await,
+        (401, json!({"detail": "Invalid token"}))
+    );
     let (old, _) = house.pair("ann", "s1", AGO + LEFT);
     assert_eq!(post(&house, "/api/v1/auth/logout", &old, None).await.0, 401);
     house.store.faults().fail_writes(1);

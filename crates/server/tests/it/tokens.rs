@@ -144,11 +144,16 @@ fn rows(house: &House) -> Vec<(String, String)> {
         assert_ne!(claims, text, "{what}");
         add(what, by_hand(&key, HEAD, &claims));
     }
-    for algorithm in ["none", "None", "nOnE", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA", "", "hs256"] {
+    for algorithm in
+        ["none", "None", "nOnE", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA", "", "hs256"]
+    {
         let other = b64(format!(r#"{{"typ":"JWT","alg":"{algorithm}"}}"#));
         add(&format!("alg {algorithm}, our signature"), format!("{other}.{claims}.{signature}"));
         add(&format!("alg {algorithm}, unsigned"), format!("{other}.{claims}."));
-        add(&format!("alg {algorithm}, signed over"), by_hand(&key, &format!(r#"{{"alg":"{algorithm}"}}"#), &text));
+        add(
+            &format!("alg {algorithm}, signed over"),
+            by_hand(&key, &format!(r#"{{"alg":"{algorithm}"}}"#), &text),
+        );
     }
     for (what, head) in [
         ("no alg", r#"{"typ":"JWT"}"#),
@@ -219,14 +224,20 @@ fn rows(house: &House) -> Vec<(String, String)> {
         ("one letter", format!("{head}.{claims}.{}", String::from_utf8(flipped).unwrap())),
         ("junk behind", format!("{token}x")),
         ("padded", format!("{token}=")),
-        ("padded parts", format!("{}.{}.{signature}", URL_SAFE.encode(HEAD), URL_SAFE.encode(text.clone() + " "))),
+        (
+            "padded parts",
+            format!("{}.{}.{signature}", URL_SAFE.encode(HEAD), URL_SAFE.encode(text.clone() + " ")),
+        ),
         ("a space inside", format!("{head}. {claims}.{signature}")),
         ("a line break inside", format!("{head}.{claims}\n.{signature}")),
         ("other letters", token.replace('.', "\u{ff0e}")),
         ("a zero byte", format!("{token}\u{0}")),
         ("quoted", format!("\"{token}\"")),
         ("other claims", format!("{head}.{}.{signature}", b64(but("sub", json!("eve")).to_string()))),
-        ("the parts of two", format!("{head}.{claims}.{}", signed(&but("sub", json!("eve"))).rsplit_once('.').unwrap().1)),
+        (
+            "the parts of two",
+            format!("{head}.{claims}.{}", signed(&but("sub", json!("eve"))).rsplit_once('.').unwrap().1),
+        ),
         ("16 KB", "a".repeat(16 * 1024)),
         ("16 KB of dots", ".".repeat(16 * 1024)),
         ("good but too long", signed(&but("x", json!("x".repeat(TOKEN_BYTES))))),
@@ -259,7 +270,8 @@ async fn taken(house: &House, token: &str) -> (Vec<&'static str>, usize) {
             ("GET", "/api/v1/chat/history/s"),
             ("POST", "/api/ws-ticket"),
         ] {
-            let request = client.request(method.parse().unwrap(), url(path)).header("authorization", value.clone());
+            let request =
+                client.request(method.parse().unwrap(), url(path)).header("authorization", value.clone());
             let status = request.send().await.unwrap().status().as_u16();
             assert!(matches!(status, 200 | 401 | 431), "{status}");
             note("header", status == 200);
@@ -298,7 +310,9 @@ async fn taken(house: &House, token: &str) -> (Vec<&'static str>, usize) {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 // Planted faults, each found by its rows: `exp` without a bound; `iat` not asked; the type compared without
@@ -337,7 +351,10 @@ async fn good_tokens_are_taken_in_every_way_until_they_are_signed_out() {
         assert_eq!(log_out(&house, &good, body.clone()).await, Some(200));
         assert!(taken(&house, &good).await.0.is_empty());
     }
-    assert!(taken(&house, &token(but("sid", json!("s8")))).await.0.is_empty(), "made before she left everywhere");
+    assert!(
+        taken(&house, &token(but("sid", json!("s8")))).await.0.is_empty(),
+        "made before she left everywhere"
+    );
     assert!(!taken(&house, &token(but("sub", json!("bob")))).await.0.is_empty());
 }
 
