@@ -9,6 +9,7 @@ mod logs;
 mod provider;
 mod serve;
 mod settings;
+mod sign_in;
 mod token;
 
 use std::process::ExitCode;

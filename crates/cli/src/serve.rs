@@ -13,7 +13,6 @@ use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Tasks};
 use headwater_server::app::{App, router};
-use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
 use headwater_server::http::health::Readiness;
@@ -26,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::ServeArgs;
 use crate::logs::{self, say};
 use crate::settings::Settings;
-use crate::{Failure, knowledge, provider};
+use crate::{Failure, knowledge, provider, sign_in};
 
 /// How long what is left may take once no run is alive: last frames and answers, then close frames. A
 /// server with nothing to do ends within a second, whatever its clients do.
@@ -79,7 +78,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let draining = CancellationToken::new();
     let retention = retain(Arc::clone(&store), Clock::default(), settings.retention, draining.clone());
     tasks.spawn("retention", retention);
-    let auth = Arc::new(Auth::new(&secret, store, Clock::default()));
+    let auth = sign_in::open(&settings.sign_in, &settings.data, &secret, store).await?;
     let readiness = Readiness::default();
     let app = router(App {
         engine: engine.clone(),

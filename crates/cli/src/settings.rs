@@ -20,6 +20,7 @@ use crate::Failure;
 use crate::args::ServeArgs;
 use crate::logs;
 use crate::provider::missing_key;
+use crate::sign_in::SignIn;
 
 /// A setting: name, default as text, help.
 struct Row(&'static str, &'static str, &'static str);
@@ -83,6 +84,22 @@ const ROWS: &[Row] = &[
         "who may read /metrics: `local`, who connects from this machine or a private network without a proxy; `open`, everybody; `off`, nobody",
     ),
     Row(
+        "anonymous_chat",
+        "off",
+        "`on`: somebody without an account may chat, as a guest of whom nobody else sees anything",
+    ),
+    Row(
+        "jwt_issuer",
+        "",
+        "the `iss` of tokens that somebody else makes; jwt_audience and jwt_keys belong to it",
+    ),
+    Row("jwt_audience", "", "the `aud` that such tokens must have"),
+    Row(
+        "jwt_keys",
+        "",
+        "the files with the keys of such tokens: a PEM with a public key (ES256, EdDSA) or a secret of at least 32 bytes (HS256); a list in the file, commas in the environment",
+    ),
+    Row(
         "log",
         "info",
         "what is logged to standard error: error, warn, info, debug, trace, or a filter by module",
@@ -121,6 +138,7 @@ pub(crate) struct Settings {
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
     pub metrics_for: MetricsFor,
+    pub sign_in: SignIn,
     pub log: String,
 }
 
@@ -229,7 +247,7 @@ fn default(name: &str) -> &'static str {
 }
 
 fn split(name: &str, text: &str) -> Vec<String> {
-    if name == "listen" {
+    if name == "listen" || name == "jwt_keys" {
         text.split(',').map(|s| s.trim().to_owned()).collect()
     } else {
         vec![text.to_owned()]
@@ -326,6 +344,7 @@ impl Settings {
                 MetricsFor::Nobody
             }
         };
+        let sign_in = SignIn::of(|name| asked.one(name), &mut problems);
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
         let engine = headwater_engine::Settings { unwatched, run_time, runs_per_user, ..Default::default() };
@@ -342,6 +361,7 @@ impl Settings {
             engine,
             drain,
             metrics_for,
+            sign_in,
             log,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }

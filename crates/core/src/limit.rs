@@ -36,6 +36,29 @@ pub const FEEDBACK_BYTES: usize = 4 * 1024;
 /// Password hashes at once; each takes 19 MiB, so a flood of log-ins cannot take the memory.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
 
+// ── signing in ───────────────────────────────────────────────────────────────────────────────────
+
+/// How long a token may live, whoever made it: a sign-out of all of a user's tokens is remembered as long.
+pub const TOKEN_TIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// How long a refresh token that was used may be used again, for the same pair: an answer that was lost on
+/// the way is asked for again within seconds; a thief who comes as fast gets what its owner has, and is
+/// noticed with the next use.
+pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
+/// Sign-outs and used refresh tokens that are remembered, some 100 bytes each. One for each sign-in of the last
+/// week that went on beyond its first half hour, and one for each sign-out.
+pub const REVOCATIONS: usize = 500_000;
+/// Of one user: the next sign-out is one of all his sign-ins. Programs that sign in and out at each start do
+/// so a hundred times a day.
+pub const REVOCATIONS_PER_USER: usize = 1_024;
+/// How long a ticket may wait for its connection: a page opens it at once.
+pub const TICKET_TIME: Duration = Duration::from_secs(30);
+/// Tickets that wait, some 400 bytes each.
+pub const TICKETS: usize = 10_000;
+/// Tickets of one user that wait; the next one takes the place of the oldest.
+pub const TICKETS_PER_USER: usize = 64;
+/// Protocols of a WebSocket handshake that are looked at for a token.
+pub const SUBPROTOCOLS: usize = 16;
+
 // ── connections ──────────────────────────────────────────────────────────────────────────────────
 
 /// Connections at once, whoever they belong to; each costs about 8 KB here and in the kernel.

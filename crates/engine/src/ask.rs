@@ -115,6 +115,12 @@ pub fn new_user() -> UserId {
     fresh("", UserId::parse)
 }
 
+/// A fresh id of somebody without an account; no account has such a one.
+#[must_use]
+pub fn new_guest() -> UserId {
+    fresh("guest_", UserId::parse)
+}
+
 fn fresh<T, E>(prefix: &str, parse: fn(&str) -> Result<T, E>) -> T {
     loop {
         // A UUID is always a legal id; the loop only spares a panic that cannot happen.

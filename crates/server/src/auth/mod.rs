@@ -1,7 +1,12 @@
-//! Who somebody is: accounts, passwords, tokens, and the extractor that handlers ask for.
+//! Who somebody is: accounts, passwords, tokens, tickets, sign-outs, and the extractors that handlers ask for.
 
+mod grant;
+pub mod keys;
 pub mod password;
+pub mod revoked;
 pub mod secret;
+pub mod standing;
+mod ticket;
 pub mod token;
 
 use std::sync::Arc;
@@ -17,9 +22,14 @@ use headwater_core::port::store::{StoreError, User};
 use headwater_engine::Clock;
 use headwater_engine::ask::new_user;
 
+pub use self::grant::Grant;
+use self::keys::Outside;
 use self::password::{PasswordError, Passwords};
+use self::revoked::Revoked;
 use self::secret::Secret;
-use self::token::Tokens;
+use self::standing::Standing;
+use self::ticket::Tickets;
+use self::token::{Identity, Tokens, new_sign_in};
 use crate::http::refusal::Refusal;
 
 /// Signs people in and says who they are. Shared as `Arc<Auth>`; a router's state gives it by `FromRef`.
@@ -28,35 +38,76 @@ pub struct Auth {
     passwords: Passwords,
     store: SharedStore,
     clock: Clock,
+    revoked: Arc<Revoked>,
+    tickets: Tickets,
+    guests: bool,
 }
 
-/// What somebody gets who signed in.
-pub struct Grant {
-    /// Opens everything that is his.
-    pub access: String,
-    /// Gets the next pair.
-    pub refresh: String,
-    /// Seconds that `access` lives.
-    pub expires_in: i64,
-    /// Who he is.
-    pub who: Principal,
+/// Whose tokens are good beside those of the installation's own key, and who needs none.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The key before this one: its tokens are good until they run out.
+    pub before: Option<Secret>,
+    /// Tokens that somebody else makes.
+    pub outside: Option<Outside>,
+    /// Whether somebody without an account may chat.
+    pub guests: bool,
 }
 
 impl Auth {
-    /// Accounts of this store, tokens of this key.
+    /// Accounts of this store, tokens of this key and of no other, no guests.
     #[must_use]
     pub fn new(secret: &Secret, store: SharedStore, clock: Clock) -> Self {
-        Self { tokens: Tokens::new(secret), passwords: Passwords::default(), store, clock }
+        Self::with_rules(secret, store, clock, Rules::default())
     }
 
-    /// Whose access token this is; `Bearer ` in front is stripped, because people paste whole headers.
+    /// Accounts of this store, tokens of this key and as the rules say. [`Auth::load`] comes next.
+    #[must_use]
+    pub fn with_rules(secret: &Secret, store: SharedStore, clock: Clock, rules: Rules) -> Self {
+        let mut tokens = Tokens::new(secret);
+        if let Some(before) = &rules.before {
+            tokens = tokens.and_before(before);
+        }
+        if let Some(outside) = rules.outside {
+            tokens = tokens.and_outside(outside);
+        }
+        Self {
+            tokens,
+            passwords: Passwords::default(),
+            store,
+            clock,
+            revoked: Arc::default(),
+            tickets: Tickets::default(),
+            guests: rules.guests,
+        }
+    }
+
+    /// Reads who has signed out; before anybody is asked who he is.
     ///
     /// # Errors
-    /// [`Code::InvalidToken`], see [`Tokens::read_access`]. An empty text is an invalid token.
-    pub fn principal_of(&self, token: &str) -> Result<Principal, Error> {
+    /// The store's.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        self.revoked.load(self.store.revocations(self.clock.wall()).await?);
+        Ok(())
+    }
+
+    /// What an access token says, where it is good and nobody has signed out with it; `Bearer ` in front is
+    /// stripped, because people paste whole headers.
+    ///
+    /// # Errors
+    /// [`Code::InvalidToken`], see [`Tokens::read_access`]; "Invalid token" for one that was signed out.
+    /// An empty text is an invalid token.
+    pub fn identify(&self, token: &str) -> Result<Identity, Error> {
         let token = token.trim();
-        let token = after_scheme(token).unwrap_or(token);
-        self.tokens.read_access(token, self.clock.wall())
+        self.good(after_scheme(token).unwrap_or(token))
+    }
+
+    /// Whose access token this is; as [`Auth::identify`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn principal_of(&self, token: &str) -> Result<Principal, Error> {
+        self.identify(token).map(|identity| identity.who)
     }
 
     /// Who sent a request, by its `Authorization: Bearer`. Tokens in an address are not looked at: they
@@ -64,13 +115,20 @@ impl Auth {
     ///
     /// # Errors
     /// [`Code::AuthRequired`] "Authentication required" without one (another scheme counts as none),
-    /// otherwise as [`Auth::principal_of`].
-    pub fn bearer(&self, headers: &HeaderMap) -> Result<Principal, Error> {
-        let required = || Error::new(Code::AuthRequired, "Authentication required");
-        let value = headers.get(AUTHORIZATION).ok_or_else(required)?;
-        // A token has nothing but ASCII; what is none cannot be told from another scheme and need not.
-        let token = value.to_str().ok().and_then(after_scheme).ok_or_else(required)?;
-        self.tokens.read_access(token, self.clock.wall())
+    /// otherwise as [`Auth::identify`].
+    pub fn bearer(&self, headers: &HeaderMap) -> Result<Identity, Error> {
+        self.good(bearer_token(headers)?)
+    }
+
+    fn good(&self, token: &str) -> Result<Identity, Error> {
+        let identity = self.tokens.read_access(token, self.clock.wall())?;
+        if self.revoked.has(&identity) { Err(invalid()) } else { Ok(identity) }
+    }
+
+    /// Watches over an identity that was good a moment ago.
+    #[must_use]
+    pub fn standing(&self, identity: Option<Identity>) -> Standing {
+        Standing::new(self, identity)
     }
 
     /// Makes an account and signs it in. The fields have been checked; `email` is lower case.
@@ -109,24 +167,21 @@ impl Auth {
         }
     }
 
-    /// New tokens for a refresh token. Name and address come from the account, which must still exist.
-    ///
-    /// # Errors
-    /// [`Code::InvalidToken`] "Invalid token", "Invalid refresh token" or "User not found";
-    /// [`Code::StoreFailed`], [`Code::Internal`].
-    pub async fn refresh(&self, token: &str) -> Result<Grant, Error> {
-        let who = self.tokens.read_refresh(token, self.clock.wall())?;
-        match self.store.user(&who.user).await.map_err(store_failed)? {
-            Some(user) => self.grant(principal(user)),
-            None => Err(Error::new(Code::InvalidToken, "User not found")),
-        }
-    }
-
     fn grant(&self, who: Principal) -> Result<Grant, Error> {
-        let now = self.clock.wall();
-        let (access, expires_in) = self.tokens.access(&who, now)?;
-        Ok(Grant { access, refresh: self.tokens.refresh(&who, now)?, expires_in, who })
+        let at = self.revoked.first(&who.user, || self.clock.wall());
+        self.pair(who, &new_sign_in(), at, false)
     }
+}
+
+fn invalid() -> Error {
+    Error::new(Code::InvalidToken, "Invalid token")
+}
+
+fn bearer_token(headers: &HeaderMap) -> Result<&str, Error> {
+    let required = || Error::new(Code::AuthRequired, "Authentication required");
+    let value = headers.get(AUTHORIZATION).ok_or_else(required)?;
+    // A token has nothing but ASCII; what is none cannot be told from another scheme and need not.
+    value.to_str().ok().and_then(after_scheme).ok_or_else(required)
 }
 
 /// What follows `Bearer` in any case of letters; `None` for another scheme and for nothing.
@@ -164,6 +219,22 @@ fn no_hash(error: PasswordError) -> Error {
 pub struct SignedIn(pub Principal);
 
 impl<S> FromRequestParts<S> for SignedIn
+where
+    Arc<Auth>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Ok(Self(Arc::<Auth>::from_ref(state).bearer(&parts.headers)?.who))
+    }
+}
+
+/// As [`SignedIn`], with what the token says beside who it is.
+#[derive(Debug, Clone)]
+pub struct Bearer(pub Identity);
+
+impl<S> FromRequestParts<S> for Bearer
 where
     Arc<Auth>: FromRef<S>,
     S: Send + Sync,

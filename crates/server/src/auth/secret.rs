@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The name of the key's file in the data folder.
 pub const FILE: &str = "secret.key";
+/// The name under which the key before it may lie there: its tokens are good until they run out.
+pub const BEFORE: &str = "secret.key.before";
 /// Bytes of a key that is made here, and the fewest that one may have: as many as HS256's digest
 /// (RFC 7518, 3.2).
 pub const BYTES: usize = 32;
@@ -94,6 +96,14 @@ impl Secret {
             path,
             error: io::Error::from(io::ErrorKind::NotFound),
         })
+    }
+
+    /// The key before this one, where the operator has kept it: see [`BEFORE`].
+    ///
+    /// # Errors
+    /// As [`Secret::load_or_create`].
+    pub fn load_before(data_dir: &Path) -> Result<Option<Self>, SecretError> {
+        load(&data_dir.join(BEFORE))
     }
 
     /// The key, for the signature and nothing else.

@@ -55,8 +55,8 @@ fn what_is_made_is_read_and_has_the_claims_of_the_contract() {
     let (access, seconds) = tokens.access(&jo(), NOW).unwrap();
     let refresh = tokens.refresh(&jo(), NOW).unwrap();
     assert_eq!(seconds, 1800);
-    assert_eq!(tokens.read_access(&access, NOW), Ok(jo()));
-    assert_eq!(tokens.read_refresh(&refresh, NOW), Ok(jo()));
+    assert_eq!(tokens.read_access(&access, NOW).map(|i| i.who), Ok(jo()));
+    assert_eq!(tokens.read_refresh(&refresh, NOW).map(|i| i.who), Ok(jo()));
     assert_eq!(part(&access, 0), r#"{"typ":"JWT","alg":"HS256"}"#);
     for (token, kind, lives) in [(&access, "access", 1800), (&refresh, "refresh", 604_800)] {
         let text = part(token, 1);
@@ -77,7 +77,7 @@ fn kinds_do_not_stand_in_for_each_other() {
     let tokens = Tokens::new(&secret());
     let access = tokens.access(&jo(), NOW).unwrap().0;
     let refresh = tokens.refresh(&jo(), NOW).unwrap();
-    let said = |read: Result<Principal, Error>| read.map_err(|e| (e.code, e.message));
+    let said = |read: Result<Identity, Error>| read.map_err(|e| (e.code, e.message));
     let refused = |text: &str| Err((Code::InvalidToken, text.to_owned()));
     assert_eq!(said(tokens.read_access(&refresh, NOW)), refused("Invalid access token"));
     assert_eq!(said(tokens.read_refresh(&access, NOW)), refused("Invalid refresh token"));
@@ -110,7 +110,7 @@ fn tokens_made_elsewhere_with_our_key() {
         but("role", json!({"unknown": ["claims", "are", "ignored"]})),
     ] {
         let read = tokens.read_access(&signed(&secret, &Header::default(), &claims), NOW);
-        assert_eq!(read.as_ref().map(|p| p.user.as_str()), Ok("u1"), "{claims}");
+        assert_eq!(read.as_ref().map(|i| i.who.user.as_str()), Ok("u1"), "{claims}");
     }
     for silent in ["email", "name", "iat"] {
         let read = tokens.read_access(&signed(&secret, &Header::default(), &without(silent)), NOW);
@@ -139,7 +139,17 @@ fn what_is_not_ours_is_refused() {
         ("exp", json!(0)),
         ("exp", json!(-1)),
         ("exp", json!(NOW.0 / 1000)),
+        ("exp", json!(1e300)),
+        // Milliseconds: it would run out in the year 58857.
+        ("exp", json!(NOW.0 + 60_000)),
+        ("exp", json!(NOW.0 / 1000 + 367 * 86_400)),
         ("iat", json!("yesterday")),
+        ("iat", json!(NOW.0 / 1000 + 60)),
+        ("at", json!(NOW.0 + 60_000)),
+        ("at", json!(1.5)),
+        ("sid", json!(7)),
+        ("jti", json!(["a"])),
+        ("guest", json!("yes")),
         ("nbf", json!(NOW.0 / 1000 + 3600)),
         ("nbf", json!("now")),
         ("iss", json!("somebody-else")),
@@ -206,6 +216,52 @@ fn what_is_not_ours_is_refused() {
         let error = tokens.read_access(&signed(&secret, &plain, &claims), NOW).unwrap_err();
         assert_eq!(error.message, "Invalid access token");
     }
+}
+
+// Faults planted once: the digest without the user (another's `sid` then names this sign-in); `sid` left out
+// of the refresh token.
+#[test]
+fn a_pair_is_one_sign_in_and_nobody_elses() {
+    let secret = secret();
+    let tokens = Tokens::new(&secret);
+    let issue = Issue { who: &jo(), sid: "s1", at: NOW, guest: false };
+    let (access, refresh) = tokens.pair(issue).unwrap();
+    assert_eq!(tokens.pair(issue).unwrap(), (access.clone(), refresh.clone()), "the same is the same");
+    let (access, refresh) =
+        (tokens.read_access(&access, NOW).unwrap(), tokens.read_refresh(&refresh, NOW).unwrap());
+    assert_eq!((&access.sign_in, access.sid.as_str(), access.issued), (&refresh.sign_in, "s1", NOW));
+    assert_eq!(access.expires, Some(Millis((NOW.0 / 1000 + ACCESS_SECONDS) * 1000)));
+    let of = |claims: Value| {
+        tokens.read_access(&signed(&secret, &Header::default(), &claims), NOW).unwrap().sign_in
+    };
+    let names = [
+        access.sign_in,
+        of(but("sid", json!("s1"))),
+        of(but("jti", json!("s1"))),
+        of(but("jti", json!("s2"))),
+        of(good()),
+        of(but("name", json!("Other"))),
+    ];
+    for (n, name) in names.iter().enumerate() {
+        assert!(!names[..n].contains(name), "{n}");
+    }
+    // Of two tokens with one `sid`, the rest may differ.
+    let mut other = but("sid", json!("s1"));
+    other["name"] = json!("Other");
+    assert_eq!(of(other), names[1]);
+    assert!(!access.guest && !access.outside);
+}
+
+// Fault planted once: the key before not asked.
+#[test]
+fn the_key_before_is_good_for_reading_only() {
+    let (now, before) = (secret(), secret());
+    let old = Tokens::new(&before);
+    let tokens = Tokens::new(&now).and_before(&before);
+    let (access, refresh) = (old.access(&jo(), NOW).unwrap().0, old.refresh(&jo(), NOW).unwrap());
+    assert!(tokens.read_access(&access, NOW).is_ok() && tokens.read_refresh(&refresh, NOW).is_ok());
+    assert!(Tokens::new(&now).read_access(&access, NOW).is_err());
+    assert!(old.read_access(&tokens.access(&jo(), NOW).unwrap().0, NOW).is_err());
 }
 
 // Fault planted once: `#[derive(Debug)]` on the secret.

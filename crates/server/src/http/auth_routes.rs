@@ -1,10 +1,11 @@
-//! `/api/v1/auth/*`: register, login, refresh, me. Shapes and texts are the original's.
+//! `/api/v1/auth/*`: register, login, refresh, me, with the original's shapes and texts; and what it does not
+//! have: logout, guests, and tickets for WebSockets.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRef, State};
-use axum::http::HeaderValue;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -15,12 +16,12 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use super::validate::{JsonBody, Text};
 use crate::auth::token::TOKEN_BYTES;
-use crate::auth::{Auth, Grant, SignedIn};
+use crate::auth::{Auth, Bearer, Grant, SignedIn};
 
 /// The fewest characters of a name (contract).
 const NAME_CHARS: usize = 2;
 
-/// The four routes, with their full paths.
+/// The routes, with their full paths.
 pub fn routes<S>() -> Router<S>
 where
     Arc<Auth>: FromRef<S>,
@@ -31,6 +32,9 @@ where
         .route("/api/v1/auth/login", post(log_in))
         .route("/api/v1/auth/refresh", post(refresh))
         .route("/api/v1/auth/me", get(me))
+        .route("/api/v1/auth/logout", post(log_out))
+        .route("/api/v1/auth/guest", post(guest))
+        .route("/api/ws-ticket", post(ticket))
 }
 
 /// What whoever signs in gets; the order of keys is the original's.
@@ -94,17 +98,64 @@ async fn me(SignedIn(who): SignedIn) -> Json<Me> {
     Json(Me { user_id: user.into(), email, name })
 }
 
+#[derive(Serialize)]
+struct LoggedOut {
+    message: &'static str,
+}
+
+/// The body may be left out; `{"everywhere":true}` ends every sign-in of the user.
+async fn log_out(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    body: JsonBody,
+) -> Result<Json<LoggedOut>, Refusal> {
+    let everywhere = body.read_optional(|f| f.flag("everywhere"))?.unwrap_or(false);
+    auth.log_out(&headers, everywhere).await?;
+    Ok(Json(LoggedOut { message: "Logged out" }))
+}
+
+/// Tokens of somebody new without an account. Where guests may not come there is no such route. A body is not
+/// read.
+async fn guest(State(auth): State<Arc<Auth>>) -> Result<Response, Refusal> {
+    match auth.guest() {
+        Some(grant) => Ok(granted(grant?)),
+        None => Err(Refusal::new(StatusCode::NOT_FOUND, "Not Found")),
+    }
+}
+
+#[derive(Serialize)]
+struct Ticket {
+    ticket: String,
+    /// Seconds.
+    expires_in: u64,
+}
+
+/// For one WebSocket, of pages of the origin that asks. A body is not read.
+async fn ticket(
+    State(auth): State<Arc<Auth>>,
+    Bearer(identity): Bearer,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let origin = headers.get(ORIGIN).map(HeaderValue::as_bytes);
+    let ticket = auth.ticket(identity, origin)?;
+    let expires_in = limit::TICKET_TIME.as_secs();
+    Ok(unkept(Json(Ticket { ticket, expires_in }).into_response()))
+}
+
 fn granted(grant: Grant) -> Response {
     let Principal { user, email, name } = grant.who;
-    let mut answer = Json(Granted {
+    let answer = Json(Granted {
         access_token: grant.access,
         refresh_token: grant.refresh,
         token_type: "bearer",
         expires_in: grant.expires_in,
         user: Shown { id: user.into(), email, name },
-    })
-    .into_response();
-    // RFC 6749, 5.1: a token is nobody's to keep on the way.
+    });
+    unkept(answer.into_response())
+}
+
+/// RFC 6749, 5.1: a token is nobody's to keep on the way.
+fn unkept(mut answer: Response) -> Response {
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }

@@ -18,7 +18,8 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use super::validate::{JsonBody, Text};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::standing::expired;
+use crate::auth::{Bearer, SignedIn};
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -49,7 +50,7 @@ struct Metadata {
 
 async fn chat(
     State(app): State<App>,
-    SignedIn(who): SignedIn,
+    Bearer(identity): Bearer,
     body: JsonBody,
 ) -> Result<Json<Answered>, Refusal> {
     let (message, session) = body.read(|f| {
@@ -68,10 +69,12 @@ async fn chat(
         session: Some(session.clone()),
         ..StartRun::default()
     };
+    let who = &identity.who;
+    let mut standing = app.auth.standing(Some(identity.clone()));
     // A client that goes away meanwhile finds the answer in the history: the run goes on without it.
     let answered = async {
-        let started = app.engine.start(&who, ask).await?;
-        let mut follow = app.engine.follow(&who, &started.run, &From::After(0)).await?;
+        let started = app.engine.start(who, ask).await?;
+        let mut follow = app.engine.follow(who, &started.run, &From::After(0)).await?;
         let (response, metadata) = whole(&mut follow).await?;
         Ok(Answered {
             response,
@@ -81,7 +84,11 @@ async fn chat(
             run_id: started.run.into(),
         })
     };
-    answered.await.map(Json).map_err(failed)
+    tokio::select! {
+        answered = answered => answered.map(Json).map_err(failed),
+        // So does one whose token runs out while it waits, once it has another.
+        () = standing.over() => Err(expired().into()),
+    }
 }
 
 /// What is our own or the model's fault has one status and one beginning in the original.

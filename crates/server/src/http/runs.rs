@@ -20,6 +20,7 @@ use super::refusal::{dress, status_of};
 use super::sse;
 use super::validate::read_body;
 use crate::app::App;
+use crate::auth::token::Identity;
 use crate::wire::{self, ErrorView, RunView, StartedBody};
 
 /// The routes.
@@ -69,12 +70,12 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
-        Ok(Self(app.auth.bearer(&parts.headers)?))
+        Ok(Self(app.auth.bearer(&parts.headers)?.who))
     }
 }
 
 /// Who reads a stream: also by `?token=`, because a browser's `EventSource` cannot send a header.
-struct Reader(Principal);
+struct Reader(Identity);
 
 impl FromRequestParts<App> for Reader {
     type Rejection = Fault;
@@ -87,7 +88,7 @@ impl FromRequestParts<App> for Reader {
         if !parts.headers.contains_key(AUTHORIZATION)
             && let Ok(Query(Token { token: Some(token) })) = Query::try_from_uri(&parts.uri)
         {
-            return Ok(Self(app.auth.principal_of(&token)?));
+            return Ok(Self(app.auth.identify(&token)?));
         }
         Ok(Self(app.auth.bearer(&parts.headers)?))
     }
@@ -249,9 +250,9 @@ async fn events(
     let from = position(&headers, query.after.as_deref())?;
     let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !accept.contains("application/json") || accept.contains("text/event-stream") {
-        return sse::stream(&app, &who, &run, &from).await;
+        return sse::stream(&app, who, &run, &from).await;
     }
-    let (found, events) = app.engine.page(&who, &run, &from).await?;
+    let (found, events) = app.engine.page(&who.who, &run, &from).await?;
     // By hand, so that an event has the same bytes here as in a stream.
     let mut json = String::from("{\"events\":[");
     for (n, event) in events.iter().enumerate() {

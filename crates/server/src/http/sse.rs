@@ -8,14 +8,17 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use headwater_core::{Principal, RunId};
+use headwater_core::RunId;
 use headwater_engine::engine::From as Position;
 use headwater_engine::{Follow, Followed, View};
 use tokio_util::sync::CancellationToken;
 
 use super::runs::Fault;
 use crate::app::App;
+use crate::auth::standing::{Standing, expired};
+use crate::auth::token::Identity;
 use crate::wire;
+use crate::ws::native::ServerFrame;
 
 /// One comment line with one line feed. A blank line after it would make some decoders hand out an empty
 /// event, because they remember the last `id:`.
@@ -27,17 +30,20 @@ struct Reading {
     first: Option<Followed>,
     follow: Follow,
     stopping: CancellationToken,
+    standing: Standing,
+    /// What was said was the last.
+    over: bool,
 }
 
 /// Streams a run from a position. Where everything was read already and the run is over: 204, which tells
 /// a browser's `EventSource` not to come back.
 pub(super) async fn stream(
     app: &App,
-    who: &Principal,
+    who: Identity,
     run: &RunId,
     from: &Position,
 ) -> Result<Response, Fault> {
-    let View { run: found, after, mut follow } = app.engine.view(who, run, from, false).await?;
+    let View { run: found, after, mut follow } = app.engine.view(&who.who, run, from, false).await?;
     let anything = after < found.tail.seq;
     if found.tail.outcome.is_some() && !anything {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -46,7 +52,8 @@ pub(super) async fn stream(
     // status and code, and not with a stream that breaks off. What is not there yet is not waited for.
     let first = if anything { Some(follow.next().await?) } else { None };
     let stopping = app.engine.tasks().stopping().clone();
-    let reading = Reading { run: run.clone(), first, follow, stopping };
+    let standing = app.auth.standing(Some(who));
+    let reading = Reading { run: run.clone(), first, follow, stopping, standing, over: false };
     let body = Body::from_stream(stream::unfold(reading, next));
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -60,11 +67,18 @@ pub(super) async fn stream(
 /// The next piece of the body; the body ends with the run, or with the server: a client that comes back
 /// with its last cursor loses nothing.
 async fn next(mut reading: Reading) -> Option<(io::Result<Bytes>, Reading)> {
+    if reading.over {
+        return None;
+    }
     let followed = match reading.first.take() {
         Some(first) => Ok(first),
         None => tokio::select! {
             followed = reading.follow.next() => followed,
             () = reading.stopping.cancelled() => return None,
+            () = reading.standing.over() => {
+                reading.over = true;
+                return Some((Ok(Bytes::from(signed_out(&reading.run))), reading));
+            }
         },
     };
     let text = match followed {
@@ -88,4 +102,11 @@ async fn next(mut reading: Reading) -> Option<(io::Result<Bytes>, Reading)> {
         }
     };
     Some((Ok(Bytes::from(text)), reading))
+}
+
+/// The last piece for somebody who is not signed in any more: the frame that the protocol has for it over
+/// `/ws`. Without a line `id:`, so that the last cursor stays what it is.
+fn signed_out(run: &RunId) -> String {
+    let frame = ServerFrame::Error { run_id: Some(run.clone()), error: expired().into() };
+    format!("data: {}\n\n", wire::json(&frame))
 }

@@ -29,6 +29,8 @@ use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
 use super::ending::{End, broken, stopping_close};
 use super::outbox::Outbox;
 use crate::auth::Auth;
+use crate::auth::standing::{Standing, expired};
+use crate::auth::token::Identity;
 use crate::metrics::Metrics;
 
 /// What a connection needs of its server.
@@ -61,6 +63,8 @@ struct Viewing {
 pub struct Connection {
     around: Surroundings,
     who: Option<Principal>,
+    /// How long he is signed in.
+    standing: Standing,
     dialect: Box<dyn Dialect>,
     out: Out,
     outbox: Outbox,
@@ -81,12 +85,13 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that speaks this dialect; `who` where the handshake carried a good token.
-    pub fn new(around: Surroundings, who: Option<Principal>, dialect: Box<dyn Dialect>) -> Self {
+    pub fn new(around: Surroundings, who: Option<Identity>, dialect: Box<dyn Dialect>) -> Self {
         let now = Instant::now();
         Self {
             outbox: Outbox::new(Arc::clone(&around.written)),
+            who: who.as_ref().map(|identity| identity.who.clone()),
+            standing: around.auth.standing(who),
             around,
-            who,
             dialect,
             out: Out::default(),
             views: Vec::new(),
@@ -152,6 +157,9 @@ impl Connection {
                 return End::Close(stopping_close());
             }
             let now = Instant::now();
+            if self.standing.is_over(now) {
+                return self.sign_out(sink).await;
+            }
             if let Some(end) = self.overdue(now) {
                 return end;
             }
@@ -162,6 +170,7 @@ impl Connection {
                 self.heard = now;
             }
             let (outbox, views, turn) = (&mut self.outbox, &mut self.views, &mut self.turn);
+            let standing = &mut self.standing;
             let (writes, reads) = (!outbox.is_empty(), outbox.is_empty() && !views.is_empty());
             tokio::select! {
                 frame = stream.next(), if hears => match self.on_message(frame) {
@@ -187,6 +196,7 @@ impl Connection {
                 }
                 (at, followed) = poll_fn(|cx| poll_views(views, turn, cx)), if reads => self.on_followed(at, followed),
                 () = sleep_until(wake) => {}
+                () = standing.moved() => {}
                 () = draining.cancelled(), if !draining.is_cancelled() => {}
                 () = stopping.cancelled() => return End::Close(stopping_close()),
             }
@@ -214,8 +224,10 @@ impl Connection {
 
     fn carry_out(&mut self, command: Command) {
         if let Command::SignIn { tag, token } = command {
-            let reply = match self.around.auth.principal_of(&token) {
-                Ok(who) => {
+            let reply = match self.around.auth.identify(&token) {
+                Ok(identity) => {
+                    let who = identity.who.clone();
+                    self.standing.becomes(&self.around.auth, Some(identity));
                     let changed = self.who.as_ref().is_some_and(|before| before.user != who.user);
                     if changed {
                         self.views.clear();
@@ -338,6 +350,22 @@ impl Connection {
         None
     }
 
+    /// Whoever was signed in is not any more: he is told so, and where to go on. His runs go on without him.
+    async fn sign_out(&mut self, sink: &mut SplitSink<WebSocket, Message>) -> End {
+        self.dialect.on_reply(Reply::SignedOut { error: expired() }, &mut self.out);
+        for frame in self.out.frames.drain(..) {
+            self.outbox.reply(Message::Text(frame.into()));
+        }
+        let flush = poll_fn(|cx| self.outbox.poll_write(cx, Pin::new(sink)));
+        let left = matches!(tokio::time::timeout(limit::CLOSE_TIME, flush).await, Ok(Ok(())));
+        let view = self.views.iter().find(|v| v.left < v.given).or(self.views.first());
+        let reason = view.map_or_else(
+            || "token expired; sign in again".to_owned(),
+            |v| self.dialect.position(v.follow.run(), if left { v.given } else { v.left }),
+        );
+        End::Close(Close { code: Code::TokenExpired.close_code(), reason })
+    }
+
     fn idle(&self) -> bool {
         self.views.is_empty() && self.busy.is_empty() && self.ordered.is_empty() && self.outbox.is_empty()
     }
@@ -375,6 +403,7 @@ impl Connection {
         if self.who.is_none() {
             wake = wake.min(self.opened + limit::AUTH_DEADLINE);
         }
+        wake = self.standing.ends().map_or(wake, |ends| wake.min(ends));
         self.outbox.look_at(now).map_or(wake, |look| wake.min(look))
     }
 }

@@ -126,6 +126,12 @@ pub enum Reply {
         /// Why.
         error: Error,
     },
+    /// Whoever was signed in is not any more: his token ran out, or he signed out. The connection is closed
+    /// after what is said to this.
+    SignedOut {
+        /// Why.
+        error: Error,
+    },
     /// Of [`Command::Start`].
     Started {
         /// As it was given.

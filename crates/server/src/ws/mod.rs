@@ -9,6 +9,7 @@ mod ending;
 pub mod merge;
 pub mod native;
 mod outbox;
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use axum::extract::{Extension, FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use headwater_core::{Principal, limit};
+use headwater_core::limit;
 use headwater_engine::ask::new_session;
 
 use self::chat::Chat;
@@ -26,6 +27,7 @@ use self::connection::{Connection, Surroundings};
 use self::dialect::Dialect;
 use self::native::{Native, SUBPROTOCOL};
 use crate::app::App;
+use crate::auth::token::Identity;
 use crate::edge::ConnInfo;
 
 /// The routes that upgrade.
@@ -49,9 +51,11 @@ struct Handshake {
     app: App,
     conn: ConnInfo,
     asked: Asked,
-    /// Who shows himself by the address or the header. A token that is not good leaves the connection
+    /// Who shows himself, see [`sign_in`]. A token that is not good leaves the connection
     /// unauthenticated: the client hears of it with its first message (contract).
-    who: Option<Principal>,
+    who: Option<Identity>,
+    /// The subprotocols that the client names.
+    protocols: Vec<String>,
     upgrade: WebSocketUpgrade,
 }
 
@@ -64,22 +68,22 @@ impl FromRequestParts<App> for Handshake {
         let conn = Extension::<ConnInfo>::from_request_parts(parts, app).await;
         let Extension(conn) = conn.map_err(IntoResponse::into_response)?;
         let asked = Asked(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default());
-        let who = match asked.get("token") {
-            Some(token) => app.auth.principal_of(token).ok(),
-            None => app.auth.bearer(&parts.headers).ok(),
-        };
-        Ok(Self { app: app.clone(), conn, asked, who, upgrade })
+        let who = sign_in::shown(&parts.headers, &asked, &app.auth);
+        let protocols = sign_in::protocols(&parts.headers).map(str::to_owned).collect();
+        Ok(Self { app: app.clone(), conn, asked, who, protocols, upgrade })
     }
 }
 
-async fn open_chat(shake: Handshake) -> Response {
+async fn open_chat(mut shake: Handshake) -> Response {
+    sign_in::agree(&mut shake, chat::SUBPROTOCOL, sign_in::Others::Taken);
+    shake.who = shake.who.or_else(|| shake.app.auth.passing_guest());
     let partial = !matches!(shake.asked.get("partial"), Some("false" | "0"));
     let chat = Chat::new(Arc::clone(&shake.app.chat), new_session(), shake.who.is_some(), partial);
     open(shake, Box::new(chat))
 }
 
 async fn open_native(mut shake: Handshake) -> Response {
-    shake.upgrade = shake.upgrade.protocols([SUBPROTOCOL]);
+    sign_in::agree(&mut shake, SUBPROTOCOL, sign_in::Others::Left);
     let native = Native::new(shake.who.is_some());
     open(shake, Box::new(native))
 }

@@ -253,6 +253,7 @@ impl Dialect for Native {
                         Some(Close { code, reason: "too many tokens that are not valid here".into() });
                 }
             }
+            Reply::SignedOut { error } => refuse(&None, None, error, out),
             Reply::Started { tag, started } => {
                 let follow = self.follow_next.pop_front().unwrap_or(true);
                 match started {

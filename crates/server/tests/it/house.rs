@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
-use headwater_core::{Principal, RunId, UserId};
+use headwater_core::{Millis, Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
 use headwater_engine::engine::From;
 use headwater_engine::workflow::Workflow;
@@ -14,18 +14,19 @@ use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Followed, Settings, StartRun, Tasks};
 use headwater_providers::scripted::stage::{Act, Cues, Stage};
 use headwater_server::app::{App, router};
-use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
-use headwater_server::auth::token::Tokens;
+use headwater_server::auth::token::{Issue, Tokens};
+use headwater_server::auth::{Auth, Rules};
 use headwater_server::edge::Edge;
 use headwater_server::http::health::Readiness;
 use headwater_server::http::metrics::MetricsFor;
 use headwater_server::metrics::Metrics;
 use headwater_store::MemoryStore;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,8 @@ pub(crate) struct House {
     pub cues: Cues,
     pub address: SocketAddr,
     pub draining: CancellationToken,
+    pub auth: Arc<Auth>,
+    pub secret: Secret,
     tokens: Tokens,
     _folder: tempfile::TempDir,
 }
@@ -48,6 +51,10 @@ impl Drop for House {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::with_rules(Rules::default()).await
+    }
+
+    pub(crate) async fn with_rules(rules: Rules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
         let (stage, cues) = Stage::new();
@@ -63,11 +70,11 @@ impl House {
             tasks.clone(),
             Settings::default(),
         );
-        let auth = Arc::new(Auth::new(&secret, store.clone(), Clock::default()));
+        let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), rules));
         let draining = CancellationToken::new();
         let app = router(App {
             engine: engine.clone(),
-            auth,
+            auth: auth.clone(),
             chat: "assist".into(),
             metrics: Metrics::default(),
             metrics_for: MetricsFor::default(),
@@ -79,11 +86,46 @@ impl House {
         let (edge, shutdown) = (Edge::new(tasks.clone()), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
-        Self { engine, store, cues, address, draining, tokens, _folder: folder }
+        Self { engine, store, cues, address, draining, auth, secret, tokens, _folder: folder }
     }
 
     pub(crate) fn token(&self, user: &str) -> String {
         self.tokens.access(&principal(user), Clock::default().wall()).unwrap().0
+    }
+
+    /// The bytes that sign tokens here.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        std::fs::read(self._folder.path().join(headwater_server::auth::secret::FILE)).unwrap()
+    }
+
+    /// Access and refresh token of one sign-in that was made `ago` seconds ago.
+    pub(crate) fn pair(&self, user: &str, sid: &str, ago: i64) -> (String, String) {
+        let at = Millis(Clock::default().wall().0 - ago * 1000);
+        self.tokens.pair(Issue { who: &principal(user), sid, at, guest: false }).unwrap()
+    }
+
+    /// A handshake with these headers, and the head of the answer. By hand: the client library refuses an
+    /// answer in which none of its protocols was agreed to.
+    pub(crate) async fn shake(&self, path: &str, headers: &[(&str, &str)]) -> (Socket, String) {
+        let mut head = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            self.address
+        );
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        let stream = MaybeTlsStream::Plain(stream);
+        (Socket(WebSocketStream::from_raw_socket(stream, Role::Client, None).await), answer)
     }
 
     /// A socket that is signed in as Ann by its address.

@@ -118,7 +118,7 @@ async fn a_stream_is_not_held_back() {
 
 /// Keeps every field of every event and span as text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+pub(crate) struct Log(pub(crate) Arc<Mutex<String>>);
 
 impl Visit for &Log {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {

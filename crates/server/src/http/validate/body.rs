@@ -46,6 +46,17 @@ impl JsonBody {
         }
     }
 
+    /// As [`JsonBody::read`]; no body at all is one without fields.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_optional<T>(self, form: impl FnOnce(&mut Fields) -> T) -> Result<T, Problems> {
+        match self.0 {
+            Given::Nothing => Fields::of(Map::new(), form),
+            given => Self(given).read(form),
+        }
+    }
+
     /// From bytes that were read already.
     fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.is_empty() {

@@ -152,6 +152,14 @@ impl Fields {
         .unwrap_or_default()
     }
 
+    /// Yes or no, or `None` where it is missing or null.
+    pub fn flag(&mut self, field: &'static str) -> Option<bool> {
+        self.optional(field, |value| {
+            let wrong = || Problem::of_field("bool_type", field, "Input should be a valid boolean", value);
+            value.as_bool().ok_or_else(wrong)
+        })
+    }
+
     /// Missing is a problem.
     fn required<T>(
         &mut self,

@@ -23,6 +23,9 @@ use self::turn::Turn;
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply, Target};
 use crate::wire::json;
 
+/// The subprotocol's name; a client of the original names none.
+pub const SUBPROTOCOL: &str = "headwater.chat.v1";
+
 /// Marks a follow that a client asked for.
 const RESUME: &str = "resume";
 
@@ -241,6 +244,8 @@ impl Dialect for Chat {
                         Some(Close { code, reason: "too many tokens that are not valid here".into() });
                 }
             }
+            // In this dialect's own words, like any error; the connection is closed after it.
+            Reply::SignedOut { error } => refuse(&error, None, out),
             Reply::Started { started, .. } => {
                 let starting = self.starting.pop_front();
                 match started {
@@ -279,7 +284,7 @@ impl Dialect for Chat {
     }
 
     fn position(&self, run: &RunId, seq: Seq) -> String {
-        format!("too slow; resume {run} after {seq}")
+        format!("resume {run} after {seq}")
     }
 }
 
