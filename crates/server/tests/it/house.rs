@@ -210,13 +210,19 @@ impl Socket {
     /// Everything up to the server's close frame.
     pub(crate) async fn closed(&mut self) -> (Vec<String>, CloseFrame) {
         let mut frames = Vec::new();
-        loop {
-            match self.0.next().await.unwrap().unwrap() {
-                Message::Text(text) => frames.push(text.as_str().to_owned()),
-                Message::Close(Some(close)) => return (frames, close),
-                Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("neither text nor close: {other:?}"),
+        let closing = async {
+            loop {
+                match self.0.next().await.unwrap().unwrap() {
+                    Message::Text(text) => frames.push(text.as_str().to_owned()),
+                    Message::Close(Some(close)) => return close,
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    other => panic!("neither text nor close: {other:?}"),
+                }
             }
-        }
+        };
+        // Where time is paused, an hour is a moment: a socket that is never closed fails, and hangs nobody.
+        let close = tokio::time::timeout(std::time::Duration::from_secs(3600), closing).await;
+        let close = close.expect("it was never closed");
+        (frames, close)
     }
 }

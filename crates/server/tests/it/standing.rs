@@ -2,6 +2,7 @@
 //! long requests. Time is paused once the sockets stand.
 
 use futures_util::StreamExt;
+use headwater_core::Millis;
 use headwater_engine::Clock;
 use headwater_server::auth::Auth;
 use serde_json::{Value, json};
@@ -265,8 +266,16 @@ async fn a_refresh_token_that_is_used_twice_ends_its_sign_in() {
     // A store that fails has used nothing.
     house.store.faults().fail_writes(1);
     assert_eq!(refresh(&third["refresh_token"]).await.0, 500);
+    // Later than the failed one by the clock's smallest step.
+    let failed = Clock::default().wall().max(house.auth.identify(access).unwrap().issued);
+    while Clock::default().wall() <= Millis(failed.0 + 1) {
+        tokio::task::yield_now().await;
+    }
+    let since = Clock::default().wall();
     let (status, fourth) = refresh(&third["refresh_token"]).await;
     assert_eq!(status, 200);
+    let made = house.auth.identify(fourth["access_token"].as_str().unwrap()).unwrap().issued;
+    assert!(made >= since, "the failed use counted, and this is its retry");
 
     assert_eq!(refresh(first).await, (401, json!({"detail": "Invalid token"})));
     assert_eq!(u16::from(socket.closed().await.1.code), 4401);
