@@ -8,6 +8,7 @@ use headwater_engine::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
+use crate::gate::Gate;
 use crate::http::health::Readiness;
 use crate::http::{assets, auth_routes, chat, health, layers, runs};
 use crate::ws;
@@ -23,6 +24,8 @@ pub struct App {
     pub chat: Arc<str>,
     /// What the store last said of itself.
     pub readiness: Readiness,
+    /// Who may come in, how often, and how many.
+    pub gate: Arc<Gate>,
     /// Cancelled when the server is about to stop: nothing new, and idle connections go.
     pub draining: CancellationToken,
 }
@@ -42,5 +45,5 @@ pub fn router(app: App) -> Router {
         .merge(chat::routes())
         .merge(runs::routes())
         .merge(ws::routes());
-    layers::around(routes).with_state(app)
+    layers::around_gated(routes, Arc::clone(&app.gate)).with_state(app)
 }

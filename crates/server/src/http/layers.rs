@@ -8,13 +8,15 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use super::admission::admit;
 use super::refusal::Refusal;
+use crate::gate::Gate;
 
 /// The name of a request, echoed or made.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,7 +63,22 @@ pub fn around<S>(router: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(from_fn(dress))
+    complete(router).layer(from_fn(dress))
+}
+
+/// The same, behind a gate that is asked before any route.
+pub fn around_gated<S>(router: Router<S>, gate: Arc<Gate>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    complete(router).layer(from_fn_with_state(gate, admit)).layer(from_fn(dress))
+}
+
+fn complete<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn not_found() -> Refusal {

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -24,11 +23,15 @@ use headwater_engine::{Engine, Follow, Followed};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::commands::{Done, follow, list, refused, start, stop, too_many};
+use super::commands::{Done, follow, list, no_room, refused, start, stop, too_many};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
-use super::ending::{End, broken, stopping_close};
+use super::ending::{End, broken, fitting, flood, stopping_close};
+use super::farewell::Farewell;
+use super::flood::discard;
 use super::outbox::Outbox;
+use super::upgrade::{CloseFrame, Message, WebSocket};
 use crate::auth::Auth;
+use crate::gate::Seat;
 
 /// What a connection needs of its server.
 pub struct Surroundings {
@@ -40,6 +43,8 @@ pub struct Surroundings {
     pub draining: CancellationToken,
     /// Counts the bytes that the kernel took from this connection.
     pub written: Arc<AtomicU64>,
+    /// What the connection holds, and what it may ask for.
+    pub seat: Seat,
 }
 
 /// A followed run.
@@ -71,6 +76,7 @@ pub struct Connection {
     opened: Instant,
     heard: Instant,
     pinged: Instant,
+    farewell: Farewell,
 }
 
 impl Connection {
@@ -91,6 +97,7 @@ impl Connection {
             opened: now,
             heard: now,
             pinged: now,
+            farewell: Farewell::default(),
         }
     }
 
@@ -109,14 +116,25 @@ impl Connection {
             }
             End::Close(close) => {
                 tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
-                let frame = CloseFrame { code: close.code, reason: close.reason.into() };
+                let frame = CloseFrame { code: close.code.into(), reason: fitting(close.reason).into() };
                 let goodbye = async {
-                    if sink.send(Message::Close(Some(frame))).await.is_ok() {
-                        // Until the client's own close frame, so that ours is not overtaken by a reset.
-                        while let Some(Ok(_)) = stream.next().await {}
+                    sink.send(Message::Close(Some(frame))).await.ok()?;
+                    // Until the client's own close frame, so that ours is not overtaken by a reset.
+                    loop {
+                        match stream.next().await? {
+                            Ok(Message::Close(_)) => return Some(()),
+                            Ok(_) => {}
+                            Err(_) => return None,
+                        }
                     }
                 };
-                let _ = tokio::time::timeout(limit::CLOSE_TIME, goodbye).await;
+                let began = Instant::now();
+                let answered = tokio::time::timeout(limit::CLOSE_TIME, goodbye).await;
+                // Nor by a reset for what cannot be read, or is not read any more.
+                if let (Ok(None), Ok(mut socket)) = (answered, stream.reunite(sink)) {
+                    let left = limit::CLOSE_TIME.saturating_sub(began.elapsed());
+                    discard(socket.get_mut().inner(), left).await;
+                }
             }
         }
     }
@@ -128,6 +146,9 @@ impl Connection {
     ) -> End {
         let stopping = self.around.engine.tasks().stopping().clone();
         let draining = self.around.draining.clone();
+        if let Some(who) = self.who.clone() {
+            self.take_seat(&who);
+        }
         loop {
             if let Some(end) = self.settle() {
                 // What was said before the end is still said, if it leaves at once.
@@ -137,14 +158,16 @@ impl Connection {
                 }
                 return end;
             }
-            if draining.is_cancelled() && self.idle() {
-                return End::Close(stopping_close());
-            }
             let now = Instant::now();
+            let leaves = if draining.is_cancelled() { self.leaves_at(now) } else { None };
+            if leaves.is_some_and(|at| at <= now) {
+                return End::Close(stopping_close(None));
+            }
             if let Some(end) = self.overdue(now) {
                 return end;
             }
             let wake = self.wake_at(now);
+            let wake = leaves.map_or(wake, |at| at.min(wake));
             // Who does not read his replies is not asked for more of them; the stall rule ends that.
             let hears = !self.outbox.is_full();
             if !hears {
@@ -177,7 +200,10 @@ impl Connection {
                 (at, followed) = poll_fn(|cx| poll_views(views, turn, cx)), if reads => self.on_followed(at, followed),
                 () = sleep_until(wake) => {}
                 () = draining.cancelled(), if !draining.is_cancelled() => {}
-                () = stopping.cancelled() => return End::Close(stopping_close()),
+                () = stopping.cancelled() => {
+                    let cut_off = self.views.first().map(|v| self.dialect.position(v.follow.run(), v.left));
+                    return End::Close(stopping_close(cut_off));
+                }
             }
         }
     }
@@ -213,6 +239,9 @@ impl Connection {
                         self.stopped.clear();
                     }
                     self.who = Some(who.clone());
+                    if !self.take_seat(&who) {
+                        return;
+                    }
                     Reply::SignedIn { tag, who, changed }
                 }
                 Err(error) => Reply::NotSignedIn { tag, error },
@@ -222,11 +251,16 @@ impl Connection {
         let (engine, Some(who)) = (self.around.engine.clone(), self.who.clone()) else {
             return; // A dialect asks for nothing on behalf of nobody.
         };
+        if let Err(error) = self.allowed(&command, &who)
+            && let Some(reply) = refused(&command, error)
+        {
+            return self.dialect.on_reply(reply, &mut self.out);
+        }
         // Two lanes, each with its own room: stops that wait for a disk take none from the turn that a
         // dialect shows next.
         let lane = if command.is_ordered() { self.ordered.len() } else { self.busy.len() };
         if lane >= limit::COMMANDS
-            && let Some(reply) = refused(&command)
+            && let Some(reply) = refused(&command, no_room())
         {
             return self.dialect.on_reply(reply, &mut self.out);
         }
@@ -301,18 +335,23 @@ impl Connection {
         }
     }
 
-    fn on_message(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<End> {
+    fn on_message(&mut self, message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>) -> Option<End> {
         let message = match message {
             None | Some(Ok(Message::Close(_))) => return Some(End::Gone),
             Some(Ok(message)) => message,
-            Some(Err(error)) => return Some(broken(error)),
+            Some(Err(error)) => {
+                if flood(&error).is_some() {
+                    self.around.seat.gate().flooded();
+                }
+                return Some(broken(&error));
+            }
         };
         self.heard = Instant::now();
         let frame = match &message {
             Message::Text(text) => Frame::Text(text.as_str()),
             Message::Binary(bytes) => Frame::Binary(bytes),
             // Pings are answered by the library.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return None,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
         };
         let length = match frame {
             Frame::Text(text) => text.len(),
@@ -325,6 +364,33 @@ impl Connection {
         }
         self.dialect.on_frame(frame, &mut self.out);
         None
+    }
+
+    /// A place among this user's sockets; without one the client is told, and the connection ends.
+    fn take_seat(&mut self, who: &Principal) -> bool {
+        let Err(error) = self.around.seat.sign_in(&who.user) else { return true };
+        let close = Close { code: error.code.close_code(), reason: error.message.clone() };
+        self.dialect.on_refused(error, &mut self.out);
+        self.out.close = Some(close);
+        false
+    }
+
+    /// Whether there is an allowance left for what is asked. Stops are always heard.
+    fn allowed(&mut self, command: &Command, who: &Principal) -> Result<(), Error> {
+        match command {
+            Command::Start { .. } => {
+                self.around.seat.message(&who.user)?;
+                self.around.seat.start()
+            }
+            Command::Follow { .. } | Command::List { .. } => self.around.seat.message(&who.user),
+            Command::SignIn { .. } | Command::Unfollow { .. } | Command::Stop { .. } => Ok(()),
+        }
+    }
+
+    /// When a connection on which nothing happens is to go, while the server drains.
+    fn leaves_at(&mut self, now: Instant) -> Option<Instant> {
+        let idle = self.idle();
+        self.farewell.at(idle, now, || self.around.seat.gate().farewell_time())
     }
 
     fn idle(&self) -> bool {

@@ -18,6 +18,7 @@ use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
 use headwater_server::auth::token::Tokens;
 use headwater_server::edge::Edge;
+use headwater_server::gate::{Gate, Rules};
 use headwater_server::http::health::Readiness;
 use headwater_store::MemoryStore;
 use serde_json::Value;
@@ -33,6 +34,7 @@ pub(crate) struct House {
     pub cues: Cues,
     pub address: SocketAddr,
     pub draining: CancellationToken,
+    pub gate: Arc<Gate>,
     tokens: Tokens,
     _folder: tempfile::TempDir,
 }
@@ -46,6 +48,11 @@ impl Drop for House {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::with(Rules::default(), Settings::default()).await
+    }
+
+    /// With other rules at its gate, or another engine.
+    pub(crate) async fn with(rules: Rules, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
         let (stage, cues) = Stage::new();
@@ -59,18 +66,27 @@ impl House {
             Arc::new(InProcess::new()),
             workflows,
             tasks.clone(),
-            Settings::default(),
+            settings,
         );
         let auth = Arc::new(Auth::new(&secret, store.clone(), Clock::default()));
         let draining = CancellationToken::new();
         let (chat, readiness) = ("assist".into(), Readiness::default());
-        let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });
+        let gate = Arc::new(Gate::new(rules));
+        let app = App {
+            engine: engine.clone(),
+            auth,
+            chat,
+            readiness,
+            gate: gate.clone(),
+            draining: draining.clone(),
+        };
+        let app = router(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (edge, shutdown) = (Edge::new(tasks.clone()), draining.clone());
+        let (edge, shutdown) = (Edge::new(tasks.clone()).behind(gate.clone()), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
-        Self { engine, store, cues, address, draining, tokens, _folder: folder }
+        Self { engine, store, cues, address, draining, gate, tokens, _folder: folder }
     }
 
     pub(crate) fn token(&self, user: &str) -> String {

@@ -270,6 +270,10 @@ impl Dialect for Chat {
         }
     }
 
+    fn on_refused(&mut self, error: Error, out: &mut Out) {
+        refuse(&error, None, out);
+    }
+
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
         let Some(turn) = self.turn.as_mut().filter(|t| t.run == *run) else { return };
         if turn.show(events, self.partial, &mut out.frames) {
@@ -279,7 +283,7 @@ impl Dialect for Chat {
     }
 
     fn position(&self, run: &RunId, seq: Seq) -> String {
-        format!("too slow; resume {run} after {seq}")
+        format!("resume {run} after {seq}")
     }
 }
 
