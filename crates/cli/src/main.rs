@@ -3,6 +3,8 @@
 //! Exit codes: 0 it did what was asked, 1 it failed, 2 bad usage or configuration.
 
 mod args;
+mod certificate;
+mod facing;
 mod knowledge;
 mod logs;
 mod provider;

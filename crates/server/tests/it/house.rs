@@ -18,6 +18,7 @@ use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
 use headwater_server::auth::token::Tokens;
 use headwater_server::edge::Edge;
+use headwater_server::edge::tls::Tls;
 use headwater_server::gate::{Gate, Rules};
 use headwater_server::http::health::Readiness;
 use headwater_store::MemoryStore;
@@ -53,6 +54,11 @@ impl House {
 
     /// With other rules at its gate, or another engine.
     pub(crate) async fn with(rules: Rules, settings: Settings) -> Self {
+        Self::encrypted(rules, settings, None).await
+    }
+
+    /// And through TLS.
+    pub(crate) async fn encrypted(rules: Rules, settings: Settings, tls: Option<Tls>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
         let (stage, cues) = Stage::new();
@@ -83,7 +89,7 @@ impl House {
         let app = router(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (edge, shutdown) = (Edge::new(tasks.clone()).behind(gate.clone()), draining.clone());
+        let (edge, shutdown) = (Edge::new(tasks.clone()).behind(gate.clone()).encrypted(tls), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
         Self { engine, store, cues, address, draining, gate, tokens, _folder: folder }
