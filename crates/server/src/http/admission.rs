@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use headwater_core::code::{Code, Error};
 
 use super::refusal::Refusal;
+use super::runs::Fault;
 use crate::gate::address::Reached;
 use crate::gate::origin::Verdict;
 use crate::gate::{ClientAddress, Gate};
@@ -45,7 +46,8 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next:
     if let Some(address) = request.extensions().get::<ClientAddress>()
         && let Err(error) = ask(&gate, *address, &request)
     {
-        return with_cors(&gate, from, request.headers().get(ORIGIN).cloned(), Refusal::from(error).into_response());
+        let answer = said(error, route_of(&request));
+        return with_cors(&gate, from, request.headers().get(ORIGIN).cloned(), answer);
     }
     if is_preflight(&request) {
         return preflight(&gate, from, request.headers().get(ORIGIN).cloned());
@@ -62,11 +64,23 @@ fn ask(gate: &Gate, address: ClientAddress, request: &Request) -> Result<(), Err
         return Ok(());
     }
     // The route and not the path: the two need not look alike.
-    match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
+    match route_of(request) {
         Some(SIGN_IN) => gate.sign_in(&key),
         Some(REGISTER) => gate.registration(&key),
         Some(route) if START.contains(&route) => gate.start(&key),
         _ => Ok(()),
+    }
+}
+
+fn route_of(request: &Request) -> Option<&str> {
+    request.extensions().get::<MatchedPath>().map(MatchedPath::as_str)
+}
+
+/// In the shape that the route's errors have.
+fn said(error: Error, route: Option<&str>) -> Response {
+    match route {
+        Some(route) if route.starts_with("/api/runs") => Fault::from(error).into_response(),
+        _ => Refusal::from(error).into_response(),
     }
 }
 

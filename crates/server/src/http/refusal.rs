@@ -83,10 +83,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self { status, detail, close, retry_after } = self;
         let mut answer = (status, Json(Shape { detail })).into_response();
-        dress(&mut answer, close);
-        if let Some(seconds) = retry_after {
-            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        dress(&mut answer, close, retry_after);
         answer
     }
 }
@@ -97,8 +94,8 @@ pub(super) fn status_of(code: Code) -> StatusCode {
 }
 
 /// What an answer that says no has beside its body, whatever the body's shape. `close`: the connection ends
-/// with it.
-pub(super) fn dress(answer: &mut Response, close: bool) {
+/// with it. `retry_after`: seconds until it is worth another try, where that is known.
+pub(super) fn dress(answer: &mut Response, close: bool, retry_after: Option<u64>) {
     let status = answer.status();
     let headers = answer.headers_mut();
     match status {
@@ -107,7 +104,7 @@ pub(super) fn dress(answer: &mut Response, close: bool) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(RETRY_SECONDS)));
         }
         _ => {}
     }

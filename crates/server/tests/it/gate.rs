@@ -244,7 +244,10 @@ async fn an_address_starts_so_many_whoever_asks() {
     let mut bob = house.stranger(&format!("/ws?token={}", house.token("bob"))).await;
     bob.say(&json!({"type": "start", "run": start}).to_string()).await;
     assert_eq!(bob.hear().await["error"]["code"], "rate_limited");
-    assert_eq!(house.http("POST", "/api/runs").json(&start).send().await.unwrap().status(), 429);
+    let refused = house.http("POST", "/api/runs").json(&start).send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    assert_eq!(body["error"]["code"], "rate_limited");
 }
 
 #[tokio::test]
