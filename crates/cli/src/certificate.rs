@@ -26,9 +26,8 @@ pub(crate) async fn keep_fresh(tls: Tls, mut hangups: Signal, until: Cancellatio
             () = until.cancelled() => return,
         };
         let reading = tls.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            (asked || reading.changed()).then(|| reading.reload())
-        });
+        let read =
+            tokio::task::spawn_blocking(move || (asked || reading.changed()).then(|| reading.reload()));
         match read.await {
             Ok(Some(Ok(()))) => say("the certificate was read again; new connections get it"),
             Ok(Some(Err(why))) => say(&format!("{why}; the certificate from before stays in use")),

@@ -32,7 +32,8 @@ impl Facing {
     /// Reads them all; what is wrong goes to `problems`.
     pub(crate) fn read(asked: &Asked, problems: &mut Vec<String>) -> Self {
         let tls = tls(asked, problems);
-        let proxies = Proxies { networks: list(asked, "trusted_proxies", problems), told: told(asked, problems) };
+        let proxies =
+            Proxies { networks: list(asked, "trusted_proxies", problems), told: told(asked, problems) };
         let mut caps = Caps { asked, problems };
         let connections = caps.number("connections", false).unwrap_or(1);
         let limits = Limits { connections: size(connections), ..Limits::default() };
@@ -97,11 +98,7 @@ fn told(asked: &Asked, problems: &mut Vec<String>) -> Told {
     }
 }
 
-fn list<T: std::str::FromStr<Err = String>>(
-    asked: &Asked,
-    name: &str,
-    problems: &mut Vec<String>,
-) -> Vec<T> {
+fn list<T: std::str::FromStr<Err = String>>(asked: &Asked, name: &str, problems: &mut Vec<String>) -> Vec<T> {
     let (values, from) = asked.all(name);
     values.iter().filter_map(|text| note(&from, text.parse(), problems)).collect()
 }
@@ -201,11 +198,17 @@ mod tests {
 
     #[test]
     fn off_is_a_word_and_nought_is_none() {
-        let facing = read(&[("connections_per_user", "off"), ("starts_per_minute", "off"), ("sign_ins_per_minute", "30")]);
+        let facing = read(&[
+            ("connections_per_user", "off"),
+            ("starts_per_minute", "off"),
+            ("sign_ins_per_minute", "30"),
+        ]);
         let facing = facing.unwrap();
         assert_eq!((facing.rules.connections_per_user, facing.starts), (None, None));
         assert_eq!(facing.rules.sign_ins, Some(Rate::per_minute(30, 60)));
-        for (name, value) in [("starts_per_minute", "0"), ("connections", "off"), ("messages_per_minute", "-1")] {
+        for (name, value) in
+            [("starts_per_minute", "0"), ("connections", "off"), ("messages_per_minute", "-1")]
+        {
             assert_eq!(read(&[(name, value)]).unwrap_err().len(), 1, "{name} = {value}");
         }
     }

@@ -73,7 +73,11 @@ const ROWS: &[Row] = &[
         "how long a stopping server waits for live runs before it ends them as interrupted, 0 to 3600",
     ),
     Row("tls_cert", "", "a PEM file with the certificate and its chain; with tls_key, everything is https"),
-    Row("tls_key", "", "a PEM file with the certificate's private key; both are read again on SIGHUP and when they change"),
+    Row(
+        "tls_key",
+        "",
+        "a PEM file with the certificate's private key; both are read again on SIGHUP and when they change",
+    ),
     Row(
         "trusted_proxies",
         "",

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use headwater_core::limit;
 use headwater_core::Error;
+use headwater_core::limit;
 use headwater_engine::Tasks;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;

@@ -226,7 +226,11 @@ mod tests {
             ("http://2130706433:5173", Refused),
         ];
         for (origin, verdict) in table {
-            assert_eq!(judge(&named(), "chat.example.org", &[origin.as_bytes()], false), *verdict, "{origin:?}");
+            assert_eq!(
+                judge(&named(), "chat.example.org", &[origin.as_bytes()], false),
+                *verdict,
+                "{origin:?}"
+            );
         }
     }
 
@@ -244,7 +248,10 @@ mod tests {
             assert_eq!(judge(&strict, "127.0.0.1:8000", &[origin.as_bytes()], false), Verdict::Refused);
         }
         assert_eq!(judge(&strict, "127.0.0.1:8000", &[b"http://127.0.0.1:8000"], false), Verdict::Allowed);
-        assert_eq!(judge(&strict, "Chat.Example.org", &[b"https://chat.example.org"], true), Verdict::Allowed);
+        assert_eq!(
+            judge(&strict, "Chat.Example.org", &[b"https://chat.example.org"], true),
+            Verdict::Allowed
+        );
         assert_eq!(judge(&strict, "chat.example.org", &[b"http://chat.example.org"], true), Verdict::Refused);
         assert_eq!(judge(&strict, "[::1]:8000", &[b"http://[::1]:8000"], false), Verdict::Allowed);
         assert_eq!(judge(&strict, "evil/chat", &[b"http://evil"], false), Verdict::Refused);
@@ -265,7 +272,8 @@ mod tests {
             assert_eq!(same.parse::<Origin>().unwrap().to_string(), same);
         }
         assert_eq!("https://a.b:443".parse::<Origin>().unwrap().to_string(), "https://a.b");
-        for wrong in ["a.b", "https://", "https://a.b/", "https://A.b", "://a", "null", "https://\u{e4}.org"] {
+        for wrong in ["a.b", "https://", "https://a.b/", "https://A.b", "://a", "null", "https://\u{e4}.org"]
+        {
             assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
         }
     }

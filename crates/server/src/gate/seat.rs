@@ -32,7 +32,12 @@ impl Gate {
     ///
     /// # Errors
     /// [`headwater_core::Code::RateLimited`], [`headwater_core::Code::TooManyConnections`].
-    pub fn seat(self: &Arc<Self>, address: AddressKey, proxied: bool, signed_in: bool) -> Result<Seat, Error> {
+    pub fn seat(
+        self: &Arc<Self>,
+        address: AddressKey,
+        proxied: bool,
+        signed_in: bool,
+    ) -> Result<Seat, Error> {
         let behind_proxy = if proxied { Some(self.connect(&address)?) } else { None };
         let stranger = if signed_in {
             None

@@ -75,7 +75,12 @@ impl From<Error> for Refusal {
 
 impl From<Problems> for Refusal {
     fn from(problems: Problems) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: Detail::Problems(problems), close: false, retry_after: None }
+        Self {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            detail: Detail::Problems(problems),
+            close: false,
+            retry_after: None,
+        }
     }
 }
 

@@ -6,6 +6,8 @@
 //! queued here but a bounded number of replies and one batch of events; while that batch is being written,
 //! the runs are not read any further.
 
+mod seated;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -25,11 +27,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::commands::{Done, follow, list, no_room, refused, start, stop, too_many};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
-use super::ending::{End, broken, fitting, flood, stopping_close};
+use super::ending::{End, broken, flood, part, stopping_close};
 use super::farewell::Farewell;
-use super::flood::discard;
 use super::outbox::Outbox;
-use super::upgrade::{CloseFrame, Message, WebSocket};
+use super::upgrade::{Message, WebSocket};
 use crate::auth::Auth;
 use crate::gate::Seat;
 
@@ -101,39 +102,24 @@ impl Connection {
         }
     }
 
-    /// Serves the connection until it ends.
-    pub async fn serve(mut self, socket: WebSocket) {
+    /// Serves the connection until it ends. A block and no `async fn`, which would hold its arguments twice: an
+    /// idle connection costs what this weighs.
+    pub fn serve(mut self, socket: WebSocket) -> impl Future<Output = ()> + Send {
         let (mut sink, mut stream) = socket.split();
-        let end = self.until_end(&mut sink, &mut stream).await;
-        // From here on nobody is watching.
-        self.views.clear();
-        let name = self.dialect.name();
-        match end {
-            End::Gone => {
-                tracing::debug!(dialect = name, "the client left");
-                // Its close frame is answered; the library has queued that.
-                let _ = tokio::time::timeout(limit::CLOSE_TIME, sink.close()).await;
-            }
-            End::Close(close) => {
-                tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
-                let frame = CloseFrame { code: close.code.into(), reason: fitting(close.reason).into() };
-                let goodbye = async {
-                    sink.send(Message::Close(Some(frame))).await.ok()?;
-                    // Until the client's own close frame, so that ours is not overtaken by a reset.
-                    loop {
-                        match stream.next().await? {
-                            Ok(Message::Close(_)) => return Some(()),
-                            Ok(_) => {}
-                            Err(_) => return None,
-                        }
-                    }
-                };
-                let began = Instant::now();
-                let answered = tokio::time::timeout(limit::CLOSE_TIME, goodbye).await;
-                // Nor by a reset for what cannot be read, or is not read any more.
-                if let (Ok(None), Ok(mut socket)) = (answered, stream.reunite(sink)) {
-                    let left = limit::CLOSE_TIME.saturating_sub(began.elapsed());
-                    discard(socket.get_mut().inner(), left).await;
+        async move {
+            let end = self.until_end(&mut sink, &mut stream).await;
+            // From here on nobody is watching.
+            self.views.clear();
+            let name = self.dialect.name();
+            match end {
+                End::Gone => {
+                    tracing::debug!(dialect = name, "the client left");
+                    // Its close frame is answered; the library has queued that.
+                    let _ = tokio::time::timeout(limit::CLOSE_TIME, sink.close()).await;
+                }
+                End::Close(close) => {
+                    tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
+                    Box::pin(part(close, sink, stream)).await;
                 }
             }
         }
@@ -335,7 +321,10 @@ impl Connection {
         }
     }
 
-    fn on_message(&mut self, message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>) -> Option<End> {
+    fn on_message(
+        &mut self,
+        message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
+    ) -> Option<End> {
         let message = match message {
             None | Some(Ok(Message::Close(_))) => return Some(End::Gone),
             Some(Ok(message)) => message,
@@ -364,33 +353,6 @@ impl Connection {
         }
         self.dialect.on_frame(frame, &mut self.out);
         None
-    }
-
-    /// A place among this user's sockets; without one the client is told, and the connection ends.
-    fn take_seat(&mut self, who: &Principal) -> bool {
-        let Err(error) = self.around.seat.sign_in(&who.user) else { return true };
-        let close = Close { code: error.code.close_code(), reason: error.message.clone() };
-        self.dialect.on_refused(error, &mut self.out);
-        self.out.close = Some(close);
-        false
-    }
-
-    /// Whether there is an allowance left for what is asked. Stops are always heard.
-    fn allowed(&mut self, command: &Command, who: &Principal) -> Result<(), Error> {
-        match command {
-            Command::Start { .. } => {
-                self.around.seat.message(&who.user)?;
-                self.around.seat.start()
-            }
-            Command::Follow { .. } | Command::List { .. } => self.around.seat.message(&who.user),
-            Command::SignIn { .. } | Command::Unfollow { .. } | Command::Stop { .. } => Ok(()),
-        }
-    }
-
-    /// When a connection on which nothing happens is to go, while the server drains.
-    fn leaves_at(&mut self, now: Instant) -> Option<Instant> {
-        let idle = self.idle();
-        self.farewell.at(idle, now, || self.around.seat.gate().farewell_time())
     }
 
     fn idle(&self) -> bool {

@@ -1,12 +1,17 @@
 //! Why and how a connection ends.
 
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
 use headwater_core::code::Code;
+use headwater_core::limit;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as Broken;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::dialect::Close;
-use super::flood::Flood;
+use super::flood::{Flood, discard};
+use super::upgrade::{CloseFrame, Message, WebSocket};
 
 /// The most bytes that a close frame's reason may have (RFC 6455, 5.5).
 const REASON_BYTES: usize = 123;
@@ -27,8 +32,36 @@ pub(super) fn stopping_close(position: Option<String>) -> Close {
     Close { code: Code::Draining.close_code(), reason }
 }
 
+/// Closes, so that the client hears why: its own close frame is waited for, or, where nothing it sends is read
+/// any more, that it stops sending.
+pub(super) async fn part(
+    close: Close,
+    mut sink: SplitSink<WebSocket, Message>,
+    mut stream: SplitStream<WebSocket>,
+) {
+    let frame = CloseFrame { code: close.code.into(), reason: fitting(close.reason).into() };
+    let goodbye = async {
+        sink.send(Message::Close(Some(frame))).await.ok()?;
+        // Until the client's own close frame, so that ours is not overtaken by a reset.
+        loop {
+            match stream.next().await? {
+                Ok(Message::Close(_)) => return Some(()),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    };
+    let began = Instant::now();
+    let answered = tokio::time::timeout(limit::CLOSE_TIME, goodbye).await;
+    // Nor by a reset for what cannot be read, or is not read any more.
+    if let (Ok(None), Ok(mut socket)) = (answered, stream.reunite(sink)) {
+        let left = limit::CLOSE_TIME.saturating_sub(began.elapsed());
+        discard(socket.get_mut().inner(), left).await;
+    }
+}
+
 /// As much of a reason as a close frame may hold.
-pub(super) fn fitting(mut reason: String) -> String {
+fn fitting(mut reason: String) -> String {
     while reason.len() > REASON_BYTES {
         reason.pop();
     }

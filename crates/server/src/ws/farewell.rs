@@ -12,12 +12,7 @@ pub(super) struct Farewell(Option<Instant>);
 impl Farewell {
     /// When to go; `None` while something happens. Decided when that is over, by chance, within the time that
     /// all the connections together may take.
-    pub(super) fn at(
-        &mut self,
-        idle: bool,
-        now: Instant,
-        all: impl FnOnce() -> Duration,
-    ) -> Option<Instant> {
+    pub(super) fn at(&mut self, idle: bool, now: Instant, all: impl FnOnce() -> Duration) -> Option<Instant> {
         if !idle {
             self.0 = None;
             return None;

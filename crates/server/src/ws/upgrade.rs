@@ -56,7 +56,8 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
             return Err(answer);
         }
         if !lists(&parts.headers, &SEC_WEBSOCKET_VERSION, "13") {
-            let mut answer = Refusal::new(StatusCode::UPGRADE_REQUIRED, "Only version 13 of WebSocket is spoken");
+            let mut answer =
+                Refusal::new(StatusCode::UPGRADE_REQUIRED, "Only version 13 of WebSocket is spoken");
             answer = answer.and_close();
             let mut answer = answer.into_response();
             answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));

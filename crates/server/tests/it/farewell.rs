@@ -28,14 +28,20 @@ async fn a_socket_that_is_cut_off_in_the_middle_is_told_where_to_go_on() {
     house.draining.cancel();
     // Who has nothing to wait for goes at once.
     let (_, close) = idle.closed().await;
-    assert_eq!((u16::from(close.code), close.reason.as_str()), (1012, "this server is about to stop; connect again"));
+    assert_eq!(
+        (u16::from(close.code), close.reason.as_str()),
+        (1012, "this server is about to stop; connect again")
+    );
     // The others stay until the time is over.
     act.say("more").await;
     chat.until("token").await;
     let last = native.until("event").await;
     house.engine.tasks().stopping().cancel();
     let (_, close) = chat.closed().await;
-    assert_eq!((u16::from(close.code), close.reason.as_str()), (1012, format!("resume {run} after {}", shown + 1).as_str()));
+    assert_eq!(
+        (u16::from(close.code), close.reason.as_str()),
+        (1012, format!("resume {run} after {}", shown + 1).as_str())
+    );
     let (_, close) = native.closed().await;
     assert_eq!((u16::from(close.code), close.reason.as_str()), (1012, last["cursor"].as_str().unwrap()));
 }

@@ -18,7 +18,11 @@ const ROUTES: [&str; 2] = ["/ws/chat", "/ws"];
 
 impl House {
     /// Asks for a socket with these headers.
-    async fn knock(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, (u16, HeaderMap, String)> {
+    async fn knock(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Socket, (u16, HeaderMap, String)> {
         let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().append(*name, value.parse().unwrap());
@@ -78,7 +82,16 @@ async fn a_trusted_proxy_says_that_the_page_was_encrypted() {
         let got = house.knock("/ws", &headers).await.err().map_or(101, |refused| refused.0);
         assert_eq!(got, status, "{proto}");
     }
-    assert_eq!(House::new().await.knock("/ws", &[("origin", "https://x"), ("x-forwarded-proto", "https")]).await.err().unwrap().0, 403);
+    assert_eq!(
+        House::new()
+            .await
+            .knock("/ws", &[("origin", "https://x"), ("x-forwarded-proto", "https")])
+            .await
+            .err()
+            .unwrap()
+            .0,
+        403
+    );
 }
 
 #[tokio::test]
@@ -86,7 +99,9 @@ async fn pages_that_may_read_answers_and_others_may_not() {
     let house = House::with(rules(&["https://app.example.org"]), Settings::default()).await;
     let preflight = |origin: &'static str| {
         let asked = house.http("OPTIONS", "/api/runs").header("origin", origin);
-        asked.header("access-control-request-method", "POST").header("access-control-request-headers", "authorization")
+        asked
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization")
     };
     let answer = preflight("https://app.example.org").send().await.unwrap();
     let headers = answer.headers().clone();
@@ -106,7 +121,10 @@ async fn pages_that_may_read_answers_and_others_may_not() {
     let health = |origin: &'static str| house.http("GET", "/health").header("origin", origin).send();
     let answer = health("https://app.example.org").await.unwrap();
     assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example.org");
-    assert_eq!(answer.headers()["access-control-expose-headers"], "X-Request-ID, X-Response-Time, Retry-After");
+    assert_eq!(
+        answer.headers()["access-control-expose-headers"],
+        "X-Request-ID, X-Response-Time, Retry-After"
+    );
     let answer = health("https://evil.example").await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers().get("access-control-allow-origin")), (200, None));
     // Without a page nothing is said of it; an OPTIONS that is no preflight is one of the route's.
@@ -155,8 +173,14 @@ async fn a_user_has_so_many_sockets_and_is_told() {
             let told: Value = serde_json::from_str(frames.last().unwrap()).unwrap();
             assert_eq!(told["type"], "error");
             match path {
-                "/ws" => assert_eq!((&told["error"]["code"], &told["error"]["message"]), (&json!("too_many_connections"), &json!(sentence))),
-                _ => assert_eq!((&told["code"], &told["error"]), (&json!("TOO_MANY_CONNECTIONS"), &json!(sentence))),
+                "/ws" => assert_eq!(
+                    (&told["error"]["code"], &told["error"]["message"]),
+                    (&json!("too_many_connections"), &json!(sentence))
+                ),
+                _ => assert_eq!(
+                    (&told["code"], &told["error"]),
+                    (&json!("TOO_MANY_CONNECTIONS"), &json!(sentence))
+                ),
             }
         }
     }
@@ -172,7 +196,8 @@ async fn a_user_has_so_many_sockets_and_is_told() {
         loop {
             let mut next = house.socket("/ws").await;
             next.say(r#"{"type":"ping"}"#).await;
-            if matches!(futures_util::StreamExt::next(&mut next.0).await, Some(Ok(Message::Text(t))) if t.contains("pong")) {
+            if matches!(futures_util::StreamExt::next(&mut next.0).await, Some(Ok(Message::Text(t))) if t.contains("pong"))
+            {
                 break;
             }
         }
@@ -226,7 +251,12 @@ async fn so_many_runs_a_minute_on_sockets_and_over_http_and_repetitions_are_free
     let told = native.until("error").await;
     assert_eq!((&told["error"]["code"], &told["id"]), (&json!("rate_limited"), &json!(1)));
     assert_eq!(told["error"]["message"], "Too many questions; try again in 30 s");
-    let refused = house.http("POST", "/api/runs").json(&json!({"workflow": "generate", "message": "hi"})).send().await.unwrap();
+    let refused = house
+        .http("POST", "/api/runs")
+        .json(&json!({"workflow": "generate", "message": "hi"}))
+        .send()
+        .await
+        .unwrap();
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"30".parse().unwrap()));
     let mut chat = house.socket("/ws/chat").await;
     chat.say(r#"{"type":"message","message":"hi"}"#).await;
@@ -259,15 +289,25 @@ async fn sign_ins_and_accounts_of_one_address_are_few() {
     };
     let house = House::with(rules, Settings::default()).await;
     let post = |path: &'static str, body: Value| house.http("POST", path).json(&body).send();
-    let log_in = || post("/api/v1/auth/login", json!({"email": "a@example.org", "password": "wrong-password"}));
+    let log_in =
+        || post("/api/v1/auth/login", json!({"email": "a@example.org", "password": "wrong-password"}));
     let account = |n: u32| {
-        post("/api/v1/auth/register", json!({"email": format!("{n}@example.org"), "password": "a-password", "name": "Ann"}))
+        post(
+            "/api/v1/auth/register",
+            json!({"email": format!("{n}@example.org"), "password": "a-password", "name": "Ann"}),
+        )
     };
-    assert_eq!((log_in().await.unwrap().status(), log_in().await.unwrap().status()), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED));
+    assert_eq!(
+        (log_in().await.unwrap().status(), log_in().await.unwrap().status()),
+        (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)
+    );
     let refused = log_in().await.unwrap();
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"30".parse().unwrap()));
     assert!(refused.headers().contains_key("x-request-id"));
-    assert_eq!(refused.text().await.unwrap(), r#"{"detail":"Too many attempts to sign in; try again in 30 s"}"#);
+    assert_eq!(
+        refused.text().await.unwrap(),
+        r#"{"detail":"Too many attempts to sign in; try again in 30 s"}"#
+    );
     assert_ne!(account(1).await.unwrap().status(), 429);
     let refused = account(2).await.unwrap();
     assert_eq!(refused.text().await.unwrap(), r#"{"detail":"Too many new accounts; try again in 60 s"}"#);
@@ -299,7 +339,10 @@ async fn requests_and_connections_of_one_address_are_capped_and_clients_of_a_pro
     // Its sockets count for its clients.
     let _one = house.knock("/ws", &[("x-forwarded-for", "2001:db8::1")]).await.ok().unwrap();
     let (status, _, body) = house.knock("/ws", &[("x-forwarded-for", "2001:db8::2")]).await.err().unwrap();
-    assert_eq!((status, body.as_str()), (429, r#"{"detail":"Too many connections from your address; close some and try again"}"#));
+    assert_eq!(
+        (status, body.as_str()),
+        (429, r#"{"detail":"Too many connections from your address; close some and try again"}"#)
+    );
     house.knock("/ws", &[("x-forwarded-for", "2001:db8:0:1::1")]).await.ok().unwrap();
 }
 
@@ -320,6 +363,9 @@ async fn a_front_end_that_opens_133_sockets_in_six_seconds_is_served_by_the_defa
             while let Some(Ok(_)) = futures_util::StreamExt::next(&mut old.0).await {}
         }
     }
-    assert_eq!(house.gate.turned_away(), ["connections", "sockets", "origins", "requests", "messages", "floods"].map(|of| (of, 0)));
+    assert_eq!(
+        house.gate.turned_away(),
+        ["connections", "sockets", "origins", "requests", "messages", "floods"].map(|of| (of, 0))
+    );
     assert!(house.gate.sockets() <= limit::CONNECTIONS_PER_USER);
 }

@@ -67,13 +67,8 @@ impl House {
         let workflows: Vec<Arc<dyn Workflow>> =
             vec![Arc::new(Generate::new(stage.clone())), Arc::new(Assist::new(assistant, stage, None))];
         let tasks = Tasks::default();
-        let engine = Engine::new(
-            store.clone(),
-            Arc::new(InProcess::new()),
-            workflows,
-            tasks.clone(),
-            settings,
-        );
+        let engine =
+            Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), settings);
         let auth = Arc::new(Auth::new(&secret, store.clone(), Clock::default()));
         let draining = CancellationToken::new();
         let (chat, readiness) = ("assist".into(), Readiness::default());
@@ -89,7 +84,8 @@ impl House {
         let app = router(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (edge, shutdown) = (Edge::new(tasks.clone()).behind(gate.clone()).encrypted(tls), draining.clone());
+        let (edge, shutdown) =
+            (Edge::new(tasks.clone()).behind(gate.clone()).encrypted(tls), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
         Self { engine, store, cues, address, draining, gate, tokens, _folder: folder }
