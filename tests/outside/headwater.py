@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # The one setting whose name the harness must know: how durable a commit is. `process_safe` is the mutant of the power-loss test.
 DURABILITY = "HEADWATER_DURABILITY"
 FULL, PROCESS_SAFE = "full", "process_safe"
+# Tests and load generators are many users behind one address.
+LIMITS = ROOT / "bench" / "limits.toml"
 
 START_SECONDS = 60  # a bound, not an expectation: the first start indexes the knowledge base
 # What may reach the child from the developer's shell: nothing of Headwater's (an unknown HEADWATER_ key is refused) and no
@@ -33,7 +35,7 @@ class Server:
 
     def __init__(self, data: Path, *, tokens: int | None = None, gap_ms: int | None = None, durability: str = FULL,
                  env: dict[str, str] | None = None, log: Path | None = None, args: list[str] | None = None, provider: str = "scripted",
-                 models: Path | None = None):
+                 models: Path | None = None, limits: Path | None = LIMITS):
         self.data = Path(data)
         # FULL is not asked for: it has to be what the server does by itself.
         self.env = {**CLEAN, **({} if durability == FULL else {DURABILITY: durability}), **(env or {})}
@@ -48,7 +50,7 @@ class Server:
             self.process = subprocess.Popen(
                 # Without a folder of models it has no embeddings, so that a test does not depend on what the machine has.
                 [binary(), "serve", "--listen", "127.0.0.1:0", "--data", self.data, "--provider", provider,
-                 "--models", models or self.data / "no-models", *(args or [])],
+                 "--models", models or self.data / "no-models", *(["--config", limits] if limits else []), *(args or [])],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out, env=self.env,
             )
         try:
@@ -69,7 +71,7 @@ class Server:
                 raise AssertionError(f"the server ended before it listened (exit {self.process.wait(10)}):\n{text.decode()}{self.tail()}")
             text += piece
             for line in text.decode(errors="replace").splitlines(keepends=True):
-                if line.startswith("listening on http://") and line.endswith("\n"):
+                if line.startswith(("listening on http://", "listening on https://")) and line.endswith("\n"):
                     return line.removeprefix("listening on ").strip().rstrip("/")
         raise AssertionError(f"the server did not listen within {START_SECONDS} s:\n{text.decode()}{self.tail()}")
 

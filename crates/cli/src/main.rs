@@ -4,6 +4,8 @@
 
 mod args;
 mod backup;
+mod certificate;
+mod facing;
 mod knowledge;
 mod logs;
 mod provider;

@@ -15,6 +15,7 @@ use headwater_engine::{Clock, Engine, Tasks};
 use headwater_server::app::{App, router};
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
+use headwater_server::gate::Gate;
 use headwater_server::http::health::Readiness;
 use headwater_server::metrics::Metrics;
 use headwater_store::{Durability, SqliteStore};
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::ServeArgs;
 use crate::logs::{self, say};
 use crate::settings::Settings;
-use crate::{Failure, knowledge, provider, sign_in};
+use crate::{Failure, certificate, knowledge, provider, sign_in};
 
 /// How long what is left may take once no run is alive: last frames and answers, then close frames. A
 /// server with nothing to do ends within a second, whatever its clients do.
@@ -80,6 +81,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     tasks.spawn("retention", retention);
     let auth = sign_in::open(&settings.sign_in, &settings.data, &secret, store).await?;
     let readiness = Readiness::default();
+    let facing = &settings.facing;
+    let gate = Arc::new(Gate::new(facing.rules.clone()));
     let app = router(App {
         engine: engine.clone(),
         auth,
@@ -87,17 +90,28 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         metrics: Metrics::default(),
         metrics_for: settings.metrics_for,
         readiness,
+        gate: Arc::clone(&gate),
         draining: draining.clone(),
     });
-    let edge = Edge::new(tasks.clone());
+    let edge = Edge::with_limits(tasks.clone(), facing.limits);
+    let edge = edge.behind(Arc::clone(&gate)).encrypted(facing.tls.clone());
+    if let Some(tls) = facing.tls.clone() {
+        let kept = certificate::keep_fresh(tls, certificate::hangups()?, draining.clone());
+        tasks.spawn("certificate", kept);
+    }
+    if facing.rules.origins.all {
+        say(
+            "origins: `*`. PAGES OF EVERY SITE may open sockets here and read answers, with a token that they got somewhere",
+        );
+    }
     for listener in listeners {
         let (edge, app, shutdown) = (edge.clone(), app.clone(), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
     }
     // Signals are heard before anybody can be told that the server is there.
     let signals = Signals::new()?;
-    announce(&addresses)?;
-    end(signals, &settings, &engine, &tasks, &draining).await;
+    announce(facing.scheme(), &addresses)?;
+    end(signals, &settings, &engine, &gate, &tasks, &draining).await;
     Ok(())
 }
 
@@ -131,10 +145,10 @@ async fn open(settings: &Settings) -> Result<(Secret, SharedStore), Failure> {
 }
 
 /// The promise to scripts: the address is the last line on standard output.
-fn announce(addresses: &[std::net::SocketAddr]) -> Result<(), Failure> {
+fn announce(scheme: &str, addresses: &[std::net::SocketAddr]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     for address in addresses {
-        writeln!(out, "listening on http://{address}").map_err(Failure::of)?;
+        writeln!(out, "listening on {scheme}://{address}").map_err(Failure::of)?;
     }
     out.flush().map_err(Failure::of)
 }
@@ -165,10 +179,13 @@ async fn end(
     mut signals: Signals,
     settings: &Settings,
     engine: &Engine,
+    gate: &Gate,
     tasks: &Tasks,
     draining: &CancellationToken,
 ) {
     signals.next().await;
+    // Before the first of them goes.
+    let farewells = gate.farewell_time();
     draining.cancel();
     let live = engine.live();
     if live > 0 {
@@ -182,7 +199,10 @@ async fn end(
         }
     }
     engine.drain(Duration::ZERO).await;
-    let left = tasks.drain(LAST_WORDS, FAREWELL).await;
+    let left = tokio::select! {
+        left = tasks.drain(LAST_WORDS + farewells, FAREWELL) => left,
+        () = signals.next(), if !farewells.is_zero() => tasks.drain(Duration::ZERO, FAREWELL).await,
+    };
     if left.is_empty() {
         say("stopped");
     } else {

@@ -18,6 +18,7 @@ use headwater_store::Durability;
 
 use crate::Failure;
 use crate::args::ServeArgs;
+use crate::facing::Facing;
 use crate::logs;
 use crate::provider::missing_key;
 use crate::sign_in::SignIn;
@@ -78,6 +79,59 @@ const ROWS: &[Row] = &[
         "30",
         "how long a stopping server waits for live runs before it ends them as interrupted, 0 to 3600",
     ),
+    Row("tls_cert", "", "a PEM file with the certificate and its chain; with tls_key, everything is https"),
+    Row(
+        "tls_key",
+        "",
+        "a PEM file with the certificate's private key; both are read again on SIGHUP and when they change",
+    ),
+    Row(
+        "trusted_proxies",
+        "",
+        "addresses or networks (10.0.0.0/8) of proxies whose word on the client's address counts; none by default",
+    ),
+    Row(
+        "forwarded_header",
+        "x-forwarded-for",
+        "where those proxies say who asks: x-forwarded-for or forwarded; the other is not looked at",
+    ),
+    Row(
+        "origins",
+        "",
+        "origins (https://app.example.org) whose pages may open sockets and read answers, beside our own; `*`: every page of every site",
+    ),
+    Row("connections", "20000", "connections at once, 1 to 1000000"),
+    Row("connections_per_address", "200", "connections of one address at once, 1 to 1000000, or off"),
+    Row("connections_per_user", "20", "sockets of one user at once, 1 to 1000000, or off"),
+    Row(
+        "unauthenticated_per_address",
+        "50",
+        "sockets of one address on which nobody has signed in, 1 to 1000000, or off",
+    ),
+    Row(
+        "connects_per_second",
+        "60",
+        "new connections of one address each second, five times as many at once, 1 to 1000000, or off",
+    ),
+    Row(
+        "requests_per_second",
+        "100",
+        "requests of one address each second, ten times as many at once, 1 to 1000000, or off",
+    ),
+    Row(
+        "messages_per_minute",
+        "100",
+        "messages and other requests for work of one user, and of one socket, 1 to 1000000, or off",
+    ),
+    Row("messages_per_minute_per_address", "600", "the same of one address, 1 to 1000000, or off"),
+    Row("starts_per_minute", "20", "runs that one user may start, 1 to 1000000, or off"),
+    Row("starts_per_minute_per_address", "120", "runs that one address may start, 1 to 1000000, or off"),
+    Row(
+        "sign_ins_per_minute",
+        "10",
+        "sign-ins that one address may try, twice as many at once, 1 to 1000000, or off",
+    ),
+    Row("registrations_per_minute", "5", "accounts that one address may make, 1 to 1000000, or off"),
     Row(
         "metrics",
         "local",
@@ -139,6 +193,7 @@ pub(crate) struct Settings {
     pub drain: Duration,
     pub metrics_for: MetricsFor,
     pub sign_in: SignIn,
+    pub facing: Facing,
     pub log: String,
 }
 
@@ -230,19 +285,25 @@ impl Asked {
     }
 
     /// Value and where it stands; the default stands in the table.
-    fn one(&self, name: &str) -> (String, String) {
+    pub(crate) fn one(&self, name: &str) -> (String, String) {
         match self.values.get(name) {
             Some(typed) => (typed.values.join(","), typed.from.clone()),
             None => (default(name).to_owned(), name.to_owned()),
         }
     }
 
-    fn some(&self, name: &str) -> Option<String> {
+    /// Each value of a list; none for an empty one.
+    pub(crate) fn all(&self, name: &str) -> (Vec<String>, String) {
+        let (text, from) = self.one(name);
+        (text.split(',').map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned).collect(), from)
+    }
+
+    pub(crate) fn some(&self, name: &str) -> Option<String> {
         Some(self.one(name).0).filter(|v| !v.is_empty())
     }
 }
 
-fn default(name: &str) -> &'static str {
+pub(crate) fn default(name: &str) -> &'static str {
     ROWS.iter().find(|row| row.0 == name).map_or("", |row| row.1)
 }
 
@@ -345,9 +406,12 @@ impl Settings {
             }
         };
         let sign_in = SignIn::of(|name| asked.one(name), &mut problems);
+        let facing = Facing::read(asked, &mut problems);
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
-        let engine = headwater_engine::Settings { unwatched, run_time, runs_per_user, ..Default::default() };
+        let starts = facing.starts;
+        let engine =
+            headwater_engine::Settings { unwatched, run_time, runs_per_user, starts, ..Default::default() };
         let settings = Self {
             listen,
             data: data_folder(asked),
@@ -362,6 +426,7 @@ impl Settings {
             drain,
             metrics_for,
             sign_in,
+            facing,
             log,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -372,7 +437,7 @@ fn known_providers() -> Vec<&'static str> {
     ["local", "scripted"].into_iter().chain(PRESETS.iter().map(|p| p.name)).collect()
 }
 
-fn note<T>(from: &str, read: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
+pub(crate) fn note<T>(from: &str, read: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
     read.map_err(|why| problems.push(format!("{from}: {why}"))).ok()
 }
 

@@ -4,6 +4,7 @@
 //! close code, whether trying again helps and whether a client may reconnect.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What went wrong, as a word that clients may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -277,12 +278,23 @@ pub struct Error {
     pub code: Code,
     /// The sentence; holds no secret.
     pub message: String,
+    /// Seconds after which the same can succeed, where that is known; the sentence says it too.
+    pub retry_after: Option<u64>,
 }
 
 impl Error {
     /// An error of this code with these words.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_after: None }
+    }
+
+    /// Too much in too short a time: `what` may be had again after `wait`, which is told in whole seconds.
+    #[must_use]
+    pub fn too_fast(what: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = seconds.max(1);
+        let message = format!("Too many {what}; try again in {seconds} s");
+        Self { code: Code::RateLimited, message, retry_after: Some(seconds) }
     }
 
     /// The one answer for what does not exist and what is not yours.

@@ -9,7 +9,7 @@
 //! - [`viewer`]: one client's position in a log, and what to do next
 //! - [`cursor`]: a position as a client holds it
 //! - [`access`]: who may see what
-//! - [`code`], [`limit`]: everything that the outside can be told, and everything that is bounded
+//! - [`code`], [`limit`], [`rate`]: everything that the outside can be told, and everything that is bounded
 //! - [`port`]: what the engine needs from outside, as traits with their contracts
 
 pub mod access;
@@ -20,6 +20,7 @@ pub mod id;
 pub mod limit;
 pub mod log;
 pub mod port;
+pub mod rate;
 pub mod run;
 pub mod time;
 pub mod viewer;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rate::Rate;
+
 // ── what comes in ────────────────────────────────────────────────────────────────────────────────
 
 /// Bytes of an id from outside: room for a UUID with a prefix several times over, and small enough to be
@@ -23,6 +25,10 @@ pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
 pub const HTTP_HEADERS: usize = 64;
 /// How long a request head may take: a phone on a bad line needs one or two seconds.
 pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may be silent between two requests: a page that asks now and then keeps its one.
+pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(30);
+/// How long a TLS handshake may take: two round trips on a bad line.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// How long a request body may take after its head; bodies are small here.
 pub const HTTP_BODY_TIME: Duration = Duration::from_secs(10);
 /// Password length in bytes. Longer ones are refused, never cut: a hash of a cut password lies.
@@ -95,6 +101,47 @@ pub const PONG_DEADLINE: Duration = Duration::from_secs(60);
 pub const READINESS_NEWS: Duration = Duration::from_secs(1);
 /// How long a close handshake may take before the socket is dropped.
 pub const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+// ── floods ───────────────────────────────────────────────────────────────────────────────────────
+
+/// Frames that one socket may send, whatever is in them: far above anybody who types, and what fits into
+/// one burst of a client that comes back. Pongs and empty fragments count; nothing else sees those.
+pub const WS_FRAMES: Rate = Rate::per_second(50, 500);
+/// Bytes that one socket may send. The burst takes sixteen of the longest messages.
+pub const WS_BYTES: Rate = Rate::per_second(128 * 1024, 1024 * 1024);
+/// Pings that one socket may send: each has to be answered.
+pub const WS_PINGS: Rate = Rate::per_second(10, 10);
+/// How long a message in fragments may take from its first to its last: what has come of it is kept.
+pub const WS_FRAGMENTS_TIME: Duration = Duration::from_secs(10);
+/// Addresses or users that are counted one by one in each allowance, some 60 bytes each. Who has not been
+/// heard of for a while is forgotten; beyond this many newcomers share one allowance.
+pub const ALLOWANCE_KEYS: usize = 100_000;
+
+// ── what one address and one user may: the defaults of settings ─────────────────────────────────
+
+/// Connections of one address at once: an office behind one, with six connections a browser.
+pub const CONNECTIONS_PER_ADDRESS: usize = 200;
+/// Sockets of one user at once: his tabs on all his machines.
+pub const CONNECTIONS_PER_USER: usize = 20;
+/// Sockets of one address on which nobody has signed in yet.
+pub const UNAUTHENTICATED_PER_ADDRESS: usize = 50;
+/// New connections of one address. A front-end was seen that opens 133 sockets in 6 s.
+pub const CONNECTS: Rate = Rate::per_second(60, 300);
+/// Requests of one address, for everything that has no allowance of its own.
+pub const REQUESTS: Rate = Rate::per_second(100, 1_000);
+/// Frames of one user, and of one socket, that ask for work (a message, a run to follow, a list). Stops,
+/// pings and sign-ins are not among them: those are always heard.
+pub const MESSAGES: Rate = Rate::per_minute(100, 100);
+/// The same of one address, whoever its people are.
+pub const MESSAGES_PER_ADDRESS: Rate = Rate::per_minute(600, 600);
+/// Runs that one user may start; each costs a model's time.
+pub const STARTS: Rate = Rate::per_minute(20, 20);
+/// Runs that one address may start: guests are many users.
+pub const STARTS_PER_ADDRESS: Rate = Rate::per_minute(120, 120);
+/// Sign-ins that one address may try; each costs a password hash.
+pub const SIGN_INS: Rate = Rate::per_minute(10, 20);
+/// Accounts that one address may make.
+pub const REGISTRATIONS: Rate = Rate::per_minute(5, 5);
 
 // ── runs ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,6 +256,11 @@ pub const SEARCH_CANDIDATES: usize = 64;
 
 /// How long a drain waits for live runs before it ends them as interrupted.
 pub const DRAIN: Duration = Duration::from_secs(30);
+/// Sockets that are closed at once when the server stops. More are spread over a millisecond each, so that
+/// their clients do not come back in one moment …
+pub const FAREWELLS_AT_ONCE: usize = 200;
+/// … but never over more than this: whoever stops a server waits for it.
+pub const FAREWELLS_TIME: Duration = Duration::from_secs(5);
 /// How long the endings of interrupted runs may take to be stored: a disk that needs more is broken.
 pub const LAST_FLUSH: Duration = Duration::from_secs(1);
 

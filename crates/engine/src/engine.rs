@@ -14,9 +14,10 @@ use headwater_core::port::provider::ProviderInfo;
 use headwater_core::port::store::{Created, NewRun, ReadError, StoreError};
 use headwater_core::port::{SharedBus, SharedStore};
 use headwater_core::run::{Message, Run, Tail};
-use headwater_core::{Principal, RunId, SessionId, limit};
+use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 use tokio::sync::oneshot;
 
+use crate::allowance::Allowances;
 use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for};
 use crate::clock::Clock;
 use crate::follow::{Around, Follow};
@@ -42,6 +43,8 @@ struct Inner {
     clock: Clock,
     settings: Settings,
     metrics: Metrics,
+    /// Runs that each user may still start.
+    starts: Allowances<UserId>,
 }
 
 impl Engine {
@@ -55,16 +58,9 @@ impl Engine {
         settings: Settings,
     ) -> Self {
         let workflows = workflows.into_iter().map(|w| (w.name().to_owned(), w)).collect();
-        let inner = Inner {
-            store,
-            bus,
-            workflows,
-            hub: Arc::default(),
-            tasks,
-            clock: Clock::default(),
-            settings,
-            metrics: Metrics::default(),
-        };
+        let starts = Allowances::new(settings.starts);
+        let (hub, clock, metrics) = (Arc::default(), Clock::default(), Metrics::default());
+        let inner = Inner { store, bus, workflows, hub, tasks, clock, settings, metrics, starts };
         Self { inner: Arc::new(inner) }
     }
 
@@ -167,6 +163,8 @@ impl Engine {
             }
         }
         let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
+        // Nor do they count: only what is new costs a model's time.
+        self.inner.starts.take(&who.user).map_err(|wait| Error::too_fast("questions", wait))?;
         // Known here before it is stored: whoever finds it in the store finds its writer.
         let (live, before) = place.take(new.id.clone(), &session);
         let id = new.id.clone();

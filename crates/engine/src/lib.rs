@@ -5,6 +5,7 @@
 //! live here, [`writer`] numbers and stores what the [`workflow`] says, [`follow`] reads it back for one
 //! viewer, [`recover`] ends what a crash left.
 
+pub mod allowance;
 pub mod ask;
 pub mod assistant;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod tasks;
 pub mod workflow;
 pub mod writer;
 
+pub use allowance::Allowances;
 pub use ask::{StartRun, Started};
 pub use clock::Clock;
 pub use engine::{Engine, View};

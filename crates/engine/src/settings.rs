@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use headwater_core::limit;
+use headwater_core::rate::Rate;
 
 /// What a run does while nobody watches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub runs_per_user: usize,
     /// Live runs of this node.
     pub runs: usize,
+    /// Runs that one user may start; `None`: as many as he likes.
+    pub starts: Option<Rate>,
 }
 
 impl Default for Settings {
@@ -36,6 +39,7 @@ impl Default for Settings {
             flush_after: limit::FLUSH_AFTER,
             runs_per_user: limit::RUNS_PER_USER,
             runs: limit::RUNS,
+            starts: Some(limit::STARTS),
         }
     }
 }

@@ -8,6 +8,7 @@ use headwater_engine::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
+use crate::gate::Gate;
 use crate::http::health::Readiness;
 use crate::http::metrics::MetricsFor;
 use crate::http::{assets, auth_routes, chat, feedback, health, layers, metrics, openapi, runs};
@@ -29,6 +30,8 @@ pub struct App {
     pub metrics_for: MetricsFor,
     /// What the store last said of itself.
     pub readiness: Readiness,
+    /// Who may come in, how often, and how many.
+    pub gate: Arc<Gate>,
     /// Cancelled when the server is about to stop: nothing new, and idle connections go.
     pub draining: CancellationToken,
 }
@@ -51,5 +54,6 @@ pub fn router(app: App) -> Router {
         .merge(metrics::routes())
         .merge(runs::routes())
         .merge(ws::routes());
-    layers::around(routes, app.metrics.clone()).with_state(app)
+    let (gate, metrics) = (Arc::clone(&app.gate), app.metrics.clone());
+    layers::around_gated(routes, gate, metrics).with_state(app)
 }

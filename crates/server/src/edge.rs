@@ -6,6 +6,9 @@
 
 mod counted;
 mod door;
+mod head_time;
+mod socket;
+pub mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,19 +19,26 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use headwater_core::Error;
 use headwater_core::limit;
 use headwater_engine::Tasks;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use self::counted::Counted;
+use self::counted::{Counted, Held};
+use self::head_time::HeadTimer;
+use self::socket::Socket;
+use self::tls::Tls;
+use crate::gate::{AddressKey, Gate};
+use crate::http::refusal::RETRY_SECONDS;
 
 /// Connections over the cap that are told so at once; more are closed without a word.
 const REFUSED_AT_ONCE: usize = 64;
@@ -42,8 +52,12 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: applicat
 pub struct Limits {
     /// Connections at once, over all listeners of one [`Edge`].
     pub connections: usize,
-    /// How long a request head may take, and a connection be silent between two requests.
+    /// How long a TLS handshake may take.
+    pub handshake_time: Duration,
+    /// How long a request head may take.
     pub head_time: Duration,
+    /// How long a connection may be silent between two requests.
+    pub idle_time: Duration,
     /// Bytes of a request head; at most 64 KiB. More is a 431.
     pub head_bytes: usize,
     /// Headers of a request. More is a 431.
@@ -57,7 +71,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: limit::CONNECTIONS,
+            handshake_time: limit::TLS_HANDSHAKE_TIME,
             head_time: limit::HTTP_HEAD_TIME,
+            idle_time: limit::HTTP_IDLE_TIME,
             head_bytes: limit::HTTP_HEAD_BYTES,
             headers: limit::HTTP_HEADERS,
             write_stall: limit::WRITE_STALL,
@@ -93,6 +109,8 @@ impl ConnInfo {
 pub struct Edge {
     tasks: Tasks,
     limits: Limits,
+    gate: Arc<Gate>,
+    tls: Option<Tls>,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     /// Whether the last one that came was refused.
@@ -120,7 +138,20 @@ impl Edge {
     pub fn with_limits(tasks: Tasks, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections));
         let refusals = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
-        Self { tasks, limits, places, refusals, full: Arc::default() }
+        let (gate, tls, full) = (Arc::default(), None, Arc::default());
+        Self { tasks, limits, gate, tls, places, refusals, full }
+    }
+
+    /// Behind this gate: the same that the requests are asked at.
+    #[must_use]
+    pub fn behind(self, gate: Arc<Gate>) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// With every connection through TLS.
+    #[must_use]
+    pub fn encrypted(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// How many sockets are open, upgraded ones included.
@@ -150,63 +181,106 @@ impl Edge {
             tracing::debug!(%error, "a connection was gone before it began");
             return;
         }
-        match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => {
-                self.full.store(false, Ordering::Relaxed);
-                let ends = Ends { gently: shutdown.clone(), firmly: self.tasks.stopping().clone() };
-                let talk = converse(stream, ConnInfo::new(peer), place, app.clone(), self.limits, ends);
-                self.tasks.spawn("connection", talk);
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            // Said when it begins: a line each would be a second flood.
+            if !self.full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(connections = self.limits.connections, "full: connections are refused");
             }
-            Err(_) => {
-                // Said when it begins: a line each would be a second flood.
-                if !self.full.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(connections = self.limits.connections, "full: connections are refused");
-                }
-                if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
-                    self.tasks.spawn("refusal", refuse(stream, permit));
-                }
+            return self.refuse(stream, FULL.to_vec());
+        };
+        self.full.store(false, Ordering::Relaxed);
+        // Of a trusted proxy's connections each carries many people's requests.
+        let proxy = self.gate.rules().proxies.trusts(peer.ip());
+        let counted = if proxy { Ok(None) } else { self.gate.connect(&AddressKey::of(peer.ip())).map(Some) };
+        let held = match counted {
+            Ok(address) => Held { _place: place, _address: address },
+            Err(error) => {
+                tracing::debug!(%error, "a connection is refused");
+                return self.refuse(stream, too_many(&error));
             }
+        };
+        let talk = converse(stream, ConnInfo::new(peer), held, self.clone(), app.clone(), shutdown.clone());
+        self.tasks.spawn("connection", talk);
+    }
+
+    /// Says no without a look at the request. To many at once, and where TLS is spoken, without a word.
+    fn refuse(&self, stream: TcpStream, words: Vec<u8>) {
+        if self.tls.is_none()
+            && let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned()
+        {
+            self.tasks.spawn("refusal", refuse(stream, words, permit));
         }
     }
 }
 
-/// When a connection is to end.
-struct Ends {
-    /// After the answer that it is in.
-    gently: CancellationToken,
-    /// Now. The answer breaks off, which a client sees; a stream that ended cleanly it would believe.
-    firmly: CancellationToken,
+/// What is said over the caps of one address.
+fn too_many(error: &Error) -> Vec<u8> {
+    let body = serde_json::json!({ "detail": error.message }).to_string();
+    let wait = error.retry_after.unwrap_or(RETRY_SECONDS);
+    let length = body.len();
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: {wait}\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
-/// Speaks HTTP on one connection until it ends or is handed over.
+/// Makes a connection ready and speaks HTTP on it until it ends or is handed over.
 async fn converse(
     stream: TcpStream,
     info: ConnInfo,
-    place: OwnedSemaphorePermit,
+    held: Held,
+    edge: Edge,
     app: Router,
-    limits: Limits,
-    ends: Ends,
+    shutdown: CancellationToken,
 ) {
-    let io = Counted::new(stream, info.clone(), limits.write_stall, place);
-    let handed_over = Arc::clone(&info.handed_over);
+    let io = Counted::new(stream, info.clone(), edge.limits.write_stall, held);
+    let socket = match &edge.tls {
+        None => Socket::Plain(io),
+        Some(tls) => {
+            let shaken = Box::pin(timeout(edge.limits.handshake_time, tls.acceptor().accept(io)));
+            let shaken = tokio::select! {
+                shaken = shaken => shaken,
+                // Nobody has asked for anything yet.
+                () = shutdown.cancelled() => return,
+            };
+            match shaken {
+                Ok(Ok(io)) => Socket::Tls(Box::new(io)),
+                Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => return tracing::debug!("a TLS handshake took too long"),
+            }
+        }
+    };
+    talk(socket, info, edge, app, shutdown).await;
+}
+
+async fn talk(socket: Socket, info: ConnInfo, edge: Edge, app: Router, shutdown: CancellationToken) {
+    let Edge { tasks, limits, gate, tls, .. } = edge;
+    let (encrypted, firmly) = (tls.is_some(), tasks.stopping().clone());
+    let (handed_over, read) = (Arc::clone(&info.handed_over), Arc::clone(&info.read));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(info.clone());
+        let proxies = &gate.rules().proxies;
+        let (client, reached) = proxies.client(info.peer.ip(), encrypted, request.headers());
+        let extensions = request.extensions_mut();
+        extensions.insert(info.clone());
+        extensions.insert(client);
+        extensions.insert(reached);
         app.clone().call(request)
     });
     let mut http = http1::Builder::new();
-    // Without a timer the head timeout is silently off.
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
+    // Without a timer the timeout is silently off.
+    http.timer(HeadTimer::new(read, limits.head_time))
+        .header_read_timeout(limits.idle_time)
         .max_headers(limits.headers)
         .max_header_size(limits.head_bytes)
         // Also what an answer may fill before its source waits; the library's own is 400 KB. It has a
         // smallest value, and a head must fit.
         .max_buf_size(BUFFER_BYTES);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
+    let mut connection = pin!(http.serve_connection(TokioIo::new(socket), service).with_upgrades());
     let spoken = async {
         tokio::select! {
             ended = connection.as_mut() => ended,
-            () = ends.gently.cancelled() => {
+            () = shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -214,7 +288,8 @@ async fn converse(
     };
     let ended = tokio::select! {
         ended = spoken => ended,
-        () = ends.firmly.cancelled() => return,
+        // The answer breaks off, which a client sees; a stream that ended cleanly it would believe.
+        () = firmly.cancelled() => return,
     };
     handed_over.store(true, Ordering::Relaxed);
     if let Err(error) = ended {
@@ -228,13 +303,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Says that there is no room, and waits until the peer has read it: closing a socket on which something
 /// unread lies sends a reset, which overtakes the answer.
-async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+async fn refuse(mut stream: TcpStream, words: Vec<u8>, _permit: OwnedSemaphorePermit) {
     let parting = async {
-        stream.write_all(FULL).await?;
+        stream.write_all(&words).await?;
         stream.shutdown().await?;
         let mut unread = [0; 1024];
         while stream.read(&mut unread).await? > 0 {}
         std::io::Result::Ok(())
     };
-    let _ = tokio::time::timeout(limit::CLOSE_TIME, parting).await;
+    let _ = timeout(limit::CLOSE_TIME, parting).await;
 }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod auth;
 pub mod edge;
+pub mod gate;
 pub mod http;
 pub mod metrics;
 pub mod wire;

@@ -12,6 +12,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 use super::ConnInfo;
+use crate::gate::{AddressKey, Place};
+
+/// What a connection holds as long as its socket is open, whoever has it then.
+pub(super) struct Held {
+    /// Under the cap of the whole server.
+    pub(super) _place: OwnedSemaphorePermit,
+    /// Under that of its address; none for a proxy.
+    pub(super) _address: Option<Place<AddressKey>>,
+}
 
 pub(super) struct Counted<T> {
     inner: T,
@@ -20,13 +29,12 @@ pub(super) struct Counted<T> {
     patience: Duration,
     /// Runs while a write waits; most connections never need one.
     waiting: Option<Pin<Box<Sleep>>>,
-    /// Given back when the socket is closed, by whoever has it then.
-    _place: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl<T> Counted<T> {
-    pub(super) fn new(inner: T, info: ConnInfo, patience: Duration, place: OwnedSemaphorePermit) -> Self {
-        Self { inner, info, patience, waiting: None, _place: place }
+    pub(super) fn new(inner: T, info: ConnInfo, patience: Duration, held: Held) -> Self {
+        Self { inner, info, patience, waiting: None, _held: held }
     }
 
     /// What a write came to: counted, or, where it waits without any progress, ended in time.
@@ -109,7 +117,8 @@ mod tests {
         let (ours, theirs) = duplex(4);
         let info = ConnInfo::new(([127, 0, 0, 1], 1).into());
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        (Counted::new(ours, info.clone(), PATIENCE, place), info, theirs)
+        let held = Held { _place: place, _address: None };
+        (Counted::new(ours, info.clone(), PATIENCE, held), info, theirs)
     }
 
     // Fault planted once: the timer not reset on progress; the slow reader was then cut off.

@@ -14,7 +14,9 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use super::admission::admit;
 use super::refusal::Refusal;
+use crate::gate::Gate;
 use crate::metrics::Metrics;
 
 /// The name of a request, echoed or made.
@@ -62,10 +64,29 @@ pub fn around<S>(router: Router<S>, metrics: Metrics) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(metrics, dress))
+    complete(router).layer(from_fn_with_state(metrics, dress))
+}
+
+/// The same, behind a gate that is asked before any route.
+pub fn around_gated<S>(router: Router<S>, gate: Arc<Gate>, metrics: Metrics) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    around_admitted(complete(router), gate).layer(from_fn_with_state(metrics, dress))
+}
+
+fn around_admitted<S>(router: Router<S>, gate: Arc<Gate>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router.layer(from_fn_with_state(gate, admit))
+}
+
+fn complete<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn not_found() -> Refusal {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::validate::Problems;
 
 /// Seconds after which somebody who was turned away for want of room may come back.
-const RETRY_SECONDS: u64 = 5;
+pub(crate) const RETRY_SECONDS: u64 = 5;
 
 /// A status and `{"detail": …}`, which is a sentence, or the list of what is wrong with a body. A 401 says
 /// `WWW-Authenticate: Bearer`, a 429 and a 503 say `Retry-After`.
@@ -21,6 +21,8 @@ pub struct Refusal {
     status: StatusCode,
     detail: Detail,
     close: bool,
+    /// Seconds until it is worth another try, where that is known.
+    retry_after: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,7 +40,7 @@ struct Shape {
 impl Refusal {
     /// This status, with this sentence, which holds no secret.
     pub fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: Detail::Sentence(sentence.into()), close: false }
+        Self { status, detail: Detail::Sentence(sentence.into()), close: false, retry_after: None }
     }
 
     /// And the connection ends with it: what the client is still sending will not be read.
@@ -66,21 +68,27 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::new(status_of(error.code), error.message)
+        let retry_after = error.retry_after;
+        Self { retry_after, ..Self::new(status_of(error.code), error.message) }
     }
 }
 
 impl From<Problems> for Refusal {
     fn from(problems: Problems) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: Detail::Problems(problems), close: false }
+        Self {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            detail: Detail::Problems(problems),
+            close: false,
+            retry_after: None,
+        }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self { status, detail, close } = self;
+        let Self { status, detail, close, retry_after } = self;
         let mut answer = (status, Json(Shape { detail })).into_response();
-        dress(&mut answer, close);
+        dress(&mut answer, close, retry_after);
         answer
     }
 }
@@ -91,8 +99,8 @@ pub(super) fn status_of(code: Code) -> StatusCode {
 }
 
 /// What an answer that says no has beside its body, whatever the body's shape. `close`: the connection ends
-/// with it.
-pub(super) fn dress(answer: &mut Response, close: bool) {
+/// with it. `retry_after`: seconds until it is worth another try, where that is known.
+pub(super) fn dress(answer: &mut Response, close: bool, retry_after: Option<u64>) {
     let status = answer.status();
     let headers = answer.headers_mut();
     match status {
@@ -101,7 +109,7 @@ pub(super) fn dress(answer: &mut Response, close: bool) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(RETRY_SECONDS)));
         }
         _ => {}
     }

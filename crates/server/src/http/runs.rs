@@ -57,8 +57,9 @@ pub(super) struct FaultBody {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let Self { error, status, close } = self;
+        let retry_after = error.retry_after;
         let mut answer = (status, Json(FaultBody { error: error.into() })).into_response();
-        dress(&mut answer, close);
+        dress(&mut answer, close, retry_after);
         answer
     }
 }

@@ -61,13 +61,14 @@ pub(super) async fn follow(
     }
 }
 
-/// The answer to a command for which there is no room. Letting go always has room.
-pub(super) fn refused(command: &Command) -> Option<Reply> {
+/// What is said where a lane is full.
+pub(super) fn no_room() -> Error {
     let most = limit::COMMANDS;
-    let error = Error::new(
-        Code::QueueFull,
-        format!("{most} requests of this connection are under way; wait for one"),
-    );
+    Error::new(Code::QueueFull, format!("{most} requests of this connection are under way; wait for one"))
+}
+
+/// The answer to a command that is not carried out, because of this. Letting go is never refused.
+pub(super) fn refused(command: &Command, error: Error) -> Option<Reply> {
     Some(match command {
         Command::SignIn { .. } | Command::Unfollow { .. } => return None,
         Command::Start { tag, .. } => Reply::Started { tag: tag.clone(), started: Err(error) },

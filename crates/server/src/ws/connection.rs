@@ -6,6 +6,8 @@
 //! queued here but a bounded number of replies and one batch of events; while that batch is being written,
 //! the runs are not read any further.
 
+mod seated;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -24,13 +25,16 @@ use headwater_engine::{Engine, Follow, Followed};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::commands::{Done, follow, list, refused, start, stop, too_many};
+use super::commands::{Done, follow, list, no_room, refused, start, stop, too_many};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
-use super::ending::{End, broken, stopping_close};
+use super::ending::{End, broken, flood, part, stopping_close};
+use super::farewell::Farewell;
 use super::outbox::Outbox;
+use super::upgrade::{Message, WebSocket};
 use crate::auth::Auth;
 use crate::auth::standing::{Standing, expired};
 use crate::auth::token::Identity;
+use crate::gate::Seat;
 use crate::metrics::Metrics;
 
 /// What a connection needs of its server.
@@ -45,6 +49,8 @@ pub struct Surroundings {
     pub metrics: Metrics,
     /// Counts the bytes that the kernel took from this connection.
     pub written: Arc<AtomicU64>,
+    /// What the connection holds, and what it may ask for.
+    pub seat: Seat,
 }
 
 /// The number of a close without a close frame (RFC 6455, 7.1.5); it is never sent.
@@ -81,6 +87,7 @@ pub struct Connection {
     opened: Instant,
     heard: Instant,
     pinged: Instant,
+    farewell: Farewell,
 }
 
 impl Connection {
@@ -102,37 +109,33 @@ impl Connection {
             opened: now,
             heard: now,
             pinged: now,
+            farewell: Farewell::default(),
         }
     }
 
-    /// Serves the connection until it ends.
-    pub async fn serve(mut self, socket: WebSocket) {
+    /// Serves the connection until it ends. A block and no `async fn`, which would hold its arguments twice: an
+    /// idle connection costs what this weighs.
+    pub fn serve(mut self, socket: WebSocket) -> impl Future<Output = ()> + Send {
         let (mut sink, mut stream) = socket.split();
-        let name = self.dialect.name();
-        let metrics = self.around.metrics.clone();
-        let open = metrics.socket(name);
-        let end = self.until_end(&mut sink, &mut stream).await;
-        drop(open);
-        // From here on nobody is watching.
-        self.views.clear();
-        match end {
-            End::Gone => {
-                metrics.socket_closed(name, WITHOUT_A_WORD);
-                tracing::debug!(dialect = name, "the client left");
-                // Its close frame is answered; the library has queued that.
-                let _ = tokio::time::timeout(limit::CLOSE_TIME, sink.close()).await;
-            }
-            End::Close(close) => {
-                metrics.socket_closed(name, close.code);
-                tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
-                let frame = CloseFrame { code: close.code, reason: close.reason.into() };
-                let goodbye = async {
-                    if sink.send(Message::Close(Some(frame))).await.is_ok() {
-                        // Until the client's own close frame, so that ours is not overtaken by a reset.
-                        while let Some(Ok(_)) = stream.next().await {}
-                    }
-                };
-                let _ = tokio::time::timeout(limit::CLOSE_TIME, goodbye).await;
+        async move {
+            let (name, metrics) = (self.dialect.name(), self.around.metrics.clone());
+            let open = metrics.socket(name);
+            let end = self.until_end(&mut sink, &mut stream).await;
+            drop(open);
+            // From here on nobody is watching.
+            self.views.clear();
+            match end {
+                End::Gone => {
+                    metrics.socket_closed(name, WITHOUT_A_WORD);
+                    tracing::debug!(dialect = name, "the client left");
+                    // Its close frame is answered; the library has queued that.
+                    let _ = tokio::time::timeout(limit::CLOSE_TIME, sink.close()).await;
+                }
+                End::Close(close) => {
+                    metrics.socket_closed(name, close.code);
+                    tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
+                    Box::pin(part(close, sink, stream)).await;
+                }
             }
         }
     }
@@ -144,6 +147,9 @@ impl Connection {
     ) -> End {
         let stopping = self.around.engine.tasks().stopping().clone();
         let draining = self.around.draining.clone();
+        if let Some(who) = self.who.clone() {
+            self.take_seat(&who);
+        }
         loop {
             if let Some(end) = self.settle() {
                 // What was said before the end is still said, if it leaves at once.
@@ -153,17 +159,19 @@ impl Connection {
                 }
                 return end;
             }
-            if draining.is_cancelled() && self.idle() {
-                return End::Close(stopping_close());
-            }
             let now = Instant::now();
             if self.standing.is_over(now) {
                 return self.sign_out(sink).await;
+            }
+            let leaves = if draining.is_cancelled() { self.leaves_at(now) } else { None };
+            if leaves.is_some_and(|at| at <= now) {
+                return End::Close(stopping_close(None));
             }
             if let Some(end) = self.overdue(now) {
                 return end;
             }
             let wake = self.wake_at(now);
+            let wake = leaves.map_or(wake, |at| at.min(wake));
             // Who does not read his replies is not asked for more of them; the stall rule ends that.
             let hears = !self.outbox.is_full();
             if !hears {
@@ -198,7 +206,10 @@ impl Connection {
                 () = sleep_until(wake) => {}
                 () = standing.moved() => {}
                 () = draining.cancelled(), if !draining.is_cancelled() => {}
-                () = stopping.cancelled() => return End::Close(stopping_close()),
+                () = stopping.cancelled() => {
+                    let cut_off = self.views.first().map(|v| self.dialect.position(v.follow.run(), v.left));
+                    return End::Close(stopping_close(cut_off));
+                }
             }
         }
     }
@@ -236,6 +247,9 @@ impl Connection {
                         self.stopped.clear();
                     }
                     self.who = Some(who.clone());
+                    if !self.take_seat(&who) {
+                        return;
+                    }
                     Reply::SignedIn { tag, who, changed }
                 }
                 Err(error) => Reply::NotSignedIn { tag, error },
@@ -245,11 +259,16 @@ impl Connection {
         let (engine, Some(who)) = (self.around.engine.clone(), self.who.clone()) else {
             return; // A dialect asks for nothing on behalf of nobody.
         };
+        if let Err(error) = self.allowed(&command, &who)
+            && let Some(reply) = refused(&command, error)
+        {
+            return self.dialect.on_reply(reply, &mut self.out);
+        }
         // Two lanes, each with its own room: stops that wait for a disk take none from the turn that a
         // dialect shows next.
         let lane = if command.is_ordered() { self.ordered.len() } else { self.busy.len() };
         if lane >= limit::COMMANDS
-            && let Some(reply) = refused(&command)
+            && let Some(reply) = refused(&command, no_room())
         {
             return self.dialect.on_reply(reply, &mut self.out);
         }
@@ -324,18 +343,26 @@ impl Connection {
         }
     }
 
-    fn on_message(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<End> {
+    fn on_message(
+        &mut self,
+        message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
+    ) -> Option<End> {
         let message = match message {
             None | Some(Ok(Message::Close(_))) => return Some(End::Gone),
             Some(Ok(message)) => message,
-            Some(Err(error)) => return Some(broken(error)),
+            Some(Err(error)) => {
+                if flood(&error).is_some() {
+                    self.around.seat.gate().flooded();
+                }
+                return Some(broken(&error));
+            }
         };
         self.heard = Instant::now();
         let frame = match &message {
             Message::Text(text) => Frame::Text(text.as_str()),
             Message::Binary(bytes) => Frame::Binary(bytes),
             // Pings are answered by the library.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return None,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
         };
         let length = match frame {
             Frame::Text(text) => text.len(),

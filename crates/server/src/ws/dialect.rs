@@ -211,6 +211,9 @@ pub trait Dialect: Send {
     /// A command was carried out.
     fn on_reply(&mut self, reply: Reply, out: &mut Out);
 
+    /// The connection itself is refused something, or is about to be closed for this: it is said.
+    fn on_refused(&mut self, error: Error, out: &mut Out);
+
     /// The next events of a followed run, in order, none twice: all that there are, up to a batch. More
     /// than `limit::MERGE_ABOVE` tokens mean that this viewer is behind; a dialect whose frames may merge
     /// then merges.

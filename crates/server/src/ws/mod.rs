@@ -6,29 +6,35 @@ mod commands;
 pub mod connection;
 pub mod dialect;
 mod ending;
+mod farewell;
+mod flood;
+mod heads;
 pub mod merge;
 pub mod native;
 mod outbox;
 mod sign_in;
+pub mod upgrade;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use headwater_core::limit;
 use headwater_engine::ask::new_session;
 
 use self::chat::Chat;
 use self::connection::{Connection, Surroundings};
 use self::dialect::Dialect;
 use self::native::{Native, SUBPROTOCOL};
+use self::upgrade::WebSocketUpgrade;
 use crate::app::App;
 use crate::auth::token::Identity;
 use crate::edge::ConnInfo;
+use crate::gate::address::Reached;
+use crate::gate::{ClientAddress, Seat};
+use crate::http::refusal::Refusal;
 
 /// The routes that upgrade.
 pub fn routes() -> Router<App> {
@@ -56,6 +62,8 @@ struct Handshake {
     who: Option<Identity>,
     /// The subprotocols that the client names.
     protocols: Vec<String>,
+    /// What it holds as long as it is open.
+    seat: Seat,
     upgrade: WebSocketUpgrade,
 }
 
@@ -63,15 +71,22 @@ impl FromRequestParts<App> for Handshake {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await;
-        let upgrade = upgrade.map_err(IntoResponse::into_response)?;
+        let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await?;
         let conn = Extension::<ConnInfo>::from_request_parts(parts, app).await;
         let Extension(conn) = conn.map_err(IntoResponse::into_response)?;
         let asked = Asked(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default());
         let who = sign_in::shown(&parts.headers, &asked, &app.auth);
         let protocols = sign_in::protocols(&parts.headers).map(str::to_owned).collect();
-        Ok(Self { app: app.clone(), conn, asked, who, protocols, upgrade })
+        let seat = seat(parts, app, &conn, who.is_some()).map_err(IntoResponse::into_response)?;
+        Ok(Self { app: app.clone(), conn, asked, who, protocols, seat, upgrade })
     }
+}
+
+/// A place for one more socket of this address.
+fn seat(parts: &Parts, app: &App, conn: &ConnInfo, signed_in: bool) -> Result<Seat, Refusal> {
+    let address = parts.extensions.get().copied().unwrap_or(ClientAddress(conn.peer.ip()));
+    let proxied = parts.extensions.get::<Reached>().is_some_and(|reached| reached.proxied);
+    Ok(app.gate.seat(address.key(), proxied, signed_in)?)
 }
 
 async fn open_chat(mut shake: Handshake) -> Response {
@@ -89,25 +104,10 @@ async fn open_native(mut shake: Handshake) -> Response {
 }
 
 fn open(shake: Handshake, dialect: Box<dyn Dialect>) -> Response {
-    let Handshake { app, conn, who, upgrade, .. } = shake;
+    let Handshake { app, conn, who, seat, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
-    let around = Surroundings {
-        engine: app.engine,
-        auth: app.auth,
-        draining: app.draining,
-        metrics: app.metrics,
-        written: conn.written,
-    };
-    upgrade
-        .read_buffer_size(limit::WS_READ_BUFFER)
-        .write_buffer_size(limit::WS_WRITE_BUFFER)
-        .max_write_buffer_size(limit::WS_WRITE_BUFFER_MAX)
-        .max_message_size(limit::WS_MESSAGE_BYTES)
-        .max_frame_size(limit::WS_MESSAGE_BYTES)
-        .on_upgrade(move |socket: WebSocket| async move {
-            // Counted and waited for like everything that runs; boxed, because an idle connection costs
-            // what its task weighs.
-            let connection = Connection::new(around, who, dialect);
-            tasks.spawn("socket", Box::pin(connection.serve(socket)));
-        })
+    let App { engine, auth, draining, metrics, .. } = app;
+    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat };
+    // Counted and waited for like everything that runs.
+    upgrade.serve(&tasks, "socket", move |socket| Connection::new(around, who, dialect).serve(socket))
 }

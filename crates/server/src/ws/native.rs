@@ -296,6 +296,10 @@ impl Dialect for Native {
         }
     }
 
+    fn on_refused(&mut self, error: Error, out: &mut Out) {
+        refuse(&None, None, error, out);
+    }
+
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
         for event in events {
             let mut frame = String::with_capacity(192);

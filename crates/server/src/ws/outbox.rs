@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use axum::extract::ws::Message;
 use futures_util::Sink;
 use headwater_core::limit;
 use tokio::time::{Duration, Instant};
+
+use super::upgrade::Message;
 
 /// How often a write that does not end is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -69,7 +69,7 @@ pub(super) fn agree(shake: &mut Handshake, own: &str, others: Others) {
     };
     // A name with a character that it may not have is not agreed to.
     if let Some(protocol) = chosen.and_then(|p| HeaderValue::from_str(p).ok()) {
-        shake.upgrade.set_selected_protocol(protocol);
+        shake.upgrade.speak(protocol);
     }
 }
 

@@ -109,10 +109,32 @@ async fn a_slow_head_is_cut() {
         assert_eq!(client.rest().await, b"", "{sent}");
         assert!(began.elapsed() >= limit::HTTP_HEAD_TIME);
     }
-    // And an idle one, after an answer.
+}
+
+// Planted faults: the time of silence for the head as well; and the time of the head for silence.
+#[tokio::test(start_paused = true)]
+async fn between_two_requests_a_connection_may_be_silent_and_a_head_still_may_not_be_slow() {
+    let served = Served::new(hello(), Limits::default()).await;
     let mut client = served.connect().await;
+    let began = tokio::time::Instant::now();
     assert_eq!(client.get("/").await, (200, "hello".into()));
     assert_eq!(client.rest().await, b"");
+    assert!((limit::HTTP_IDLE_TIME..limit::HTTP_IDLE_TIME * 2).contains(&began.elapsed()));
+
+    let mut client = served.connect().await;
+    assert_eq!(client.get("/").await, (200, "hello".into()));
+    tokio::time::sleep(limit::HTTP_IDLE_TIME - Duration::from_secs(1)).await;
+    assert_eq!(client.get("/").await, (200, "hello".into()));
+    let began = tokio::time::Instant::now();
+    for drop in ["G", "ET /", " HTTP/1.1\r\n", "host: x\r\n", "a: b\r\n", "c: d\r\n"] {
+        // Each of them would begin a time anew that counts silence only.
+        if client.0.write_all(drop.as_bytes()).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(client.rest().await, b"");
+    assert!((limit::HTTP_HEAD_TIME..limit::HTTP_HEAD_TIME * 2).contains(&began.elapsed()));
 }
 
 #[tokio::test]

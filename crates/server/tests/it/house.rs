@@ -16,8 +16,10 @@ use headwater_providers::scripted::stage::{Act, Cues, Stage};
 use headwater_server::app::{App, router};
 use headwater_server::auth::secret::Secret;
 use headwater_server::auth::token::{Issue, Tokens};
-use headwater_server::auth::{Auth, Rules};
+use headwater_server::auth::{self, Auth};
 use headwater_server::edge::Edge;
+use headwater_server::edge::tls::Tls;
+use headwater_server::gate::{self, Gate};
 use headwater_server::http::health::Readiness;
 use headwater_server::http::metrics::MetricsFor;
 use headwater_server::metrics::Metrics;
@@ -30,6 +32,15 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
+/// What is unusual about a house.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub auth: auth::Rules,
+    pub gate: gate::Rules,
+    pub settings: Settings,
+    pub tls: Option<Tls>,
+}
+
 pub(crate) struct House {
     pub engine: Engine,
     pub store: Arc<MemoryStore>,
@@ -38,6 +49,7 @@ pub(crate) struct House {
     pub draining: CancellationToken,
     pub auth: Arc<Auth>,
     pub secret: Secret,
+    pub gate: Arc<Gate>,
     tokens: Tokens,
     _folder: tempfile::TempDir,
 }
@@ -51,10 +63,20 @@ impl Drop for House {
 
 impl House {
     pub(crate) async fn new() -> Self {
-        Self::with_rules(Rules::default()).await
+        Self::given(Given::default()).await
     }
 
-    pub(crate) async fn with_rules(rules: Rules) -> Self {
+    /// With other rules of signing in.
+    pub(crate) async fn with_rules(auth: auth::Rules) -> Self {
+        Self::given(Given { auth, ..Given::default() }).await
+    }
+
+    /// With other rules at its gate, or another engine.
+    pub(crate) async fn with(gate: gate::Rules, settings: Settings) -> Self {
+        Self::given(Given { gate, settings, ..Given::default() }).await
+    }
+
+    pub(crate) async fn given(given: Given) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
         let (stage, cues) = Stage::new();
@@ -63,15 +85,11 @@ impl House {
         let workflows: Vec<Arc<dyn Workflow>> =
             vec![Arc::new(Generate::new(stage.clone())), Arc::new(Assist::new(assistant, stage, None))];
         let tasks = Tasks::default();
-        let engine = Engine::new(
-            store.clone(),
-            Arc::new(InProcess::new()),
-            workflows,
-            tasks.clone(),
-            Settings::default(),
-        );
-        let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), rules));
+        let engine =
+            Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), given.settings);
+        let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), given.auth));
         let draining = CancellationToken::new();
+        let gate = Arc::new(Gate::new(given.gate));
         let app = router(App {
             engine: engine.clone(),
             auth: auth.clone(),
@@ -79,14 +97,16 @@ impl House {
             metrics: Metrics::default(),
             metrics_for: MetricsFor::default(),
             readiness: Readiness::default(),
+            gate: gate.clone(),
             draining: draining.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (edge, shutdown) = (Edge::new(tasks.clone()), draining.clone());
+        let (edge, shutdown) =
+            (Edge::new(tasks.clone()).behind(gate.clone()).encrypted(given.tls), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
-        Self { engine, store, cues, address, draining, auth, secret, tokens, _folder: folder }
+        Self { engine, store, cues, address, draining, auth, secret, gate, tokens, _folder: folder }
     }
 
     pub(crate) fn token(&self, user: &str) -> String {

@@ -158,7 +158,8 @@ async fn letting_go_right_behind_a_follow_lets_go() {
 // Planted fault: follows under way not counted.
 #[tokio::test]
 async fn a_connection_follows_so_many_runs_and_no_more() {
-    let mut house = House::new().await;
+    let settings = headwater_engine::Settings { starts: None, ..Default::default() };
+    let mut house = House::with(Default::default(), settings).await;
     let mut runs = Vec::new();
     for _ in 0..limit::FOLLOWS + 8 {
         runs.push(house.told(&["x"]).await);

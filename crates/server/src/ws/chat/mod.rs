@@ -275,6 +275,10 @@ impl Dialect for Chat {
         }
     }
 
+    fn on_refused(&mut self, error: Error, out: &mut Out) {
+        refuse(&error, None, out);
+    }
+
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
         let Some(turn) = self.turn.as_mut().filter(|t| t.run == *run) else { return };
         if turn.show(events, self.partial, &mut out.frames) {

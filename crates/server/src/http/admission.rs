@@ -1,0 +1,134 @@
+//! What is asked of every request before its route sees it: whose page it comes from, and whether its
+//! address has asked too often. And the answers that pages of other origins need (CORS).
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE,
+    VARY,
+};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use headwater_core::code::{Code, Error};
+
+use super::refusal::Refusal;
+use super::runs::Fault;
+use crate::gate::address::Reached;
+use crate::gate::origin::Verdict;
+use crate::gate::{ClientAddress, Gate};
+
+/// Where people sign in and where they make accounts: each try costs a password hash.
+const SIGN_IN: &str = "/api/v1/auth/login";
+const REGISTER: &str = "/api/v1/auth/register";
+/// Where a `POST` starts a run.
+const START: [&str; 2] = ["/api/runs", "/api/v1/chat"];
+
+/// What a page of another origin may send, and may read of the answer. No credentials: there are none that
+/// a browser adds by itself.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const MAY_SEND: &str =
+    "Accept, Accept-Language, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-ID";
+const MAY_READ: &str = "X-Request-ID, X-Response-Time, Retry-After";
+/// Seconds that a browser may remember this.
+const MAX_AGE: &str = "600";
+
+/// A layer; inside the one that dresses answers, so that refusals have names and lines in the log as well.
+pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let from = origin_of(&gate, &request);
+    if is_upgrade(&request) && from == Verdict::Refused {
+        gate.refused_origin();
+        return Refusal::from(Error::new(Code::OriginRefused, "Origin not allowed")).into_response();
+    }
+    // Only the edge knows addresses; a router without one is somebody's test.
+    if let Some(address) = request.extensions().get::<ClientAddress>()
+        && let Err(error) = ask(&gate, *address, &request)
+    {
+        let answer = said(error, route_of(&request));
+        return with_cors(&gate, from, request.headers().get(ORIGIN).cloned(), answer);
+    }
+    if is_preflight(&request) {
+        return preflight(&gate, from, request.headers().get(ORIGIN).cloned());
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let answer = next.run(request).await;
+    with_cors(&gate, from, origin, answer)
+}
+
+fn ask(gate: &Gate, address: ClientAddress, request: &Request) -> Result<(), Error> {
+    let key = address.key();
+    gate.request(&key)?;
+    if request.method() != Method::POST {
+        return Ok(());
+    }
+    // The route and not the path: the two need not look alike.
+    match route_of(request) {
+        Some(SIGN_IN) => gate.sign_in(&key),
+        Some(REGISTER) => gate.registration(&key),
+        Some(route) if START.contains(&route) => gate.start(&key),
+        _ => Ok(()),
+    }
+}
+
+fn route_of(request: &Request) -> Option<&str> {
+    request.extensions().get::<MatchedPath>().map(MatchedPath::as_str)
+}
+
+/// In the shape that the route's errors have.
+fn said(error: Error, route: Option<&str>) -> Response {
+    match route {
+        Some(route) if route.starts_with("/api/runs") => Fault::from(error).into_response(),
+        _ => Refusal::from(error).into_response(),
+    }
+}
+
+fn origin_of(gate: &Gate, request: &Request) -> Verdict {
+    let encrypted = request.extensions().get::<Reached>().is_some_and(|reached| reached.encrypted);
+    gate.rules().origins.judge(request.headers(), encrypted)
+}
+
+/// Whatever else is wrong with it: every socket begins like this, on every route.
+fn is_upgrade(request: &Request) -> bool {
+    let mut asked = request.headers().get_all(UPGRADE).iter();
+    asked.any(|value| value.as_bytes().to_ascii_lowercase().windows(9).any(|part| part == b"websocket"))
+}
+
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(ORIGIN)
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// As the original answers: 200 "OK", or 400 in these words.
+fn preflight(gate: &Gate, from: Verdict, origin: Option<HeaderValue>) -> Response {
+    if from != Verdict::Allowed {
+        gate.refused_origin();
+        return (StatusCode::BAD_REQUEST, [(VARY, "Origin")], "Disallowed CORS origin").into_response();
+    }
+    let mut answer = with_cors(gate, from, origin, (StatusCode::OK, "OK").into_response());
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(MAY_SEND));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+    answer
+}
+
+/// Lets the page read the answer, where it may.
+fn with_cors(gate: &Gate, from: Verdict, origin: Option<HeaderValue>, mut answer: Response) -> Response {
+    let Some(origin) = origin else { return answer };
+    let headers = answer.headers_mut();
+    if gate.rules().origins.all {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    } else {
+        // What is answered depends on who asks: nobody on the way may keep it for another.
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        if from != Verdict::Allowed {
+            return answer;
+        }
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(MAY_READ));
+    answer
+}
