@@ -83,18 +83,19 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let readiness = Readiness::default();
     let facing = &settings.facing;
     let gate = Arc::new(Gate::new(facing.rules.clone()));
+    let metrics = Metrics::default();
     let app = router(App {
         engine: engine.clone(),
         auth,
         chat,
-        metrics: Metrics::default(),
+        metrics: metrics.clone(),
         metrics_for: settings.metrics_for,
         readiness,
         gate: Arc::clone(&gate),
         draining: draining.clone(),
     });
     let edge = Edge::with_limits(tasks.clone(), facing.limits);
-    let edge = edge.behind(Arc::clone(&gate)).encrypted(facing.tls.clone());
+    let edge = edge.behind(Arc::clone(&gate)).counted(metrics).encrypted(facing.tls.clone());
     if let Some(tls) = facing.tls.clone() {
         let kept = certificate::keep_fresh(tls, certificate::hangups()?, draining.clone());
         tasks.spawn("certificate", kept);

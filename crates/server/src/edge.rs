@@ -39,6 +39,7 @@ use self::socket::Socket;
 use self::tls::Tls;
 use crate::gate::{AddressKey, Gate};
 use crate::http::refusal::RETRY_SECONDS;
+use crate::metrics::Metrics;
 
 /// Connections over the cap that are told so at once; more are closed without a word.
 const REFUSED_AT_ONCE: usize = 64;
@@ -110,6 +111,7 @@ pub struct Edge {
     tasks: Tasks,
     limits: Limits,
     gate: Arc<Gate>,
+    metrics: Metrics,
     tls: Option<Tls>,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
@@ -138,14 +140,20 @@ impl Edge {
     pub fn with_limits(tasks: Tasks, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections));
         let refusals = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
-        let (gate, tls, full) = (Arc::default(), None, Arc::default());
-        Self { tasks, limits, gate, tls, places, refusals, full }
+        let (gate, metrics, tls, full) = (Arc::default(), Metrics::default(), None, Arc::default());
+        Self { tasks, limits, gate, metrics, tls, places, refusals, full }
     }
 
     /// Behind this gate: the same that the requests are asked at.
     #[must_use]
     pub fn behind(self, gate: Arc<Gate>) -> Self {
         Self { gate, ..self }
+    }
+
+    /// Counted there.
+    #[must_use]
+    pub fn counted(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// With every connection through TLS.
@@ -193,7 +201,7 @@ impl Edge {
         let proxy = self.gate.rules().proxies.trusts(peer.ip());
         let counted = if proxy { Ok(None) } else { self.gate.connect(&AddressKey::of(peer.ip())).map(Some) };
         let held = match counted {
-            Ok(address) => Held { _place: place, _address: address },
+            Ok(address) => Held { _place: place, _open: self.metrics.connection(), _address: address },
             Err(error) => {
                 tracing::debug!(%error, "a connection is refused");
                 return self.refuse(stream, too_many(&error));

@@ -15,6 +15,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use headwater_engine::Engine;
 
+use crate::gate::Gate;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfRequest {
     method: &'static str,
@@ -48,31 +50,32 @@ struct OfTask {
     task: &'static str,
 }
 
-/// The server's counters. Clones count together.
-#[derive(Debug, Clone)]
-pub struct Metrics {
+/// The server's counters. Clones count together; one is a pointer, because every connection has one.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
     requests: Family<OfRequest, Counter>,
     /// All of them, which the family does not tell.
-    answered: Arc<AtomicU64>,
+    answered: AtomicU64,
     request_time: Histogram,
     connections: Gauge,
     sockets: Family<OfDialect, Gauge>,
     sockets_opened: Family<OfDialect, Counter>,
     sockets_closed: Family<OfClose, Counter>,
-    refused: Family<OfReason, Counter>,
 }
 
-impl Default for Metrics {
+impl Default for Counters {
     fn default() -> Self {
         Self {
             requests: Family::default(),
-            answered: Arc::default(),
+            answered: AtomicU64::new(0),
             request_time: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
             connections: Gauge::default(),
             sockets: Family::default(),
             sockets_opened: Family::default(),
             sockets_closed: Family::default(),
-            refused: Family::default(),
         }
     }
 }
@@ -101,51 +104,46 @@ impl Metrics {
             _ => "other",
         };
         let labels = OfRequest { method, route: route.to_owned(), status: status.as_u16() };
-        self.requests.get_or_create(&labels).inc();
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        self.request_time.observe(took.as_secs_f64());
+        self.0.requests.get_or_create(&labels).inc();
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
+        self.0.request_time.observe(took.as_secs_f64());
     }
 
     /// A connection was accepted; it counts until this is dropped.
     #[must_use]
     pub fn connection(&self) -> Open {
-        self.connections.inc();
-        Open(self.connections.clone())
+        self.0.connections.inc();
+        Open(self.0.connections.clone())
     }
 
     /// A WebSocket was opened; it counts until this is dropped.
     #[must_use]
     pub fn socket(&self, dialect: &'static str) -> Open {
         let labels = OfDialect { dialect };
-        self.sockets_opened.get_or_create(&labels).inc();
-        let open = self.sockets.get_or_create(&labels).clone();
+        self.0.sockets_opened.get_or_create(&labels).inc();
+        let open = self.0.sockets.get_or_create(&labels).clone();
         open.inc();
         Open(open)
     }
 
     /// A WebSocket is gone; 1005 where its client went without a word.
     pub fn socket_closed(&self, dialect: &'static str, code: u16) {
-        self.sockets_closed.get_or_create(&OfClose { dialect, code }).inc();
-    }
-
-    /// Somebody was turned away before he was heard.
-    pub fn refused(&self, reason: &'static str) {
-        self.refused.get_or_create(&OfReason { reason }).inc();
+        self.0.sockets_closed.get_or_create(&OfClose { dialect, code }).inc();
     }
 
     /// Requests that were answered, whatever the answer.
     #[must_use]
     pub fn requests_total(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+        self.0.answered.load(Ordering::Relaxed)
     }
 
     /// Everything, the engine's counters included, as OpenMetrics 1.0 has it.
     #[must_use]
-    pub fn open_metrics(&self, engine: &Engine) -> String {
+    pub fn open_metrics(&self, engine: &Engine, gate: &Gate) -> String {
         let mut registry = Registry::default();
         self.register(&mut registry);
         engine.metrics().register(&mut registry);
-        now(engine, &mut registry);
+        now(engine, gate, &mut registry);
         let mut written = String::new();
         // Writing into a text cannot fail.
         let _ = text::encode(&mut written, &registry);
@@ -156,40 +154,35 @@ impl Metrics {
         registry.register(
             "headwater_http_requests",
             "Requests answered, by route template",
-            self.requests.clone(),
+            self.0.requests.clone(),
         );
         registry.register_with_unit(
             "headwater_http_request",
             "From a request's head to its answer's head",
             Unit::Seconds,
-            self.request_time.clone(),
+            self.0.request_time.clone(),
         );
         registry.register(
             "headwater_connections",
             "Open connections, WebSockets included",
-            self.connections.clone(),
+            self.0.connections.clone(),
         );
-        registry.register("headwater_sockets", "Open WebSockets, by dialect", self.sockets.clone());
+        registry.register("headwater_sockets", "Open WebSockets, by dialect", self.0.sockets.clone());
         registry.register(
             "headwater_sockets_opened",
             "WebSockets that were opened, by dialect",
-            self.sockets_opened.clone(),
+            self.0.sockets_opened.clone(),
         );
         registry.register(
             "headwater_sockets_closed",
             "WebSockets that are gone, by dialect and close code; 1005 is a client that went without one",
-            self.sockets_closed.clone(),
-        );
-        registry.register(
-            "headwater_refused",
-            "Connections, handshakes and messages that were turned away, by reason",
-            self.refused.clone(),
+            self.0.sockets_closed.clone(),
         );
     }
 }
 
 /// What is read at the moment of asking.
-fn now(engine: &Engine, registry: &mut Registry) {
+fn now(engine: &Engine, gate: &Gate, registry: &mut Registry) {
     let gauge = |registry: &mut Registry, name: &str, help: &str, value: usize| {
         let gauge: Gauge = Gauge::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -213,6 +206,15 @@ fn now(engine: &Engine, registry: &mut Registry) {
         "headwater_provider_queue",
         "Requests that wait for a provider in this process",
         backlog,
+    );
+    let refused: Family<OfReason, Counter> = Family::default();
+    for (reason, times) in gate.turned_away() {
+        refused.get_or_create(&OfReason { reason }).inc_by(times);
+    }
+    registry.register(
+        "headwater_refused",
+        "Connections, sockets, requests and messages that were turned away, by what they ran into",
+        refused,
     );
     let tasks: Family<OfTask, Gauge> = Family::default();
     for (task, running) in engine.tasks().running() {
@@ -272,9 +274,9 @@ mod tests {
     fn what_is_open_is_counted_until_it_is_dropped() {
         let metrics = Metrics::default();
         let open = metrics.socket("chat");
-        assert_eq!(metrics.sockets.get_or_create(&OfDialect { dialect: "chat" }).get(), 1);
+        assert_eq!(metrics.0.sockets.get_or_create(&OfDialect { dialect: "chat" }).get(), 1);
         drop(open);
-        assert_eq!(metrics.sockets.get_or_create(&OfDialect { dialect: "chat" }).get(), 0);
+        assert_eq!(metrics.0.sockets.get_or_create(&OfDialect { dialect: "chat" }).get(), 0);
     }
 
     #[test]

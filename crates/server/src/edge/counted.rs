@@ -13,11 +13,14 @@ use tokio::time::Sleep;
 
 use super::ConnInfo;
 use crate::gate::{AddressKey, Place};
+use crate::metrics::Open;
 
 /// What a connection holds as long as its socket is open, whoever has it then.
 pub(super) struct Held {
     /// Under the cap of the whole server.
     pub(super) _place: OwnedSemaphorePermit,
+    /// Among the open ones that are counted.
+    pub(super) _open: Open,
     /// Under that of its address; none for a proxy.
     pub(super) _address: Option<Place<AddressKey>>,
 }
@@ -117,7 +120,8 @@ mod tests {
         let (ours, theirs) = duplex(4);
         let info = ConnInfo::new(([127, 0, 0, 1], 1).into());
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let held = Held { _place: place, _address: None };
+        let held =
+            Held { _place: place, _open: crate::metrics::Metrics::default().connection(), _address: None };
         (Counted::new(ours, info.clone(), PATIENCE, held), info, theirs)
     }
 

@@ -91,7 +91,7 @@ fn written(
         // As if there were nothing: who may not read it need not know of it.
         return Err(Refusal::new(StatusCode::NOT_FOUND, "Not Found"));
     }
-    let open = app.metrics.open_metrics(&app.engine);
+    let open = app.metrics.open_metrics(&app.engine, &app.gate);
     let text = if format == OPEN_METRICS { open } else { prometheus_text(&open) };
     Ok(([(CONTENT_TYPE, format), (VARY, HeaderValue::from_static("accept"))], text).into_response())
 }

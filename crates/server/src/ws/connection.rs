@@ -118,21 +118,21 @@ impl Connection {
     pub fn serve(mut self, socket: WebSocket) -> impl Future<Output = ()> + Send {
         let (mut sink, mut stream) = socket.split();
         async move {
-            let (name, metrics) = (self.dialect.name(), self.around.metrics.clone());
-            let open = metrics.socket(name);
+            let name = self.dialect.name();
+            let open = self.around.metrics.socket(name);
             let end = self.until_end(&mut sink, &mut stream).await;
             drop(open);
             // From here on nobody is watching.
             self.views.clear();
             match end {
                 End::Gone => {
-                    metrics.socket_closed(name, WITHOUT_A_WORD);
+                    self.around.metrics.socket_closed(name, WITHOUT_A_WORD);
                     tracing::debug!(dialect = name, "the client left");
                     // Its close frame is answered; the library has queued that.
                     let _ = tokio::time::timeout(limit::CLOSE_TIME, sink.close()).await;
                 }
                 End::Close(close) => {
-                    metrics.socket_closed(name, close.code);
+                    self.around.metrics.socket_closed(name, close.code);
                     tracing::debug!(dialect = name, code = close.code, reason = %close.reason, "closing a connection");
                     Box::pin(part(close, sink, stream)).await;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use headwater_core::limit;
-use headwater_engine::{Settings, Tasks};
+use headwater_engine::Tasks;
 use headwater_server::edge::tls::Tls;
 use headwater_server::edge::{Edge, Limits};
 use headwater_server::gate::{Gate, Rules};

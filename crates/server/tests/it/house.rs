@@ -32,6 +32,24 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
+/// A gate that lets everybody in, for tests of what comes behind it.
+pub(crate) fn open_gate() -> gate::Rules {
+    gate::Rules {
+        origins: gate::Origins { all: true, ..gate::Origins::default() },
+        connections_per_address: None,
+        connections_per_user: None,
+        unauthenticated_per_address: None,
+        connects: None,
+        requests: None,
+        messages: None,
+        messages_per_address: None,
+        starts_per_address: None,
+        sign_ins: None,
+        registrations: None,
+        ..gate::Rules::default()
+    }
+}
+
 /// What is unusual about a house.
 #[derive(Default)]
 pub(crate) struct Given {
@@ -68,7 +86,7 @@ impl House {
 
     /// With other rules of signing in.
     pub(crate) async fn with_rules(auth: auth::Rules) -> Self {
-        Self::given(Given { auth, ..Given::default() }).await
+        Self::given(Given { auth, gate: open_gate(), ..Given::default() }).await
     }
 
     /// With other rules at its gate, or another engine.
@@ -90,11 +108,12 @@ impl House {
         let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), given.auth));
         let draining = CancellationToken::new();
         let gate = Arc::new(Gate::new(given.gate));
+        let metrics = Metrics::default();
         let app = router(App {
             engine: engine.clone(),
             auth: auth.clone(),
             chat: "assist".into(),
-            metrics: Metrics::default(),
+            metrics: metrics.clone(),
             metrics_for: MetricsFor::default(),
             readiness: Readiness::default(),
             gate: gate.clone(),
@@ -102,8 +121,10 @@ impl House {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (edge, shutdown) =
-            (Edge::new(tasks.clone()).behind(gate.clone()).encrypted(given.tls), draining.clone());
+        let (edge, shutdown) = (
+            Edge::new(tasks.clone()).behind(gate.clone()).counted(metrics).encrypted(given.tls),
+            draining.clone(),
+        );
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
         Self { engine, store, cues, address, draining, auth, secret, gate, tokens, _folder: folder }

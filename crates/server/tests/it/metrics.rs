@@ -55,6 +55,8 @@ async fn what_happened_is_what_is_counted() {
         ("headwater_runs_live ", 0.0),
         ("headwater_sockets{dialect=\"native\"}", 1.0),
         ("headwater_sockets_opened_total{dialect=\"native\"}", 1.0),
+        ("headwater_connections ", 2.0),
+        ("headwater_refused_total{reason=\"floods\"}", 0.0),
         ("headwater_store_queue ", 0.0),
         ("headwater_provider_queue{", 0.0),
     ] {

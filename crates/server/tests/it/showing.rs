@@ -56,7 +56,7 @@ async fn chat_is_signed_in(socket: &mut Socket) -> bool {
 // Planted faults: the ticket looked at and not taken out; the origin not compared; the time not.
 #[tokio::test]
 async fn a_ticket_opens_one_socket_of_its_own_pages() {
-    let house = House::new().await;
+    let house = House::with_rules(headwater_server::auth::Rules::default()).await;
     let token = house.token("ann");
     let here = [("origin", APP)];
     for (origin, headers, good) in [
@@ -107,7 +107,7 @@ async fn a_ticket_opens_one_socket_of_its_own_pages() {
 
 #[tokio::test]
 async fn of_a_thousand_who_show_one_ticket_one_gets_in() {
-    let house = House::new().await;
+    let house = House::with_rules(headwater_server::auth::Rules::default()).await;
     let ticket = ticket(&house, &house.token("ann"), None).await;
     let path = format!("/ws?ticket={ticket}");
     let mut inside = 0;
@@ -124,7 +124,7 @@ async fn of_a_thousand_who_show_one_ticket_one_gets_in() {
 // Planted faults: the ticket's connection without an end; a ticket of a token that was signed out taken.
 #[tokio::test]
 async fn a_ticket_is_worth_what_its_token_is() {
-    let house = House::new().await;
+    let house = House::with_rules(headwater_server::auth::Rules::default()).await;
     let (token, _) = house.pair("eve", "s1", 5);
     let waiting = ticket(&house, &token, None).await;
     let url = format!("http://{}/api/v1/auth/logout", house.address);
@@ -143,7 +143,7 @@ async fn a_ticket_is_worth_what_its_token_is() {
 
 #[tokio::test]
 async fn tickets_are_bounded() {
-    let house = House::new().await;
+    let house = House::with_rules(headwater_server::auth::Rules::default()).await;
     let ann = house.auth.identify(&house.token("ann")).unwrap();
     let first = house.auth.ticket(ann.clone(), None).unwrap();
     for _ in 0..limit::TICKETS_PER_USER {
@@ -169,7 +169,7 @@ async fn tickets_are_bounded() {
 async fn what_was_shown_is_in_no_log() {
     let log = Log::default();
     let _on = tracing::subscriber::set_default(log.clone());
-    let house = House::new().await;
+    let house = House::with_rules(headwater_server::auth::Rules::default()).await;
     let token = house.token("ann");
     let mut text = String::new();
     // See `layers.rs` for why more than once.
@@ -196,7 +196,7 @@ async fn what_was_shown_is_in_no_log() {
 // token agreed on although a name was offered beside it.
 #[tokio::test]
 async fn a_token_among_the_protocols() {
-    let house = House::new().await;
+    let house = House::with_rules(headwater_server::auth::Rules::default()).await;
     let token = house.token("ann");
     let encoded = format!("base64url.bearer.{}", URL_SAFE_NO_PAD.encode(&token));
     let padded = format!("base64url.bearer.{}", URL_SAFE.encode(&token));
@@ -239,7 +239,7 @@ async fn a_token_among_the_protocols() {
 // Planted fault: the next way asked where one that is there is not good.
 #[tokio::test]
 async fn of_several_ways_the_first_counts_alone() {
-    let house = House::new().await;
+    let house = House::with_rules(headwater_server::auth::Rules::default()).await;
     let token = |user: &str| house.token(user);
     // Each in front of those below it: who is it then?
     let ways = ["ticket", "protocol", "header", "address"];
