@@ -57,3 +57,4 @@ gen: ## rebuild what is committed and generated: the pages and the protocol's sc
 
 bench: build ## speed beside a peer, by ratio; see bench/README.md
 	python3 bench/first_token.py
+	python3 bench/idle_memory.py
