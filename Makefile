@@ -58,3 +58,4 @@ gen: ## rebuild what is committed and generated: the pages, the protocol's schem
 
 bench: build ## speed beside a peer, by ratio; see bench/README.md
 	python3 bench/first_token.py
+	python3 bench/idle_memory.py

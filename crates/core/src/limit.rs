@@ -67,7 +67,7 @@ pub const SUBPROTOCOLS: usize = 16;
 
 // ── connections ──────────────────────────────────────────────────────────────────────────────────
 
-/// Connections at once, whoever they belong to; each costs about 8 KB here and in the kernel.
+/// Connections at once, whoever they belong to; each costs about 9 KB here and in the kernel.
 pub const CONNECTIONS: usize = 20_000;
 /// How long a socket may stay without signing in: people paste tokens into the page.
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5 * 60);

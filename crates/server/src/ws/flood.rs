@@ -247,10 +247,24 @@ mod tests {
         theirs.write_all(LAST).await.unwrap();
         assert_eq!(verdict(&mut ours).await, None);
         advance(Duration::from_secs(100)).await;
-        // A next one, whose end does not come; and nothing else either.
+        // A next one, whose end does not come, however often something else does.
+        let began = Instant::now();
+        theirs.write_all(FIRST).await.unwrap();
+        let flood = loop {
+            if let Some(flood) = verdict(&mut ours).await {
+                break flood;
+            }
+            assert!(began.elapsed() < 2 * limit::WS_FRAGMENTS_TIME, "never cut off");
+            advance(Duration::from_secs(3)).await;
+            theirs.write_all(MORE).await.unwrap();
+        };
+        assert_eq!(flood, Flood::Fragments);
+        assert!(began.elapsed() >= limit::WS_FRAGMENTS_TIME);
+        // And nothing at all.
+        let (mut ours, mut theirs) = pair();
+        let began = Instant::now();
         theirs.write_all(&[FIRST, MORE].concat()).await.unwrap();
         assert_eq!(verdict(&mut ours).await, None);
-        let began = Instant::now();
         let error = ours.read(&mut [0; 64]).await.unwrap_err();
         assert_eq!(error.get_ref().unwrap().downcast_ref(), Some(&Flood::Fragments));
         assert!(began.elapsed() <= limit::WS_FRAGMENTS_TIME);

@@ -107,7 +107,7 @@ async fn a_slow_head_is_cut() {
         let began = tokio::time::Instant::now();
         client.send(sent).await;
         assert_eq!(client.rest().await, b"", "{sent}");
-        assert!(began.elapsed() >= limit::HTTP_HEAD_TIME);
+        assert!((limit::HTTP_HEAD_TIME..limit::HTTP_HEAD_TIME * 2).contains(&began.elapsed()));
     }
 }
 

@@ -74,19 +74,38 @@ const PING: &[u8] = &[0x89, 0x80, 1, 2, 3, 4];
 const FIRST: &[u8] = &[0x01, 0x81, 0, 0, 0, 0, b'x'];
 const NOTHING_MORE: &[u8] = &[0x00, 0x80, 0, 0, 0, 0];
 
-// Planted faults: no `discard`, where the reset overtook the close frame; and `WS_MESSAGE_BYTES` not given to
-// the library, where 16 MB were taken first.
+// Planted faults: no `discard`, where the reset overtook the close frame; and the size of a frame not given to
+// the library, which then waited for all of it.
 #[tokio::test]
 async fn a_message_of_64_megabytes_is_refused_by_its_head() {
     let house = House::new().await;
+    let too_large = Some((1009, "a frame is longer than a frame may be".to_owned()));
     for path in ["/ws", "/ws/chat"] {
-        let mut raw = Raw::open(&house, path).await;
-        let size = 64u64 * 1024 * 1024;
-        let head = [&[0x81, 0xff][..], &size.to_be_bytes(), &[0, 0, 0, 0]].concat();
-        raw.0.write_all(&head).await.unwrap();
-        let told = raw.flood(vec![b'x'; 64 * 1024], size as usize).await;
-        assert_eq!(told, Some((1009, "a frame is longer than a frame may be".into())));
+        for size in [64 * 1024 * 1024, limit::WS_MESSAGE_BYTES as u64 + 1] {
+            let head = [&[0x81, 0xff][..], &size.to_be_bytes(), &[0, 0, 0, 0]].concat();
+            let mut raw = Raw::open(&house, path).await;
+            raw.0.write_all(&head).await.unwrap();
+            assert_eq!(raw.flood(Vec::new(), 0).await, too_large);
+            let mut raw = Raw::open(&house, path).await;
+            raw.0.write_all(&head).await.unwrap();
+            assert_eq!(raw.flood(vec![b'x'; 64 * 1024], size as usize).await, too_large);
+        }
     }
+}
+
+// Who hears nothing until he has said everything still finds the close frame.
+#[tokio::test]
+async fn a_close_frame_is_there_for_whoever_sends_first_and_reads_then() {
+    let house = House::new().await;
+    let mut raw = Raw::open(&house, "/ws").await;
+    raw.0.write_all(&[0x81, 0xff, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
+    for _ in 0..256 {
+        raw.0.write_all(&[b'x'; 64 * 1024]).await.unwrap();
+    }
+    raw.0.shutdown().await.unwrap();
+    let mut all = Vec::new();
+    raw.0.read_to_end(&mut all).await.unwrap();
+    assert_eq!(closes(&all).map(|close| close.0), Some(1009));
 }
 
 #[tokio::test]
