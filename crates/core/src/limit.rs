@@ -110,6 +110,19 @@ pub const FLUSH_BYTES: usize = 64 * 1024;
 pub const COMMIT_BATCHES: usize = 256;
 /// Appends that wait for the store's writer. When full, writers wait, and with them their models.
 pub const STORE_QUEUE: usize = 1_024;
+/// Flushes of expired runs that are removed in one commit: at most 16 MiB, some milliseconds in which an
+/// append waits.
+pub const TRIM_BATCHES: usize = 256;
+/// How long after its start a server looks for runs that are too old, and how often then: first of all
+/// people come back to their answers.
+pub const EXPIRE_FIRST: Duration = Duration::from_secs(60);
+/// See [`EXPIRE_FIRST`].
+pub const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
+/// Runs that are too old and go in one commit, and the pause before the next: a few hundred a second, and
+/// almost all of the writer's time for answers.
+pub const EXPIRE_RUNS: usize = 16;
+/// See [`EXPIRE_RUNS`].
+pub const EXPIRE_PAUSE: Duration = Duration::from_millis(50);
 
 // ── viewers ──────────────────────────────────────────────────────────────────────────────────────
 

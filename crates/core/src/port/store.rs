@@ -331,6 +331,9 @@ pub trait Store: Desk + 'static {
     /// The revocations that have not expired by `now`; those that have are forgotten some time.
     async fn revocations(&self, now: Millis) -> Result<Vec<Revocation>, StoreError>;
 
+    /// Forgets the revocations that have expired by `now`; says how many.
+    async fn forget_revocations(&self, now: Millis) -> Result<usize, StoreError>;
+
     /// Removes log and messages of at most `limit` runs, oldest first, that ended and were made before
     /// `before`. The run itself is kept, with its tail: whoever reads it is told
     /// [`ReadError::Trimmed`], and sending the same turn again finds it.

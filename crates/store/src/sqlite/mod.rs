@@ -1,5 +1,6 @@
 //! A store in one file.
 
+mod desk;
 mod fault;
 mod knowledge;
 mod log;
@@ -8,6 +9,7 @@ mod open;
 mod readers;
 mod runs;
 mod sql;
+mod trim;
 mod writer;
 
 use std::fs::File;
@@ -17,10 +19,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
-use headwater_core::port::desk::{Appointment, Desk, Escalation, Feedback, NewAppointment};
 use headwater_core::port::store::{
-    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, NewDocument, NewRun, ReadError, Store,
-    StoreError, User,
+    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Expired, NewDocument, NewRun, ReadError,
+    Revocation, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
@@ -176,17 +177,23 @@ impl Store for SqliteStore {
         self.read_with(move |connection| runs::user(connection, &id)).await
     }
 
-    async fn revoke(&self, _: headwater_core::port::store::Revocation) -> Result<(), StoreError> {
-        Err(StoreError("not built".into()))
+    async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
+        self.writer.write(move |connection| runs::revoke(connection, &revocation)).await
     }
-    async fn revocations(
-        &self,
-        _: Millis,
-    ) -> Result<Vec<headwater_core::port::store::Revocation>, StoreError> {
-        Ok(Vec::new())
+
+    async fn revocations(&self, now: Millis) -> Result<Vec<Revocation>, StoreError> {
+        self.read_with(move |connection| runs::revocations(connection, now)).await
     }
-    async fn expire(&self, _: Millis, _: usize) -> Result<headwater_core::port::store::Expired, StoreError> {
-        Ok(Default::default())
+
+    async fn forget_revocations(&self, now: Millis) -> Result<usize, StoreError> {
+        let forget = move |connection: &Connection| {
+            Ok(connection.prepare_cached(sql::FORGET_REVOCATIONS)?.execute([now.0])?)
+        };
+        self.writer.write(forget).await
+    }
+
+    async fn expire(&self, before: Millis, limit: usize) -> Result<Expired, StoreError> {
+        trim::expire(&self.writer, before, limit).await
     }
 
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError> {
@@ -217,45 +224,5 @@ impl Store for SqliteStore {
         // A commit of its own: a full disk and a writer that hangs show here.
         self.writer.write(|connection| Ok(connection.execute(sql::WRITABLE, [])?)).await?;
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Desk for SqliteStore {
-    async fn book(&self, _: NewAppointment, _: usize) -> Result<Option<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn cancel_appointment(&self, _: &UserId, _: &str) -> Result<Option<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn appointments(
-        &self,
-        _: &UserId,
-        _: &str,
-        _: &str,
-        _: usize,
-    ) -> Result<Vec<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn taken(&self, _: &str, _: &str) -> Result<Vec<(String, usize)>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn escalate(&self, _: Escalation) -> Result<Escalation, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn waiting(&self, _: usize) -> Result<Vec<Escalation>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn close_escalation(&self, _: &str, _: Millis) -> Result<bool, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn give_feedback(&self, _: Feedback) -> Result<(), StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn feedback(&self, _: &UserId, _: &str) -> Result<Option<Feedback>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn feedback_counts(&self) -> Result<(u64, u64), StoreError> {
-        Err(StoreError("not built".into()))
     }
 }
