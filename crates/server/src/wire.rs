@@ -44,6 +44,7 @@ impl From<StartBody> for StartRun {
             system: body.system,
             max_tokens: body.max_tokens,
             temperature: body.temperature,
+            ..Self::default()
         }
     }
 }
