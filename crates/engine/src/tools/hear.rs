@@ -34,6 +34,8 @@ pub struct Heard {
     pub yes: bool,
     /// See `yes`.
     pub no: bool,
+    /// It asks about something, and answers nothing.
+    pub asks: bool,
 }
 
 /// A vehicle identification number has so many characters (ISO 3779).
@@ -48,6 +50,10 @@ impl Heard {
     /// Whether it says anything that a request could be waiting for.
     #[must_use]
     pub fn fills(&self) -> bool {
+        !self.asks && self.says_something()
+    }
+
+    fn says_something(&self) -> bool {
         self.day.is_some()
             || self.no_day.is_some()
             || self.time.is_some()
@@ -81,7 +87,8 @@ pub fn hear(said: &str, at: DateTime, shop: &Workshop, asked_time: bool) -> Hear
     let wish = wish::find(&text, Beside { when, number: number.is_some(), service: !services.is_empty() });
     let no = whole(NO) || (text.len() <= 4 && begins(&["no", "nope", "never mind"]));
     let yes = whole(YES) || begins(&["yes", "yeah", "sure", "ok", "okay"]);
-    Heard { wish, day, no_day, time: hour.time, part: hour.part, services, number, vehicle, pick, yes, no }
+    let asks = wish::asks(&text, when);
+    Heard { wish, day, no_day, time: hour.time, part: hour.part, services, number, vehicle, pick, yes, no, asks }
 }
 
 /// APT- and 14 digits, with or without the hyphen.

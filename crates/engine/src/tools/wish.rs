@@ -104,6 +104,15 @@ pub(super) fn find(text: &Text, beside: Beside) -> Option<Wish> {
     (booked || needs || (beside.service && beside.when && !says(WONDERS))).then_some(Wish::Book)
 }
 
+/// Whether the text asks about something instead of answering; `when`: it names a day or a time all the same.
+pub(super) fn asks(text: &Text, when: bool) -> bool {
+    const FIRST: [&str; 12] =
+        ["what", "which", "why", "how", "when", "where", "who", "does", "do", "is", "are", "should"];
+    let line = text.line();
+    let how = ASKS_HOW.iter().any(|p| line.contains(&format!(" {p} ")));
+    how || (!when && text.words.first().is_some_and(|w| FIRST.contains(&w.as_str())))
+}
+
 /// Whether "book" or "schedule" is a deed here.
 fn books(text: &Text) -> bool {
     (0..text.len()).any(|i| {
