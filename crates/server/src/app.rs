@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
 use crate::http::health::Readiness;
-use crate::http::{assets, auth_routes, chat, health, layers, runs};
+use crate::http::{appointments, assets, auth_routes, chat, health, layers, runs};
 use crate::ws;
 
 /// What every handler may need. Cheap to clone.
@@ -40,6 +40,7 @@ pub fn router(app: App) -> Router {
         .merge(health::routes())
         .merge(auth_routes::routes())
         .merge(chat::routes())
+        .merge(appointments::routes())
         .merge(runs::routes())
         .merge(ws::routes());
     layers::around(routes).with_state(app)

@@ -125,6 +125,15 @@ pub fn page_size(asked: Option<usize>) -> Result<usize, Error> {
     }
 }
 
+/// A tool that ran, as the chat dialect tells it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ToolRun {
+    /// Which one.
+    pub name: String,
+    /// Whether it did what it was asked for.
+    pub ok: bool,
+}
+
 /// What went wrong.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ErrorView {

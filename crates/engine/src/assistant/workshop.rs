@@ -104,7 +104,9 @@ impl TypedWorkshop {
             match hours {
                 None => need(
                     false,
-                    format!("workshop.hours.{day} is \"{text}\": use opening and closing such as \"08:00-18:00\""),
+                    format!(
+                        "workshop.hours.{day} is \"{text}\": use opening and closing such as \"08:00-18:00\""
+                    ),
                 ),
                 Some(h) => need(
                     h.minutes() >= self.slot_minutes,
@@ -173,8 +175,12 @@ impl TypedService {
                 String::new()
             }
             (TypedPrice::Text(text), None) => {
-                let said = text.chars().any(|c| !c.is_ascii_digit() && !c.is_whitespace() && c != '.' && c != ',');
-                need(said && text.len() <= 64, format!("{at}: price \"{text}\" must name its currency, in at most 64 bytes"));
+                let said =
+                    text.chars().any(|c| !c.is_ascii_digit() && !c.is_whitespace() && c != '.' && c != ',');
+                need(
+                    said && text.len() <= 64,
+                    format!("{at}: price \"{text}\" must name its currency, in at most 64 bytes"),
+                );
                 text.trim().to_owned()
             }
             (TypedPrice::Text(_), Some(_)) => {
@@ -188,7 +194,8 @@ impl TypedService {
 fn zone(text: &str) -> Option<TimeZone> {
     let offset = |sign: i32, rest: &str| {
         let (hours, minutes) = rest.split_once(':')?;
-        let two = |t: &str| t.parse::<i32>().ok().filter(|_| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit()));
+        let two =
+            |t: &str| t.parse::<i32>().ok().filter(|_| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit()));
         let (hours, minutes) = (two(hours)?, two(minutes)?);
         (hours <= 14 && minutes < 60).then_some(())?;
         Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok().map(TimeZone::fixed)

@@ -107,7 +107,10 @@ pub(super) fn read<T: DeserializeOwned>(arguments: &Value) -> Result<T, Done> {
 
 pub(super) fn date(text: &str) -> Result<Date, Done> {
     let bad = || Done::no("bad_arguments", "`date` must be a day that exists, as YYYY-MM-DD.");
-    Some(text.trim()).filter(|t| t.len() == 10).and_then(|t| Date::strptime("%Y-%m-%d", t).ok()).ok_or_else(bad)
+    Some(text.trim())
+        .filter(|t| t.len() == 10)
+        .and_then(|t| Date::strptime("%Y-%m-%d", t).ok())
+        .ok_or_else(bad)
 }
 
 pub(super) fn time(text: &str) -> Result<Time, Done> {

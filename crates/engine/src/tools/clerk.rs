@@ -4,6 +4,7 @@
 use headwater_core::event::Body;
 use headwater_core::port::SharedStore;
 use headwater_core::port::desk::{Appointment, AppointmentStatus, NewAppointment};
+use headwater_core::port::store::StoreError;
 use headwater_core::{Error, Millis, RunId, UserId, limit};
 use jiff::civil::{Date, DateTime};
 use jiff::{Span, Unit};
@@ -118,10 +119,24 @@ impl From<No> for Stop {
     }
 }
 
-impl From<headwater_core::port::store::StoreError> for Stop {
-    fn from(error: headwater_core::port::store::StoreError) -> Self {
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
         Self::Failed(store_failed(error))
     }
+}
+
+fn settled(done: Result<Done, Stop>) -> Result<Done, Error> {
+    match done {
+        Ok(done) | Err(Stop::Refused(done)) => Ok(done),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// A person's appointments: those ahead by slot, those that are past newest first.
+struct Kept {
+    ahead: Vec<Appointment>,
+    past: Vec<Appointment>,
+    truncated: bool,
 }
 
 /// Whoever carries tools out for one workshop.
@@ -157,23 +172,72 @@ impl Clerk {
             Tool::BookAppointment => self.book(case, now, arguments).await,
             Tool::GetServiceHistory => self.history(case, now, arguments).await,
             Tool::CancelAppointment => match read::<Cancelling>(arguments) {
-                Ok(wanted) => self.cancel(case, now, &wanted.appointment_id).await,
+                Ok(wanted) => self.cancel(&case.store, &case.owner, now, &wanted.appointment_id).await,
                 Err(done) => Err(done.into()),
             },
             Tool::GetServicePricing => self.pricing(arguments),
         };
-        match done {
-            Ok(done) | Err(Stop::Refused(done)) => Ok(done),
-            Err(Stop::Failed(error)) => Err(error),
-        }
+        settled(done)
     }
 
     /// Calls an appointment off by its number, by the rules of the tool.
     ///
     /// # Errors
     /// Where the store failed.
-    pub async fn call_off(&self, case: &Case, id: &str) -> Result<Done, Error> {
-        self.carry_out(case, Tool::CancelAppointment, &json!({ "appointment_id": id })).await
+    pub async fn call_off(
+        &self,
+        store: &SharedStore,
+        owner: &UserId,
+        now: Millis,
+        id: &str,
+    ) -> Result<Done, Error> {
+        settled(self.cancel(store, owner, self.workshop.local(now), id).await)
+    }
+
+    /// A person's appointments, by slot, cancelled ones too: those ahead, and of the past ones the newest, at
+    /// most `most` together; and whether there are more.
+    ///
+    /// # Errors
+    /// Where the store failed.
+    pub async fn appointments(
+        &self,
+        store: &SharedStore,
+        owner: &UserId,
+        now: Millis,
+        most: usize,
+    ) -> Result<(Vec<Value>, bool), Error> {
+        let now = self.workshop.local(now);
+        let kept = self.kept(store, owner, now, most, |_| true).await.map_err(store_failed)?;
+        let told = kept.past.iter().rev().chain(&kept.ahead).map(|a| {
+            let mut told = self.told(a, now);
+            if let Value::Object(told) = &mut told {
+                told.insert("notes".to_owned(), a.notes.as_str().into());
+                told.insert("created_at".to_owned(), a.created_at.0.into());
+            }
+            told
+        });
+        Ok((told.collect(), kept.truncated))
+    }
+
+    async fn kept(
+        &self,
+        store: &SharedStore,
+        owner: &UserId,
+        now: DateTime,
+        most: usize,
+        wanted: fn(&Appointment) -> bool,
+    ) -> Result<Kept, StoreError> {
+        let today = slot_name(now);
+        let mut ahead = store.appointments(owner, &today, EVER, READ).await?;
+        let mut past = store.appointments(owner, &years_back(now), &today, READ).await?;
+        let complete = ahead.len() < READ && past.len() < READ;
+        ahead.retain(wanted);
+        past.retain(wanted);
+        let truncated = !complete || past.len() + ahead.len() > most;
+        ahead.truncate(most);
+        past.reverse();
+        past.truncate(most - ahead.len());
+        Ok(Kept { ahead, past, truncated })
     }
 
     async fn slots(&self, case: &Case, now: DateTime, arguments: &Value) -> Result<Done, Stop> {
@@ -268,7 +332,8 @@ impl Clerk {
         let again = ahead().any(|a| a.slot == slot && a.service == service.name);
         if !again && (ahead().count() >= limit::APPOINTMENTS_OPEN || mine.len() >= READ) {
             let most = limit::APPOINTMENTS_OPEN;
-            let words = format!("You have {most} appointments ahead, and more cannot be made; cancel one first.");
+            let words =
+                format!("You have {most} appointments ahead, and more cannot be made; cancel one first.");
             return Err(Done::no("too_many", words).into());
         }
         let new = NewAppointment {
@@ -318,40 +383,38 @@ impl Clerk {
 
     async fn history(&self, case: &Case, now: DateTime, arguments: &Value) -> Result<Done, Stop> {
         let History {} = read(arguments)?;
-        let today = slot_name(now);
-        let ahead = case.store.appointments(&case.owner, &today, EVER, READ).await?;
-        let past = case.store.appointments(&case.owner, &years_back(now), &today, READ).await?;
-        let booked = |all: Vec<Appointment>| -> Vec<Appointment> {
-            all.into_iter().filter(|a| a.status == AppointmentStatus::Booked).collect()
-        };
-        let complete = ahead.len() < READ && past.len() < READ;
-        let (mut ahead, mut past) = (booked(ahead), booked(past));
-        let truncated = !complete || past.len() + ahead.len() > limit::APPOINTMENTS_TOLD;
-        ahead.truncate(limit::APPOINTMENTS_TOLD);
-        past.reverse();
-        past.truncate(limit::APPOINTMENTS_TOLD - ahead.len());
+        let booked = |a: &Appointment| a.status == AppointmentStatus::Booked;
+        let kept = self.kept(&case.store, &case.owner, now, limit::APPOINTMENTS_TOLD, booked).await?;
         let told = |all: &[Appointment]| all.iter().map(|a| self.told(a, now)).collect::<Vec<_>>();
-        let mut done = Done::yes(json!({ "upcoming": told(&ahead), "past": told(&past) }));
-        if truncated {
+        let mut done = Done::yes(json!({ "upcoming": told(&kept.ahead), "past": told(&kept.past) }));
+        if kept.truncated {
             done = done.with("truncated", true.into());
         }
         Ok(done)
     }
 
-    async fn cancel(&self, case: &Case, now: DateTime, id: &str) -> Result<Done, Stop> {
+    async fn cancel(
+        &self,
+        store: &SharedStore,
+        owner: &UserId,
+        now: DateTime,
+        id: &str,
+    ) -> Result<Done, Stop> {
         let id = id.trim().to_ascii_uppercase();
         let unknown = || Stop::from(Done::no("not_found", "You have no appointment of that number."));
         if id.len() > limit::ID_BYTES {
             return Err(unknown());
         }
-        let mine = case.store.appointments(&case.owner, &years_back(now), EVER, READ).await?;
+        let mine = store.appointments(owner, &years_back(now), EVER, READ).await?;
         let found = mine.iter().find(|a| a.id == id).ok_or_else(unknown)?;
         let at = slot_time(&found.slot);
         // What has begun is history, and history is not rewritten.
         if at.is_some_and(|at| at <= now) && found.status == AppointmentStatus::Booked {
-            return Err(Done::no("past", "That appointment has begun already and cannot be cancelled.").into());
+            return Err(
+                Done::no("past", "That appointment has begun already and cannot be cancelled.").into()
+            );
         }
-        let cancelled = case.store.cancel_appointment(&case.owner, &id).await?.ok_or_else(unknown)?;
+        let cancelled = store.cancel_appointment(owner, &id).await?.ok_or_else(unknown)?;
         let hours = self.workshop.cancel_hours;
         let left = at.and_then(|at| now.until((Unit::Hour, at)).ok());
         let late = hours > 0 && left.is_some_and(|left: Span| i64::from(left.get_hours()) < hours);

@@ -22,7 +22,17 @@ pub struct NoDay(pub String);
 type Found = Option<Result<Day, NoDay>>;
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const WEEKDAYS: [(&str, Weekday); 7] = [
@@ -232,7 +242,11 @@ fn named_weekday(text: &mut Text, today: Date, alone: bool) -> Option<(Day, Week
             _ => soon,
         };
         let doubtful = before.as_deref() == Some("next") && date != soon;
-        let named = format!("{}{}", word.get(..1).unwrap_or_default().to_uppercase(), word.get(1..).unwrap_or_default());
+        let named = format!(
+            "{}{}",
+            word.get(..1).unwrap_or_default().to_uppercase(),
+            word.get(1..).unwrap_or_default()
+        );
         let note = doubtful.then(|| format!("I read “next {named}” as {}.", long_date(date)));
         return Some((Day { date, note }, said));
     }
@@ -241,7 +255,9 @@ fn named_weekday(text: &mut Text, today: Date, alone: bool) -> Option<(Day, Week
 
 fn weekday_of(word: &str, before: Option<&str>, words: usize) -> Option<Weekday> {
     let word = word.strip_suffix("'s").unwrap_or(word);
-    if let Some((_, day)) = WEEKDAYS.iter().find(|(name, _)| *name == word || word.strip_suffix('s') == Some(*name)) {
+    if let Some((_, day)) =
+        WEEKDAYS.iter().find(|(name, _)| *name == word || word.strip_suffix('s') == Some(*name))
+    {
         return Some(*day);
     }
     let short = match word {
@@ -275,7 +291,11 @@ fn in_next_week(today: Date, day: Weekday) -> Option<Date> {
 
 /// The month of this name or its first three letters.
 fn month(word: &str) -> Option<i64> {
-    let short = |name: &&str| word == *name || (word.len() == 3 && name.starts_with(word)) || (word == "sept" && *name == "september");
+    let short = |name: &&str| {
+        word == *name
+            || (word.len() == 3 && name.starts_with(word))
+            || (word == "sept" && *name == "september")
+    };
     MONTHS.iter().position(short).and_then(|n| i64::try_from(n + 1).ok())
 }
 

@@ -205,13 +205,15 @@ impl Request {
             Tool::CancelAppointment => say::cancelling(done),
             Tool::GetServicePricing => say::pricing(done, &self.services),
         };
-        let moved = (self.wish == Some(Wish::Move) && tool == Tool::BookAppointment && done.ok).then_some(say::MOVED);
+        let moved =
+            (self.wish == Some(Wish::Move) && tool == Tool::BookAppointment && done.ok).then_some(say::MOVED);
         Step::Say(say::sentences(self.notes.iter().map(String::as_str).chain(moved), &told))
     }
 
     /// Which of the appointments ahead are meant.
     fn meant<'a>(&self, done: &'a Done) -> Vec<&'a Value> {
-        let ahead = done.result.get("upcoming").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let ahead =
+            done.result.get("upcoming").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         if let Some(pick) = self.pick {
             let at = if pick == usize::MAX { ahead.len().saturating_sub(1) } else { pick };
             return ahead.get(at).into_iter().collect();
@@ -219,7 +221,8 @@ impl Request {
         let text = |a: &'a Value, key| a.get(key).and_then(Value::as_str).unwrap_or_default();
         let on = |a: &'a Value| self.date.is_none_or(|date| text(a, "slot").starts_with(&date.to_string()));
         let at = |a: &'a Value| self.time.is_none_or(|time| text(a, "slot").ends_with(&clock(time)));
-        let of = |a: &'a Value| self.services.is_empty() || self.services.iter().any(|s| s == text(a, "service"));
+        let of =
+            |a: &'a Value| self.services.is_empty() || self.services.iter().any(|s| s == text(a, "service"));
         let fits: Vec<_> = ahead.iter().filter(|a| on(a) && at(a) && of(a)).collect();
         // What fits nothing is asked about with the whole list.
         if fits.is_empty() && ahead.len() > 1 { ahead.iter().collect() } else { fits }

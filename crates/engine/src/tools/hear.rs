@@ -40,10 +40,37 @@ pub struct Heard {
 
 /// A vehicle identification number has so many characters (ISO 3779).
 const VIN: usize = 17;
-const YES: &[&str] = &["yes", "yeah", "yep", "sure", "ok", "okay", "please do", "go ahead", "yes please", "do it", "book it", "that works"];
+const YES: &[&str] = &[
+    "yes",
+    "yeah",
+    "yep",
+    "sure",
+    "ok",
+    "okay",
+    "please do",
+    "go ahead",
+    "yes please",
+    "do it",
+    "book it",
+    "that works",
+];
 const NO: &[&str] = &[
-    "no", "nope", "no thanks", "no thank you", "never mind", "nevermind", "forget it", "forget about it", "stop", "cancel",
-    "cancel it", "cancel that", "nothing", "none", "not now", "leave it",
+    "no",
+    "nope",
+    "no thanks",
+    "no thank you",
+    "never mind",
+    "nevermind",
+    "forget it",
+    "forget about it",
+    "stop",
+    "cancel",
+    "cancel it",
+    "cancel that",
+    "nothing",
+    "none",
+    "not now",
+    "leave it",
 ];
 
 impl Heard {
@@ -88,7 +115,20 @@ pub fn hear(said: &str, at: DateTime, shop: &Workshop, asked_time: bool) -> Hear
     let no = whole(NO) || (text.len() <= 4 && begins(&["no", "nope", "never mind"]));
     let yes = whole(YES) || begins(&["yes", "yeah", "sure", "ok", "okay"]);
     let asks = wish::asks(&text, when);
-    Heard { wish, day, no_day, time: hour.time, part: hour.part, services, number, vehicle, pick, yes, no, asks }
+    Heard {
+        wish,
+        day,
+        no_day,
+        time: hour.time,
+        part: hour.part,
+        services,
+        number,
+        vehicle,
+        pick,
+        yes,
+        no,
+        asks,
+    }
 }
 
 /// APT- and 14 digits, with or without the hyphen.
@@ -127,7 +167,8 @@ fn pick(text: &mut Text) -> Option<usize> {
     let short = text.len() <= 4;
     (0..text.len()).find_map(|i| {
         let word = text.at(i)?;
-        let place = PLACES.iter().position(|p| *p == word).or_else(|| (word == "last").then_some(usize::MAX))?;
+        let place =
+            PLACES.iter().position(|p| *p == word).or_else(|| (word == "last").then_some(usize::MAX))?;
         let one = matches!(text.at(i + 1), Some("one" | "appointment" | "slot" | "time"));
         let dated = text.at(i + 1) == Some("of");
         ((one || short) && !dated).then_some(())?;

@@ -16,8 +16,22 @@ pub struct Hour {
 
 /// Units that make a number no time: "at 10 km".
 const UNITS: [&str; 16] = [
-    "km", "kilometers", "kilometres", "miles", "mi", "percent", "psi", "bar", "liters", "litres", "minutes", "hours",
-    "days", "weeks", "months", "years",
+    "km",
+    "kilometers",
+    "kilometres",
+    "miles",
+    "mi",
+    "percent",
+    "psi",
+    "bar",
+    "liters",
+    "litres",
+    "minutes",
+    "hours",
+    "days",
+    "weeks",
+    "months",
+    "years",
 ];
 /// Words that make a time a border and no time.
 const BORDERS: [&str; 7] = ["before", "after", "until", "till", "from", "between", "by"];
@@ -33,7 +47,9 @@ pub(super) fn find(text: &mut Text, open: (i64, i64), asked: bool) -> Hour {
         let Some(time) = settle(read, part, open) else { continue };
         match border.as_deref() {
             // "Before noon" is a wish for a slot, not for this one.
-            Some("before" | "until" | "till" | "by") if time.hour() <= 12 => part = part.or(Some(Part::Morning)),
+            Some("before" | "until" | "till" | "by") if time.hour() <= 12 => {
+                part = part.or(Some(Part::Morning))
+            }
             Some("after" | "from") if time.hour() >= 12 => part = part.or(Some(Part::Afternoon)),
             Some(_) => {}
             None => return Hour { time: Some(time), part },
@@ -61,7 +77,10 @@ fn read(text: &Text, i: usize, asked: bool) -> Option<(Read, usize, usize)> {
         "half" | "quarter" => return quarters(text, i),
         _ => {}
     }
-    let announced = matches!(text.before(i, 1), Some("at" | "by" | "around" | "about" | "after" | "before" | "until" | "till" | "from"));
+    let announced = matches!(
+        text.before(i, 1),
+        Some("at" | "by" | "around" | "about" | "after" | "before" | "until" | "till" | "from")
+    );
     let (bare, mut late) = half_of_day(word);
     let (bare, mut count) = (bare.strip_suffix('h').filter(|b| digits(b).is_some()).unwrap_or(bare), 1);
     if late.is_none()
@@ -94,7 +113,9 @@ fn read(text: &Text, i: usize, asked: bool) -> Option<(Read, usize, usize)> {
     });
     let short = asked && text.len() <= 5;
     match minute {
-        Some(minute) if digits(bare).is_none() || announced => Some((plain(hour, minute, late), i, count + 1)),
+        Some(minute) if digits(bare).is_none() || announced => {
+            Some((plain(hour, minute, late), i, count + 1))
+        }
         _ if marked || announced || short => Some((plain(hour, 0, late), i, count)),
         _ => None,
     }

@@ -93,9 +93,11 @@ impl Tool {
                 }),
                 json!(["date", "time", "service"]),
             ),
-            Self::GetServiceHistory => {
-                ("Lists the person's own appointments: those ahead and those that are past.", json!({}), json!([]))
-            }
+            Self::GetServiceHistory => (
+                "Lists the person's own appointments: those ahead and those that are past.",
+                json!({}),
+                json!([]),
+            ),
             Self::CancelAppointment => (
                 "Cancels one of the person's own appointments.",
                 json!({"appointment_id": {"type": "string", "description": "APT- and 14 digits"}}),

@@ -11,7 +11,8 @@ pub(super) const NOTHING_BOOKED: &str = "All right, nothing was booked.";
 pub(super) const NOTHING_CANCELLED: &str = "All right, nothing was cancelled.";
 pub(super) const MOVING: &str =
     "I move an appointment by booking a new one; afterwards you can cancel the old one.";
-pub(super) const MOVED: &str = "Your other appointments stay as they are; say “cancel” and a number to cancel one.";
+pub(super) const MOVED: &str =
+    "Your other appointments stay as they are; say “cancel” and a number to cancel one.";
 /// Appointments that stand in one sentence.
 const LISTED: usize = 10;
 
@@ -133,7 +134,8 @@ pub(super) fn booking(done: &Done) -> String {
 }
 
 pub(super) fn history(done: &Done) -> String {
-    let part = |key: &str| done.result.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let part =
+        |key: &str| done.result.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let (ahead, past) = (part("upcoming"), part("past"));
     let lines = |all: &[Value]| all.iter().take(LISTED).map(line).collect::<Vec<_>>().join("; ");
     let ahead = match ahead {

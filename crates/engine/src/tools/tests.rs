@@ -86,8 +86,18 @@ fn days() {
         assert_eq!(heard.day.as_ref().map(|d| d.date), Some(*date), "{text}: {heard:?}");
     }
     for text in [
-        "10,000 km", "the sun visor", "it sat there", "I may come", "march on", "30 psi", "10.30", "in 2 hours", "next week",
-        "the second one", "wed to it for so long", "",
+        "10,000 km",
+        "the sun visor",
+        "it sat there",
+        "I may come",
+        "march on",
+        "30 psi",
+        "10.30",
+        "in 2 hours",
+        "next week",
+        "the second one",
+        "wed to it for so long",
+        "",
     ] {
         assert_eq!(heard(text).day, None, "{text}");
     }
@@ -151,8 +161,19 @@ fn times() {
         assert_eq!(heard(text).time.map(clock).as_deref(), Some(time), "{text}");
     }
     for text in [
-        "in the morning", "3 December", "at 10,000 km", "at 10 km", "25:00", "10:75", "before noon", "after 2pm", "in 2 days",
-        "APT-20261203100000", "I am here", "10", "half of it",
+        "in the morning",
+        "3 December",
+        "at 10,000 km",
+        "at 10 km",
+        "25:00",
+        "10:75",
+        "before noon",
+        "after 2pm",
+        "in 2 days",
+        "APT-20261203100000",
+        "I am here",
+        "10",
+        "half of it",
     ] {
         assert_eq!(heard(text).time, None, "{text}");
     }
@@ -162,7 +183,13 @@ fn times() {
     assert_eq!(part("after 2pm"), Some("afternoon"));
     assert_eq!(part("in the evening"), Some("afternoon"));
     // Where a time was asked for, a bare number is one.
-    for (text, time) in [("10", "10:00"), ("ten please", "10:00"), ("2", "14:00"), ("10.30", "10:30"), ("the 10:00 one", "10:00")] {
+    for (text, time) in [
+        ("10", "10:00"),
+        ("ten please", "10:00"),
+        ("2", "14:00"),
+        ("10.30", "10:30"),
+        ("the 10:00 one", "10:00"),
+    ] {
         let heard = hear(text, NOW, &shop(), true);
         assert_eq!(heard.time.map(clock).as_deref(), Some(time), "{text}");
     }
@@ -237,7 +264,9 @@ fn wishes() {
 #[test]
 fn labelled_knowledge_is_no_wish() {
     let a_wish = [
-        "How much does a service cost?", "I want to arrange a visit at the dealership", "Please cancel my appointment",
+        "How much does a service cost?",
+        "I want to arrange a visit at the dealership",
+        "Please cancel my appointment",
     ];
     let mut wrong = Vec::new();
     for line in include_str!("../../assets/eval/questions.jsonl").lines() {
@@ -289,9 +318,37 @@ fn services_numbers_and_vehicles() {
 #[test]
 fn nothing_that_is_said_breaks_it() {
     for text in [
-        "", " ", "///", "12/", "/12", "2026--", "99/99/9999", "0/0", "at", "half", "half past", "quarter to", "in a", "in 9999 months",
-        "next", "t", "2026-12-03t", "é", "10:é", "apt-", "APT-\u{0}", "ﬁfth of ümlaut", "in 9999 weeks from now", "9999-12-31",
-        "the 99th", "99 december", "24:00", "at 99", "am", "pm", "a.m.",
+        "",
+        " ",
+        "///",
+        "12/",
+        "/12",
+        "2026--",
+        "99/99/9999",
+        "0/0",
+        "at",
+        "half",
+        "half past",
+        "quarter to",
+        "in a",
+        "in 9999 months",
+        "next",
+        "t",
+        "2026-12-03t",
+        "é",
+        "10:é",
+        "apt-",
+        "APT-\u{0}",
+        "ﬁfth of ümlaut",
+        "in 9999 weeks from now",
+        "9999-12-31",
+        "the 99th",
+        "99 december",
+        "24:00",
+        "at 99",
+        "am",
+        "pm",
+        "a.m.",
     ] {
         for asked in [false, true] {
             let _ = hear(text, NOW, &shop(), asked);
@@ -345,7 +402,9 @@ fn a_request_is_put_together_over_turns() {
     };
     assert_eq!(talk(&[], "Book an oil change tomorrow at 10"), book("2026-12-03", "10:00", "Oil change"));
     assert!(matches!(talk(&[], "I want an appointment"), Some(Step::Say(s)) if s.ends_with(service)));
-    assert!(matches!(talk(&[("I want an appointment", service)], "oil change"), Some(Step::Say(s)) if s == day));
+    assert!(
+        matches!(talk(&[("I want an appointment", service)], "oil change"), Some(Step::Say(s)) if s == day)
+    );
     let two = [("I want an appointment", service), ("oil change", day)];
     // A day without a time: what is free is looked up and offered.
     assert_eq!(talk(&two, "Thursday"), run(Tool::CheckAvailableSlots, json!({"date": "2026-12-03"})));
@@ -375,7 +434,9 @@ fn a_request_is_put_together_over_turns() {
     // An answer in between that asked nothing closed the request.
     let broken = [("I want an appointment", service), ("oil change", day), ("What oil?", "5W-30.")];
     assert_eq!(talk(&broken, "Thursday"), None);
-    for asked in ["What oil does it need?", "What do I need for an oil change?", "How often should I change the oil?"] {
+    for asked in
+        ["What oil does it need?", "What do I need for an oil change?", "How often should I change the oil?"]
+    {
         assert_eq!(talk(&two, asked), None, "{asked}");
     }
     assert!(talk(&two, "Is Monday possible?").is_some());
@@ -407,7 +468,8 @@ fn tomorrow_is_read_by_the_day_on_which_it_was_said() {
 
 #[test]
 fn which_appointment_is_meant() {
-    let one = |id: &str, slot: &str, service: &str| json!({"appointment_id": id, "slot": slot, "service": service});
+    let one =
+        |id: &str, slot: &str, service: &str| json!({"appointment_id": id, "slot": slot, "service": service});
     let done = Done {
         ok: true,
         result: json!({"upcoming": [
@@ -422,7 +484,9 @@ fn which_appointment_is_meant() {
         request.after(Tool::GetServiceHistory, &done)
     };
     let cancels = |id: &str| Step::Run(Tool::CancelAppointment, json!({ "appointment_id": id }));
-    assert!(matches!(after(&[], "cancel my appointment"), Step::Say(s) if s.ends_with(Question::Which.text())));
+    assert!(
+        matches!(after(&[], "cancel my appointment"), Step::Say(s) if s.ends_with(Question::Which.text()))
+    );
     assert_eq!(after(&[], "cancel my appointment on Friday"), cancels("APT-2"));
     assert_eq!(after(&[], "cancel my oil change"), cancels("APT-1"));
     let asked = [("cancel my appointment", Question::Which.text())];

@@ -80,7 +80,8 @@ fn split_commas(raw: &str) -> Vec<&str> {
 /// A small number in digits or as a word.
 pub(super) fn number(word: &str) -> Option<i64> {
     const WORDS: [&str; 13] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+        "twelve",
     ];
     let spelled = || WORDS.iter().position(|w| *w == word).and_then(|n| i64::try_from(n).ok());
     digits(word).or_else(spelled)

@@ -97,7 +97,10 @@ impl Workshop {
         }
         if self.last_day(now).is_none_or(|last| date > last) {
             let days = self.days_ahead;
-            let words = format!("{} is too far ahead: appointments are made at most {days} days ahead.", long_date(date));
+            let words = format!(
+                "{} is too far ahead: appointments are made at most {days} days ahead.",
+                long_date(date)
+            );
             return no("too_far", words);
         }
         match self.open(date) {
@@ -119,7 +122,8 @@ impl Workshop {
         let most = (closes - opens) / self.slot_minutes.max(1);
         let slot = |n: i64| {
             let minute = opens + n * self.slot_minutes;
-            let time = Time::new(i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?, 0, 0).ok()?;
+            let time =
+                Time::new(i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?, 0, 0).ok()?;
             Some(date.to_datetime(time)).filter(|slot| *slot > now)
         };
         (0..most).filter_map(slot).collect()

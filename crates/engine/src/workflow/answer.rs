@@ -81,7 +81,8 @@ pub(super) async fn converse(
     let info = provider.info();
     emit.emit(Body::StageStarted { stage: Stage::Generate }).await;
     let model = request.model.clone().unwrap_or_else(|| info.model.clone());
-    let mut opening = Some((Body::ModelStarted { provider: info.name.clone(), model, label: info.label.clone() }, lead));
+    let mut opening =
+        Some((Body::ModelStarted { provider: info.name.clone(), model, label: info.label.clone() }, lead));
     let (mut voice, mut used, mut called) = (Voice::new(emit), Usage::default(), Vec::<String>::new());
     for round in 0..=limit::TOOL_ROUNDS {
         if round == limit::TOOL_ROUNDS {

@@ -79,7 +79,12 @@ impl<'a> Errand<'a> {
         Ok(Some(finished()))
     }
 
-    async fn carry_out(&self, request: &Request, case: &Case, voice: &mut Voice<'_>) -> Result<String, Error> {
+    async fn carry_out(
+        &self,
+        request: &Request,
+        case: &Case,
+        voice: &mut Voice<'_>,
+    ) -> Result<String, Error> {
         let shop = self.clerk.workshop();
         let mut step = request.begin(shop, shop.local(case.now));
         for n in 1..=STEPS {
@@ -107,13 +112,15 @@ impl<'a> Errand<'a> {
 }
 
 fn case(turn: &Turn) -> Case {
+    // Some clients say "none" with an empty text.
+    let named = |id: &Option<String>| id.clone().filter(|id| !id.trim().is_empty());
     Case {
         store: turn.store.clone(),
         owner: turn.who.user.clone(),
         run: turn.run.clone(),
         now: turn.clock.wall(),
-        vehicle: turn.ask.vehicle_id.clone(),
-        customer: turn.ask.customer_id.clone(),
+        vehicle: named(&turn.ask.vehicle_id),
+        customer: named(&turn.ask.customer_id),
     }
 }
 
@@ -143,7 +150,9 @@ pub(super) async fn stays<'a>(
 ) -> Option<(&'a Agent, f64)> {
     let shop = clerk?.workshop();
     let last = earlier.last()?;
-    if assistant.route(asked).score >= OTHER_SUBJECT || !hear(asked, shop.local(turn.clock.wall()), shop, true).fills() {
+    if assistant.route(asked).score >= OTHER_SUBJECT
+        || !hear(asked, shop.local(turn.clock.wall()), shop, true).fills()
+    {
         return None;
     }
     // What the route was is in the log of that run. A log that cannot be read costs a route, not the run.

@@ -116,6 +116,7 @@ fn question(tiny: bool, asked: &Asked<'_>) -> String {
         })
         .collect();
     let between = if tiny { "\n\n" } else { BETWEEN };
-    let from = if asked.tools { "Using only the text above and the tools" } else { "Using only the text above" };
+    let from =
+        if asked.tools { "Using only the text above and the tools" } else { "Using only the text above" };
     format!("{}\n\n{from}, answer: {question}", texts.join(between))
 }

@@ -99,7 +99,10 @@ async fn a_model_books_for_real_and_twice_is_once() {
     assert_eq!(numbers[0], numbers[1]);
     assert!(numbers[0].len() == 18 && numbers[0].starts_with("APT-"), "{numbers:?}");
     let kept = booked(&house, &ann()).await;
-    assert_eq!((kept.len(), kept[0].slot.as_str(), kept[0].service.as_str()), (1, slot.as_str(), "Oil change"));
+    assert_eq!(
+        (kept.len(), kept[0].slot.as_str(), kept[0].service.as_str()),
+        (1, slot.as_str(), "Oil change")
+    );
 }
 
 // Planted fault: no bound on the rounds: this hangs.
@@ -175,7 +178,11 @@ async fn broken_calls_are_told_to_the_model() {
     act.end().await;
     let log = log(&house, &ann(), &run).await;
     for ((name, arguments, error), (returned, ok, result)) in broken.iter().zip(returned(&log)) {
-        assert_eq!((*name, false, *error), (returned.as_str(), ok, result["error"].as_str().unwrap()), "{arguments}");
+        assert_eq!(
+            (*name, false, *error),
+            (returned.as_str(), ok, result["error"].as_str().unwrap()),
+            "{arguments}"
+        );
         assert!(result["message"].as_str().unwrap().len() > 10);
     }
     let shown = log.iter().find_map(|e| match &e.body {
@@ -250,7 +257,12 @@ async fn an_agent_without_tools_is_offered_none() {
 // Planted fault: the follow-up routed by its own words: it goes to the default agent, which has no tools.
 #[tokio::test(start_paused = true)]
 async fn a_short_answer_stays_with_who_asked() {
-    for (said, stays) in [("tomorrow at 10", true), ("yes", true), ("What is the engine power?", false), ("my brakes squeal since Monday", false)] {
+    for (said, stays) in [
+        ("tomorrow at 10", true),
+        ("yes", true),
+        ("What is the engine power?", false),
+        ("my brakes squeal since Monday", false),
+    ] {
         let mut house = House::calling();
         let run = start(&house, &ann(), "Book an appointment").await;
         let mut act = house.cues.next().await;
@@ -287,11 +299,15 @@ async fn without_a_calling_model_the_words_are_read() {
         format!("Booked: Oil change on {moment}. Your appointment number is {number}. Price: from $89.")
     );
     // It says who answered, goes through every stage, and comes in words.
-    let stages: Vec<_> =
-        log.iter().filter_map(|e| if let Body::StageStarted { stage } = e.body { Some(stage) } else { None }).collect();
+    let stages: Vec<_> = log
+        .iter()
+        .filter_map(|e| if let Body::StageStarted { stage } = e.body { Some(stage) } else { None })
+        .collect();
     assert_eq!(stages, [Stage::Start, Stage::Route, Stage::Retrieve, Stage::Generate]);
     let started = log.iter().find_map(|e| match &e.body {
-        Body::ModelStarted { provider, model, label } => Some((provider.clone(), model.clone(), label.clone())),
+        Body::ModelStarted { provider, model, label } => {
+            Some((provider.clone(), model.clone(), label.clone()))
+        }
         _ => None,
     });
     assert_eq!(started, Some(("tools".into(), "parser".into(), Some("deterministic parser".into()))));
@@ -324,13 +340,19 @@ async fn refusals_are_words_and_go_on() {
     let mut house = House::new();
     let me = ann();
     let answer = says(&mut house, &me, "Book an oil change for yesterday at 10:00").await;
-    assert!(answer.contains("is in the past.") && answer.ends_with("Which other day would you like?"), "{answer}");
+    assert!(
+        answer.contains("is in the past.") && answer.ends_with("Which other day would you like?"),
+        "{answer}"
+    );
     let answer = says(&mut house, &me, "Sunday").await;
     assert!(answer.contains("closed on Sundays"), "{answer}");
     let slot = free_slot();
     let (date, _) = slot.split_once('T').unwrap();
     let answer = says(&mut house, &me, &format!("{date} at 10:15")).await;
-    assert!(answer.contains("No appointment begins at 10:15") && answer.ends_with("time would you like?"), "{answer}");
+    assert!(
+        answer.contains("No appointment begins at 10:15") && answer.ends_with("time would you like?"),
+        "{answer}"
+    );
     let answer = says(&mut house, &me, "10:00").await;
     assert!(answer.starts_with("Booked: Oil change"), "{answer}");
     let answer = says(&mut house, &me, "Book a timing belt replacement").await;

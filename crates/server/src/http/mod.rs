@@ -1,5 +1,6 @@
 //! HTTP: routes, and what every answer has in common.
 
+pub mod appointments;
 pub mod assets;
 pub mod auth_routes;
 pub mod chat;
