@@ -208,7 +208,7 @@ fn a_workshops_problems_are_reported_at_once() {
         .replace("\"cabin filter\"", "\"oil changes\"")
         .replace("price = \"from $49\"", "price = 49")
         .replace("price = \"from $35\"", "price = \"35\"")
-        .replace("minutes = 120", "minutes = 121")
+        .replace("minutes = 120\n\n", "minutes = 121\n\n")
         .replace("name = \"Spark plugs\"", "name = \"Spark plugs\"\ngeneral = true")
         .replace("\"get_service_pricing\"]", "\"get_service_pricing\", \"fly\", \"cancel_appointment\"]");
     let problems = Assistant::parse(&text).unwrap_err();
