@@ -373,6 +373,7 @@ fn the_calendars_rules() {
     assert_eq!(why(datetime(2026, 12, 3, 18, 0, 0, 0)), Some("no_slot"));
     assert_eq!(why(datetime(2027, 3, 2, 10, 0, 0, 0)), None);
     assert_eq!(why(datetime(2027, 3, 3, 10, 0, 0, 0)), Some("too_far"));
+    assert_eq!(shop.takes(date(2026, 12, 1), NOW).unwrap_err().why, "past");
     let slots = |day: Date| {
         let hours = shop.takes(day, NOW).unwrap();
         shop.slots(day, hours, NOW).into_iter().map(slot_name).collect::<Vec<_>>()

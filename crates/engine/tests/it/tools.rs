@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_core::event::{Body, Event, Outcome, Stage};
-use headwater_core::port::desk::{Appointment, AppointmentStatus, Desk};
+use headwater_core::port::desk::{Appointment, AppointmentStatus, Desk, NewAppointment};
 use headwater_core::port::provider::{FinishReason, Role};
 use headwater_core::{Principal, RunId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
@@ -414,6 +414,37 @@ async fn nobody_sees_or_cancels_anothers() {
     assert_eq!(says(&mut house, &eve, &format!("cancel {number}")).await, unknown);
     let history = says(&mut house, &eve, "show my appointments").await;
     assert!(!history.contains("APT-"), "{history}");
+    assert_eq!(booked(&house, &me).await.len(), 1);
+}
+
+// Planted fault: a past appointment cancelled.
+#[tokio::test(start_paused = true)]
+async fn what_has_begun_is_history_and_what_is_near_may_cost() {
+    let mut house = House::new();
+    let shop = Assistant::parse(SHIPPED).unwrap().workshop.unwrap();
+    let now = shop.local(Clock::default().wall());
+    let me = ann();
+    for (id, hours) in [("APT-20200101000000", -30), ("APT-20200101000001", 20)] {
+        let slot = slot_name(now.checked_add(jiff::Span::new().hours(hours)).unwrap());
+        let new = NewAppointment {
+            id: id.into(),
+            owner: me.user.clone(),
+            slot,
+            service: "Oil change".into(),
+            vehicle: None,
+            notes: String::new(),
+            run: RunId::parse("run_1").unwrap(),
+            at: headwater_core::Millis(0),
+        };
+        house.store.book(new, 9).await.unwrap().unwrap();
+    }
+    let history = says(&mut house, &me, "Show my appointments").await;
+    let (ahead, past) = history.split_once(" Past: ").unwrap();
+    assert!(ahead.contains("APT-20200101000001") && past.contains("APT-20200101000000"), "{history}");
+    let refused = says(&mut house, &me, "cancel APT-20200101000000").await;
+    assert_eq!(refused, "That appointment has begun already and cannot be cancelled.");
+    let cancelled = says(&mut house, &me, "cancel apt-20200101000001").await;
+    assert!(cancelled.ends_with("the workshop may charge for it."), "{cancelled}");
     assert_eq!(booked(&house, &me).await.len(), 1);
 }
 

@@ -1,6 +1,7 @@
 //! A booking as a client of `/ws/chat` sees it, and the routes that show and cancel it.
 
-use headwater_core::limit;
+use headwater_core::port::desk::{Desk, NewAppointment};
+use headwater_core::{Millis, RunId, UserId, limit};
 use headwater_engine::Clock;
 use serde_json::{Value, json};
 
@@ -97,6 +98,28 @@ async fn a_booking_from_the_first_word_to_its_end() {
     assert_eq!(listed["appointments"][0]["status"], "cancelled");
     let history = says(&mut socket, "show my appointments").await;
     assert!(history["response"].as_str().unwrap().starts_with("You have no appointment ahead."), "{history}");
+}
+
+#[tokio::test]
+async fn what_has_begun_cannot_be_cancelled() {
+    let house = House::new().await;
+    let new = NewAppointment {
+        id: "APT-20260101100000".into(),
+        owner: UserId::parse("ann").unwrap(),
+        slot: "2026-01-01T10:00".into(),
+        service: "Oil change".into(),
+        vehicle: None,
+        notes: String::new(),
+        run: RunId::parse("run_1").unwrap(),
+        at: Millis(0),
+    };
+    house.store.book(new, 1).await.unwrap().unwrap();
+    let (status, body) =
+        status_and_body(house.http("DELETE", "/api/v1/appointments/APT-20260101100000")).await;
+    assert_eq!(
+        (status, &body["detail"]),
+        (409, &json!("That appointment has begun already and cannot be cancelled."))
+    );
 }
 
 #[tokio::test]
