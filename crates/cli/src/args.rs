@@ -20,6 +20,12 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Print an access token of the data folder's secret; the server may run meanwhile.
     Token(TokenArgs),
+    /// Copy the database to a file; the server may run meanwhile.
+    Backup(BackupArgs),
+    /// Put a backup in the place of the database, which is kept beside it; no server may run.
+    Restore(RestoreArgs),
+    /// Read the whole database and say whether it is sound; the server may run meanwhile.
+    Check(CheckArgs),
     /// List every setting with its environment variable, its default and what it does.
     Settings,
 }
@@ -62,4 +68,49 @@ pub(crate) struct TokenArgs {
     /// A TOML file of settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Flags of `backup`.
+#[derive(Debug, Group)]
+pub(crate) struct BackupArgs {
+    /// The file to be made; it has everything but secret.key
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replace the file where there is one
+    #[arg(long)]
+    pub force: bool,
+    /// The folder whose database is copied
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// A TOML file of settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Flags of `restore`.
+#[derive(Debug, Group)]
+pub(crate) struct RestoreArgs {
+    /// The backup; it is left as it is
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The folder that gets it; made where there is none
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// A TOML file of settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Group)]
+pub(crate) struct CheckArgs {
+    /// The folder whose database is read
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// A TOML file of settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A backup to be read instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "config"])]
+    pub file: Option<PathBuf>,
 }

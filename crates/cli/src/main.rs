@@ -3,6 +3,7 @@
 //! Exit codes: 0 it did what was asked, 1 it failed, 2 bad usage or configuration.
 
 mod args;
+mod backup;
 mod knowledge;
 mod logs;
 mod provider;
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Serve(asked) => serve::serve(asked),
         Command::Token(asked) => token::token(&asked),
+        Command::Backup(asked) => backup::backup(&asked),
+        Command::Restore(asked) => backup::restore(&asked),
+        Command::Check(asked) => backup::check(&asked),
         Command::Settings => settings::print(),
     };
     match done {

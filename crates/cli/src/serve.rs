@@ -32,7 +32,7 @@ use crate::{Failure, knowledge, provider};
 const LAST_WORDS: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(300);
 /// The database, in the data folder.
-const DATABASE: &str = "headwater.db";
+pub(crate) const DATABASE: &str = "headwater.db";
 
 /// Serves until a signal, then drains.
 pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {

@@ -187,6 +187,13 @@ pub const WORKSHOP_DAYS: usize = 366;
 pub const CHUNK_CHARS: usize = 1_000;
 /// Characters that neighbouring chunks share (contract).
 pub const CHUNK_OVERLAP: usize = 200;
+/// Bytes of what is said about a document beside its text, as JSON: each hit of a search carries it.
+pub const DOCUMENT_METADATA_BYTES: usize = 8 * 1024;
+/// Passages of a document in one commit of the store, and the bytes of text after which no more are taken:
+/// with their vectors some 300 KiB, a few milliseconds in which an append waits.
+pub const DOCUMENT_SLICE: usize = 64;
+/// See [`DOCUMENT_SLICE`].
+pub const DOCUMENT_SLICE_BYTES: usize = 256 * 1024;
 /// Passages that a search may return (contract).
 pub const SEARCH_TOP_K: usize = 20;
 /// Candidates of each kind that are scored before the best are taken.

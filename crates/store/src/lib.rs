@@ -11,4 +11,6 @@ mod vector;
 mod words;
 
 pub use memory::{Fail, Faults, MemoryStore};
-pub use sqlite::{Durability, OpenError, SqliteStore};
+pub use sqlite::{
+    Checked, Copied, CopyError, Durability, OpenError, Restored, SqliteStore, backup, check, restore,
+};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater_core::event::{Body, Event, Term};
+use headwater_core::limit;
 use headwater_core::port::store::{AppendError, Batch, StoreError};
 use headwater_core::run::Tail;
 
@@ -39,6 +40,16 @@ fn storable(event: &Event) -> Result<(), StoreError> {
     } else {
         Err(StoreError(format!("event {} has a score that is no number", event.seq)))
     }
+}
+
+/// Whether this can stand beside a document.
+pub(crate) fn describes(metadata: &str) -> Result<(), StoreError> {
+    if metadata.len() > limit::DOCUMENT_METADATA_BYTES {
+        let most = limit::DOCUMENT_METADATA_BYTES;
+        return Err(StoreError(format!("a document's metadata has more than {most} bytes")));
+    }
+    let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(metadata);
+    object.map(|_| ()).map_err(|_| StoreError("a document's metadata is no JSON object".into()))
 }
 
 /// Takes events until a read has what it was asked for.

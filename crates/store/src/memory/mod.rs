@@ -19,6 +19,7 @@ use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
 use parking_lot::Mutex;
 
+use crate::rules;
 use faults::planned;
 pub use faults::{Fail, Faults};
 
@@ -181,6 +182,7 @@ impl Store for MemoryStore {
     }
 
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError> {
+        rules::describes(&document.metadata)?;
         self.write_with(|kept| kept.knowledge.put(document))
     }
 

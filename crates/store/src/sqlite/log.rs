@@ -155,8 +155,14 @@ pub(super) fn read(
     Ok(Ok(page.into_events()))
 }
 
-fn missing(run: &RunId, seq: Seq) -> Fault {
+pub(super) fn missing(run: &RunId, seq: Seq) -> Fault {
     Fault::Damaged(format!("run {run} has no event {seq}, and should"))
+}
+
+/// First and last number of a row's events, once it is sure that they are those that were stored.
+pub(super) fn sound(row: &Row<'_>, run: &RunId) -> Result<(Seq, Seq), Fault> {
+    let row = Stored::of(row)?;
+    row.decode(run).map(|_| (row.first, row.last))
 }
 
 /// One row of the log.

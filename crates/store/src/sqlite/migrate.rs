@@ -6,8 +6,11 @@ use rusqlite::{Batch, Connection, TransactionBehavior};
 use super::open::APPLICATION_ID;
 
 /// Number n makes schema n of schema n - 1. What was once released is never changed again.
-pub(super) const MIGRATIONS: [&str; 2] =
-    [include_str!("../schema/001_start.sql"), include_str!("../schema/002_desk.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("../schema/001_start.sql"),
+    include_str!("../schema/002_desk.sql"),
+    include_str!("../schema/003_documents.sql"),
+];
 
 /// The schema that this program reads and writes.
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
@@ -136,6 +139,34 @@ mod tests {
             migrate(&mut connection, &all()).unwrap();
             assert_eq!(schema(&connection), expected[all().len()]);
         }
+    }
+
+    /// Planted once: the index of words made anew, and not filled. Nothing was found by words any more.
+    #[test]
+    fn documents_of_an_older_schema_are_found_and_can_be_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("db"));
+        migrate(&mut connection, &MIGRATIONS[..2]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO documents VALUES (1, 'd', '', 's.md', 'manual', 'd1', '', 1, 5, 5);
+                 INSERT INTO chunks VALUES (7, 1, 0, 'Car', 'the engine');
+                 INSERT INTO words (rowid, heading, content) VALUES (7, 'Car', 'the engine');",
+            )
+            .unwrap();
+        migrate(&mut connection, &MIGRATIONS).unwrap();
+        let found = |connection: &Connection| {
+            let mut statement = connection.prepare(crate::sqlite::sql::BY_WORDS).unwrap();
+            let ids = statement.query_map(("engine", "u", None::<&str>, None::<&str>, 5), |row| row.get(0));
+            ids.unwrap().collect::<Result<Vec<i64>, _>>().unwrap()
+        };
+        assert_eq!(found(&connection), [7]);
+        let metadata: String =
+            connection.query_row("SELECT metadata FROM documents", [], |row| row.get(0)).unwrap();
+        assert_eq!(metadata, "{}");
+        connection.execute("DELETE FROM words WHERE rowid = 7", []).unwrap();
+        assert!(found(&connection).is_empty());
+        connection.execute_batch("INSERT INTO words (words) VALUES ('integrity-check')").unwrap();
     }
 
     #[test]

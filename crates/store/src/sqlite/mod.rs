@@ -1,6 +1,8 @@
 //! A store in one file.
 
+mod copy;
 mod desk;
+mod documents;
 mod fault;
 mod knowledge;
 mod log;
@@ -10,6 +12,7 @@ mod readers;
 mod runs;
 mod sql;
 mod trim;
+mod verify;
 mod writer;
 
 use std::fs::File;
@@ -27,7 +30,9 @@ use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
 use rusqlite::Connection;
 
+pub use copy::{Copied, CopyError, Restored, backup, restore};
 pub use open::{Durability, OpenError};
+pub use verify::{Checked, check};
 
 /// Keeps everything in one SQLite file, of which one server is the only user.
 ///
@@ -40,6 +45,7 @@ pub struct SqliteStore {
     // another server may have it.
     readers: readers::Readers,
     writer: writer::Writer,
+    documents: documents::Documents,
     _lock: File,
 }
 
@@ -51,9 +57,12 @@ impl SqliteStore {
     /// [`OpenError`]: it is in use, not ours, too new, or cannot be opened.
     pub fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
         let opened = open::open(path, durability)?;
+        let failed = |why| OpenError::Failed(opened.path.clone(), StoreError::from(why).0);
+        documents::remove_left_over(&opened.connection).map_err(failed)?;
         let writer = writer::Writer::start(opened.connection, opened.path.clone(), durability)
             .map_err(|error| OpenError::Io(opened.path.clone(), error))?;
-        Ok(Self { readers: readers::Readers::new(opened.path), writer, _lock: opened.lock })
+        let readers = readers::Readers::new(opened.path);
+        Ok(Self { readers, writer, documents: documents::Documents::default(), _lock: opened.lock })
     }
 
     /// Transactions committed since it was opened; appends share them.
@@ -68,13 +77,7 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be read at all.
     pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        self.readers
-            .read(|connection| {
-                let mut statement = connection.prepare("PRAGMA quick_check")?;
-                let said = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-                Ok(said.into_iter().filter(|line| line != "ok").collect())
-            })
-            .await
+        self.readers.read(verify::quick_check).await
     }
 
     async fn read_with<T: Send + 'static>(
@@ -197,7 +200,7 @@ impl Store for SqliteStore {
     }
 
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError> {
-        self.writer.write(move |connection| knowledge::put(connection, &document)).await
+        self.documents.put(&self.writer, document).await
     }
 
     async fn documents(&self, owner: Option<&UserId>) -> Result<Vec<Document>, StoreError> {
@@ -210,8 +213,7 @@ impl Store for SqliteStore {
         owner: Option<&UserId>,
         source: &str,
     ) -> Result<Option<usize>, StoreError> {
-        let (owner, source) = (owner.cloned(), source.to_owned());
-        self.writer.write(move |connection| knowledge::delete(connection, owner.as_ref(), &source)).await
+        self.documents.delete(&self.writer, owner.cloned(), source.to_owned()).await
     }
 
     async fn search(&self, query: ChunkQuery) -> Result<Vec<ChunkHit>, StoreError> {

@@ -98,24 +98,33 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Opened, OpenEr
     let path = real(path).map_err(|error| OpenError::Io(path.to_owned(), error))?;
     let lock = lock(&path)?;
     make(&path).map_err(|error| OpenError::Io(path.clone(), error))?;
-    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => OpenError::NotOurs(path.clone()),
-        _ => OpenError::Failed(path.clone(), error.to_string()),
-    };
+    let failed = |error| failed(&path, &error);
     // Looked at before anything is set: setting the journal's mode would already change a stranger's file.
     let mut connection = connect(&path).map_err(failed)?;
     let version = version(&connection).map_err(failed)?.ok_or_else(|| OpenError::NotOurs(path.clone()))?;
-    if version > migrate::LATEST {
-        return Err(OpenError::Newer { path, found: version, known: migrate::LATEST });
-    }
+    understood(&path, version)?;
     prepare(&connection, durability).map_err(failed)?;
     migrate::migrate(&mut connection, &migrate::MIGRATIONS).map_err(failed)?;
     sync_folder(&path).map_err(|error| OpenError::Io(path.clone(), error))?;
     Ok(Opened { path, connection, lock })
 }
 
+/// What SQLite's failure to open a file means.
+pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotOurs(path.to_owned()),
+        _ => OpenError::Failed(path.to_owned(), error.to_string()),
+    }
+}
+
+/// Whether this program knows a schema.
+pub(super) fn understood(path: &Path, found: i64) -> Result<(), OpenError> {
+    let known = migrate::LATEST;
+    if found > known { Err(OpenError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
+}
+
 /// The file's one name, so that two ways to write it meet at one lock. The file itself need not exist.
-fn real(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn real(path: &Path) -> io::Result<PathBuf> {
     if path.exists() {
         return path.canonicalize();
     }
@@ -127,7 +136,7 @@ fn real(path: &Path) -> io::Result<PathBuf> {
     Ok(folder.join(name))
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     // Not the database itself: closing any descriptor of it would drop the locks that SQLite has there.
@@ -149,7 +158,7 @@ fn make(path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -158,7 +167,7 @@ fn private() -> OpenOptions {
 }
 
 /// A new name is durable once its folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
         File::open(folder)?.sync_all()?;
@@ -169,7 +178,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Version of the schema: 0 for an empty file, `None` where the file is somebody else's.
-fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -178,7 +187,7 @@ fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
 }
 
 /// A connection that may write; not set up yet.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;

@@ -164,7 +164,7 @@ pub(super) fn history(
     Ok(messages)
 }
 
-fn message_of(row: &Row<'_>) -> Result<Message, Fault> {
+pub(super) fn message_of(row: &Row<'_>) -> Result<Message, Fault> {
     let (role, content, run): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(3)?);
     let run = RunId::parse(&run).map_err(damaged_id)?;
     let damaged = |what| Fault::Damaged(format!("a message of run {run}: {what}"));

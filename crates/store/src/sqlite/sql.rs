@@ -137,22 +137,28 @@ pub(super) const FEEDBACK_COUNTS: &str =
 pub(super) const DOCUMENT: &str = "
     SELECT ordinal, digest, first_indexed, chunks FROM documents WHERE owner = ?1 AND source = ?2";
 pub(super) const DOCUMENTS: &str = "
-    SELECT id, source, document_type, digest, chunks, first_indexed, last_indexed, owner
+    SELECT id, source, document_type, digest, chunks, first_indexed, last_indexed, owner, metadata
     FROM documents WHERE owner IN ('', ?1) ORDER BY source, owner";
 pub(super) const NEW_DOCUMENT: &str = "
-    INSERT INTO documents (id, owner, source, document_type, digest, embedder, chunks, first_indexed, last_indexed)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    INSERT INTO documents (owner, source, id, document_type, digest, embedder, chunks, first_indexed,
+                           last_indexed, metadata)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)";
+/// Gives a document another owner and name: out of sight, or into it.
+pub(super) const MOVE_DOCUMENT: &str = "UPDATE documents SET owner = ?2, source = ?3 WHERE ordinal = ?1";
+pub(super) const FIRST_INDEXED: &str = "UPDATE documents SET first_indexed = ?2 WHERE ordinal = ?1";
+pub(super) const DOCUMENTS_OF: &str = "SELECT source FROM documents WHERE owner = ?1";
 pub(super) const NEW_CHUNK: &str =
     "INSERT INTO chunks (document, position, heading, content) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const NEW_WORDS: &str = "INSERT INTO words (rowid, heading, content) VALUES (?1, ?2, ?3)";
 pub(super) const NEW_VECTOR: &str = "INSERT INTO vectors (chunk, document, vector) VALUES (?1, ?2, ?3)";
-/// What goes with a document, in an order that the foreign keys permit.
-pub(super) const REMOVE_DOCUMENT: [&str; 4] = [
-    "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE document = ?1)",
-    "DELETE FROM vectors WHERE document = ?1",
-    "DELETE FROM chunks WHERE document = ?1",
-    "DELETE FROM documents WHERE ordinal = ?1",
+pub(super) const SOME_CHUNKS: &str = "SELECT id FROM chunks WHERE document = ?1 ORDER BY position LIMIT ?2";
+/// What goes with a passage, in an order that the foreign keys permit.
+pub(super) const REMOVE_CHUNK: [&str; 3] = [
+    "DELETE FROM words WHERE rowid = ?1",
+    "DELETE FROM vectors WHERE chunk = ?1",
+    "DELETE FROM chunks WHERE id = ?1",
 ];
+pub(super) const REMOVE_DOCUMENT: &str = "DELETE FROM documents WHERE ordinal = ?1";
 
 pub(super) const BY_WORDS: &str = "
     SELECT words.rowid, -bm25(words) AS score
@@ -165,9 +171,28 @@ pub(super) const BY_MEANING: &str = "
     WHERE d.embedder = ?1 AND d.owner IN ('', ?2)
       AND (?3 IS NULL OR d.document_type = ?3) AND (?4 IS NULL OR d.source = ?4)";
 pub(super) const HIT: &str = "
-    SELECT d.id, d.source, d.document_type, c.position, c.heading, c.content, d.last_indexed, d.embedder, v.vector
+    SELECT d.id, d.source, d.document_type, c.position, c.heading, c.content, d.last_indexed, d.embedder, v.vector,
+           d.metadata
     FROM chunks c JOIN documents d ON d.ordinal = c.document LEFT JOIN vectors v ON v.chunk = c.id
     WHERE c.id = ?1";
+
+// ── everything, to see that it is whole ──────────────────────────────────────────────────────────
+
+macro_rules! every_log {
+    ($trimmed:literal) => {
+        concat!(
+            "SELECT b.first_seq, b.last_seq, b.version, b.checksum, b.payload, r.id, r.tail, ",
+            $trimmed,
+            " FROM runs r LEFT JOIN batches b ON b.run = r.ordinal ORDER BY r.ordinal, b.last_seq"
+        )
+    };
+}
+pub(super) const EVERY_LOG: &str = every_log!("r.trimmed <> 0");
+/// As schema 1 has it, which kept every log.
+pub(super) const EVERY_LOG_OF_1: &str = every_log!("0");
+pub(super) const EVERY_MESSAGE: &str = "
+    SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
+    FROM messages m JOIN runs r ON r.ordinal = m.run";
 
 // ── the file ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use headwater_core::port::Store;
 use headwater_store::{Durability, SqliteStore};
 
-use crate::given::{File, made, new_run, run_id, tokens};
+use crate::given::{File, made, new_run, run_id, tokens, user_id};
+use crate::knowledge::document;
 
 const APPENDS: u64 = 500;
 
@@ -54,4 +55,46 @@ async fn append_latency() {
             );
         }
     }
+}
+
+/// Appends of one run while a document of 60,000 passages with vectors is stored, and removed again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures, and proves nothing"]
+async fn append_latency_beside_a_large_document() {
+    let file = File::new();
+    let store = Arc::new(SqliteStore::open(&file.path(), Durability::Full).unwrap());
+    let text =
+        |n: usize| (0..120).map(|w| format!("w{} ", (n * 131 + w * 7_919) % 20_000)).collect::<String>();
+    let texts: Vec<String> = (0..60_000).map(text).collect();
+    let chunks: Vec<_> = texts.iter().map(|t| (t.as_str(), Some(vec![0.5; 384]))).collect();
+    let large = document(Some("u"), "large.txt", &chunks);
+    let (put, delete) = (Arc::clone(&store), Arc::clone(&store));
+    let put = async move { put.put_document(large).await.unwrap() };
+    println!("stored: {}", beside_work(&store, "r1", put).await);
+    let delete = async move { _ = delete.delete_document(Some(&user_id("u")), "large.txt").await.unwrap() };
+    println!("removed: {}", beside_work(&store, "r2", delete).await);
+}
+
+/// Appends, one every 20 ms, until `work` is done; what they took.
+async fn beside_work(
+    store: &SqliteStore,
+    run: &str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> String {
+    let run = made(store, new_run(run, "u", "s")).await.id;
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    let mut working = tokio::task::JoinSet::new();
+    working.spawn(work);
+    while working.try_join_next().is_none() {
+        let begun = Instant::now();
+        let seq = times.len() as u64 + 1;
+        store.append(&run, 1, tokens(seq, seq)).await.unwrap();
+        times.push(begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let took = begun.elapsed();
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    let (p50, p90, p99, most) = (at(0.5), at(0.9), at(0.99), at(1.0));
+    format!("{took:?}, {} appends: p50 {p50:?}, p90 {p90:?}, p99 {p99:?}, most {most:?}", times.len())
 }

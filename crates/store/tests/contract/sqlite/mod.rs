@@ -1,7 +1,9 @@
 //! What only a file can promise, and what only a file can suffer.
 
 mod commits;
+mod copy;
 mod damage;
+mod documents;
 mod latency;
 mod opening;
 mod words;
