@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::clerk::Done;
+use super::done::Done;
 
 /// Bytes of unreadable arguments that are kept in the log, to see what a model wrote.
 const UNREADABLE_BYTES: usize = 512;

@@ -1,18 +1,18 @@
 //! Carries tools out: the workshop's rules over the store's desk. Whoever asks, a model, the parser or a
 //! route, meets the same rules.
 
-use headwater_core::event::Body;
 use headwater_core::port::SharedStore;
 use headwater_core::port::desk::{Appointment, AppointmentStatus, NewAppointment};
 use headwater_core::port::store::StoreError;
 use headwater_core::{Error, Millis, RunId, UserId, limit};
 use jiff::civil::{Date, DateTime};
 use jiff::{Span, Unit};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::Tool;
-use super::arguments::{self, Booking, Cancelling, History, Pricing, Slots, date, note, read, time};
+use super::arguments::{Booking, Cancelling, History, Pricing, Slots, date, note, read, time};
+use super::done::Done;
 use super::workshop::{No, Service, Workshop, clock, long_date, slot_name, slot_time, weekday};
 use crate::engine::store_failed;
 
@@ -39,66 +39,6 @@ pub struct Case {
     pub vehicle: Option<String>,
     /// The customer number that the client named.
     pub customer: Option<String>,
-}
-
-/// What came of a tool.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Done {
-    /// Whether it did what it was asked for.
-    pub ok: bool,
-    /// An object. Where `ok` is not: `error`, a word, and `message`, a sentence.
-    pub result: Value,
-}
-
-impl Done {
-    fn yes(result: Value) -> Self {
-        Self { ok: true, result }
-    }
-
-    /// A refusal.
-    pub fn no(error: &str, message: impl Into<String>) -> Self {
-        Self { ok: false, result: json!({ "error": error, "message": message.into() }) }
-    }
-
-    fn with(mut self, key: &str, value: Value) -> Self {
-        if let Value::Object(result) = &mut self.result {
-            result.insert(key.to_owned(), value);
-        }
-        self
-    }
-
-    /// The word of a refusal.
-    #[must_use]
-    pub fn error(&self) -> Option<&str> {
-        self.result.get("error").and_then(Value::as_str)
-    }
-
-    /// For a model: the result with `ok` in front.
-    #[must_use]
-    pub fn told(&self) -> String {
-        let mut told = Map::from_iter([("ok".to_owned(), Value::Bool(self.ok))]);
-        if let Value::Object(result) = &self.result {
-            told.extend(result.clone());
-        }
-        Value::Object(told).to_string()
-    }
-
-    /// For the log.
-    #[must_use]
-    pub fn event(&self, call_id: &str, name: &str) -> Body {
-        Body::ToolReturned {
-            call_id: call_id.to_owned(),
-            name: name.to_owned(),
-            ok: self.ok,
-            result: self.result.clone(),
-        }
-    }
-}
-
-impl From<No> for Done {
-    fn from(no: No) -> Self {
-        Self::no(no.why, no.words)
-    }
 }
 
 /// Why a tool has no result of its own: it was refused, or the store failed.
@@ -468,19 +408,4 @@ impl Clerk {
 fn years_back(now: DateTime) -> String {
     let from = Span::new().try_years(-YEARS_BACK).ok().and_then(|span| now.checked_add(span).ok());
     slot_name(from.unwrap_or(DateTime::ZERO))
-}
-
-/// Why arguments of a call cannot be used at all, as a result.
-#[must_use]
-pub fn unknown_tool(known: &[Tool]) -> Done {
-    let names: Vec<_> = known.iter().map(|t| t.name()).collect();
-    Done::no("unknown_tool", format!("There is no tool of that name; there are: {}.", names.join(", ")))
-}
-
-/// The arguments of a call, or the result that says why they are none.
-///
-/// # Errors
-/// What goes into the log as arguments, and the result.
-pub fn arguments_of(written: &str) -> Result<Value, (Value, Done)> {
-    arguments::object(written).map_err(|log| (log, arguments::unreadable()))
 }

@@ -138,6 +138,8 @@ impl Request {
         match self.wish {
             Some(Wish::Cancel) => match &self.number {
                 Some(number) => Step::Run(Tool::CancelAppointment, json!({ "appointment_id": number })),
+                // What is cancelled is gone: a day that could not be read is not passed over.
+                None if self.no_day.is_some() => Step::Say(self.ask(Question::Which)),
                 None => Step::Run(Tool::GetServiceHistory, json!({})),
             },
             Some(Wish::History) => Step::Run(Tool::GetServiceHistory, json!({})),

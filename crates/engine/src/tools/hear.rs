@@ -102,7 +102,7 @@ pub fn hear(said: &str, at: DateTime, shop: &Workshop, asked_time: bool) -> Hear
     let whole = |phrases: &[&str]| phrases.iter().any(|p| line.trim() == *p);
     let begins = |words: &[&str]| words.iter().any(|w| line.starts_with(&format!(" {w} ")));
     let (number, vehicle) = (number(&mut text), vehicle(&mut text));
-    let services: Vec<_> = shop.named(said).into_iter().map(|s| s.name.clone()).collect();
+    let services: Vec<_> = shop.named(&line).into_iter().map(|s| s.name.clone()).collect();
     let pick = pick(&mut text);
     let (day, no_day) = match day::find(&mut text, at.date(), shop.day_first) {
         Some(Ok(day)) => (Some(day), None),

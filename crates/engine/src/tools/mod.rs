@@ -10,6 +10,7 @@ pub mod arguments;
 pub mod clerk;
 pub mod day;
 pub mod dialog;
+pub mod done;
 pub mod hear;
 pub mod hour;
 pub mod say;
@@ -22,7 +23,8 @@ pub mod workshop;
 use headwater_core::port::provider::ToolSpec;
 use serde_json::{Value, json};
 
-pub use clerk::{Case, Clerk, Done};
+pub use clerk::{Case, Clerk};
+pub use done::Done;
 pub use workshop::{Hours, Service, Workshop};
 
 /// A tool.

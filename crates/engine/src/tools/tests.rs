@@ -220,6 +220,9 @@ fn wishes() {
         ("cancel APT-20261203100000", Some(Cancel)),
         ("call off my booking on Friday", Some(Cancel)),
         ("delete my appointment", Some(Cancel)),
+        ("cancel it please", Some(Cancel)),
+        ("cancel", None),
+        ("cancel the cruise control", None),
         ("Can I reschedule my appointment to Friday?", Some(Move)),
         ("Move my appointment to Tuesday", Some(Move)),
         ("Show me my service history", Some(History)),
@@ -442,6 +445,8 @@ fn a_request_is_put_together_over_turns() {
     }
     assert!(talk(&two, "Is Monday possible?").is_some());
     assert_eq!(talk(&[], "tomorrow at 10"), None);
+    let doubtful = talk(&[], "Cancel my appointment on Monday or Tuesday");
+    assert_eq!(doubtful, Some(Step::Say(format!("You named more than one day. {}", Question::Which.text()))));
     // The vehicle goes with it.
     assert_eq!(
         talk(&[("Book an oil change for plate ABC1D23", day)], "tomorrow at 10"),

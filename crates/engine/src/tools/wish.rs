@@ -206,7 +206,9 @@ pub(super) fn find(text: &Text, beside: Beside) -> Option<Wish> {
         return None;
     }
     let about = says(&["appointment", "appointments", "booking", "visit"]) || beside.number;
-    if says(CANCEL) || (about && says(REMOVE)) {
+    // "Cancel" alone may mean anything, and what is cancelled is gone.
+    let that = about || beside.when || beside.service || says(&["it", "that", "this", "mine"]);
+    if (that && says(CANCEL)) || (about && says(REMOVE)) {
         return Some(Wish::Cancel);
     }
     if says(MOVE) {

@@ -10,7 +10,7 @@ use headwater_core::port::provider::{
 };
 use serde_json::json;
 
-use crate::tools::{Case, Clerk, Done, Tool, clerk};
+use crate::tools::{Case, Clerk, Done, Tool, done};
 use crate::writer::{Emitter, Finished};
 
 /// Who carries out what the model calls, and which tools that may be.
@@ -148,7 +148,7 @@ async fn carry_out(hands: &Hands<'_>, call: &ToolCall, voice: &mut Voice<'_>) ->
     let arguments = if call.arguments.len() > limit::TOOL_ARGUMENTS_BYTES {
         Err((json!({}), Done::no("bad_arguments", "The arguments are too long; shorten them.")))
     } else {
-        clerk::arguments_of(&call.arguments)
+        done::arguments_of(&call.arguments)
     };
     let tool = Tool::parse(&call.name).filter(|tool| hands.tools.contains(tool));
     let shown = arguments.as_ref().map_or_else(|(log, _)| log.clone(), Clone::clone);
@@ -156,7 +156,7 @@ async fn carry_out(hands: &Hands<'_>, call: &ToolCall, voice: &mut Voice<'_>) ->
         .tell(Body::ToolCalled { call_id: call.id.clone(), name: call.name.clone(), arguments: shown })
         .await;
     let done = match (tool, arguments) {
-        (None, _) => clerk::unknown_tool(hands.tools),
+        (None, _) => done::unknown_tool(hands.tools),
         (Some(_), Err((_, done))) => done,
         (Some(tool), Ok(arguments)) => hands.clerk.carry_out(&hands.case, tool, &arguments).await?,
     };

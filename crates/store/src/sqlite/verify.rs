@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use headwater_core::RunId;
 use headwater_core::event::Seq;
 use headwater_core::port::store::StoreError;
-use headwater_core::RunId;
 use rusqlite::{Connection, Row};
 
 use super::copy::CopyError;
