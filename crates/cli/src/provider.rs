@@ -68,6 +68,7 @@ fn host(name: &str, settings: &Settings) -> Result<SharedProvider, Failure> {
     if let Some(model) = &settings.model {
         config.model.clone_from(model);
     }
+    config.tools &= settings.tools;
     let provider = OpenAi::new(config).map_err(|e| Failure::Usage(vec![e.message]))?;
     Ok(Arc::new(provider))
 }

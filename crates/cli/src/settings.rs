@@ -50,6 +50,7 @@ const ROWS: &[Row] = &[
         "who answers, in every workflow: local, scripted or a host; without it `local`, and `scripted` where the model is not there",
     ),
     Row("model", "", "the host's model to ask; each host has a default"),
+    Row("tools", "on", "whether a host's model is offered tools: `on`, or `off` where it cannot call them"),
     Row("models", "models", "the folder with the local model and the embeddings, as `make model` fills it"),
     Row("model_file", "", "a GGUF file of the llama architecture to use as local model"),
     Row(
@@ -186,6 +187,7 @@ pub(crate) struct Settings {
     pub retention: Option<Duration>,
     pub provider: Option<String>,
     pub model: Option<String>,
+    pub tools: bool,
     pub models: PathBuf,
     pub model_file: Option<PathBuf>,
     pub assistant: Option<PathBuf>,
@@ -407,6 +409,11 @@ impl Settings {
         };
         let sign_in = SignIn::of(|name| asked.one(name), &mut problems);
         let facing = Facing::read(asked, &mut problems);
+        let (word, from) = asked.one("tools");
+        if !matches!(word.as_str(), "on" | "off") {
+            problems.push(format!("{from}: must be on or off, not `{word}`"));
+        }
+        let tools = word == "on";
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
         let starts = facing.starts;
@@ -419,6 +426,7 @@ impl Settings {
             retention,
             provider,
             model: asked.some("model"),
+            tools,
             models: asked.one("models").0.into(),
             model_file: asked.some("model_file").map(PathBuf::from),
             assistant: asked.some("assistant").map(PathBuf::from),
@@ -479,6 +487,7 @@ mod tests {
         assert_eq!(used.engine.runs_per_user, limit::RUNS_PER_USER);
         assert_eq!(used.drain, limit::DRAIN);
         assert_eq!((used.provider, used.model, used.model_file), (None, None, None));
+        assert!(used.tools && !ask("tools = \"off\"\n", &[], &[]).unwrap().tools);
         assert_eq!(used.retention, None);
     }
 
@@ -506,9 +515,9 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
-        let file = "durability = \"maybe\"\nunwatched = \"x\"\ndrain_seconds = -1\nlisten = [\"nowhere\", \"tutor=[::1]:0\"]\nprovider = \"nobody\"\n";
+        let file = "durability = \"maybe\"\ntools = \"maybe\"\nunwatched = \"x\"\ndrain_seconds = -1\nlisten = [\"nowhere\", \"tutor=[::1]:0\"]\nprovider = \"nobody\"\n";
         let problems = ask(file, &[], &[]).unwrap_err();
-        assert_eq!(problems.len(), 6, "{problems:#?}");
+        assert_eq!(problems.len(), 7, "{problems:#?}");
         let problems = ask(
             "dta = 1\n",
             &[("HEADWATER_DTA", "x"), ("HEADWATER_SCRIPTED_TOKENS", "9"), ("HEADWATER_RECORDINGS", "x")],

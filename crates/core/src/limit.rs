@@ -236,6 +236,25 @@ pub const PROVIDER_USAGE: Duration = Duration::from_secs(5);
 pub const CLASSIFIER_BYTES: usize = 64;
 /// How long a classifier may take: the router has an answer already, and somebody waits.
 pub const CLASSIFIER_TIME: Duration = Duration::from_secs(5);
+/// Tool calls in one answer of a model: a person's wish takes two or three; more is a model in a loop.
+pub const TOOL_CALLS: usize = 8;
+/// Bytes of one call's arguments: the longest wish is a booking with a note of a few sentences.
+pub const TOOL_ARGUMENTS_BYTES: usize = 16 * 1024;
+/// Times in one run that a model may call tools before it must answer with what it has: look, book, tell
+/// takes two; a third and fourth where a slot was taken meanwhile.
+pub const TOOL_ROUNDS: usize = 5;
+/// Bytes of a note or a vehicle in an appointment.
+pub const APPOINTMENT_TEXT_BYTES: usize = 500;
+/// Appointments ahead that one person may hold: a household's cars, not a script that empties the calendar.
+pub const APPOINTMENTS_OPEN: usize = 5;
+/// Appointments in one answer of a tool, newest first: what a person reads, and a model's prompt holds.
+pub const APPOINTMENTS_TOLD: usize = 20;
+/// Appointments in one answer of the route.
+pub const APPOINTMENTS_PAGE: usize = 100;
+/// Services of one workshop: its price list has to fit a prompt.
+pub const SERVICES: usize = 64;
+/// Days ahead that a workshop may take appointments for.
+pub const WORKSHOP_DAYS: usize = 366;
 /// Characters of a chunk of a document (contract).
 pub const CHUNK_CHARS: usize = 1_000;
 /// Characters that neighbouring chunks share (contract).

@@ -23,6 +23,10 @@ pub struct StartRun {
     pub max_tokens: Option<u32>,
     /// 0 is greedy.
     pub temperature: Option<f32>,
+    /// The client's name for the customer; kept with what is booked.
+    pub customer_id: Option<String>,
+    /// The client's name for the vehicle; what is booked is for it, unless the person names another.
+    pub vehicle_id: Option<String>,
 }
 
 /// What became of it.
@@ -64,6 +68,15 @@ pub(crate) fn check(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error
             ));
         }
     }
+    for (field, id) in [("customer_id", &ask.customer_id), ("vehicle_id", &ask.vehicle_id)] {
+        if id.as_ref().is_some_and(|id| id.len() > limit::ID_BYTES || id.chars().any(char::is_control)) {
+            let most = limit::ID_BYTES;
+            return Err(Error::new(
+                Code::InvalidRequest,
+                format!("`{field}` must be at most {most} bytes without control characters"),
+            ));
+        }
+    }
     if ask.max_tokens.is_some_and(|n| n == 0 || n > limit::ANSWER_TOKENS_MAX) {
         let most = limit::ANSWER_TOKENS_MAX;
         return Err(Error::new(Code::InvalidRequest, format!("`max_tokens` must be 1 to {most}")));
@@ -84,7 +97,11 @@ pub(crate) fn session_for(who: &Principal, message_id: Option<&MessageId>) -> Se
 
 /// Everything that makes a turn what it is; the same id with another digest is refused.
 pub(crate) fn fingerprint(ask: &StartRun) -> String {
-    let settings = format!("{:?}|{:?}", ask.max_tokens, ask.temperature);
+    let mut settings = format!("{:?}|{:?}", ask.max_tokens, ask.temperature);
+    // Only where they are there: turns from before there were any keep their fingerprints.
+    if ask.customer_id.is_some() || ask.vehicle_id.is_some() {
+        settings += &format!("|{:?}|{:?}", ask.customer_id, ask.vehicle_id);
+    }
     digest([&ask.workflow, &ask.message, ask.system.as_deref().unwrap_or_default(), &settings])
 }
 

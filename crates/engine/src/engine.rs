@@ -25,6 +25,7 @@ use crate::hub::{Hub, Life, LiveRun, Place};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
+use crate::tools::Clerk;
 use crate::workflow::{Turn, Workflow};
 use crate::writer::{self, Writer};
 
@@ -104,6 +105,12 @@ impl Engine {
     #[must_use]
     pub fn provider(&self, workflow: &str) -> Option<ProviderInfo> {
         self.inner.workflows.get(workflow).map(|w| w.provider())
+    }
+
+    /// Who carries a workflow's tools out, where it has any.
+    #[must_use]
+    pub fn clerk(&self, workflow: &str) -> Option<&Clerk> {
+        self.inner.workflows.get(workflow).and_then(|w| w.clerk())
     }
 
     /// Makes a run, or finds the one that was made for the same message id. When this returns, the run
@@ -209,6 +216,7 @@ impl Engine {
             run: run.id.clone(),
             session: run.session.clone(),
             ask,
+            clock: self.inner.clock,
             store: Arc::clone(&self.inner.store),
             emit,
         };

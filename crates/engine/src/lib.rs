@@ -20,6 +20,7 @@ pub mod retrieve;
 pub mod settings;
 pub mod stop_words;
 pub mod tasks;
+pub mod tools;
 pub mod workflow;
 pub mod writer;
 

@@ -26,6 +26,8 @@ pub struct Preset {
     pub model: &'static str,
     /// What the host calls the most tokens of an answer.
     pub limit_field: &'static str,
+    /// Whether its models can be offered tools.
+    pub tools: bool,
 }
 
 /// The rows.
@@ -38,6 +40,7 @@ pub const PRESETS: &[Preset] = &[
         key_env: "OPENAI_API_KEY",
         model: "gpt-4.1-mini",
         limit_field: "max_completion_tokens",
+        tools: true,
     },
     Preset {
         name: "openrouter",
@@ -47,6 +50,7 @@ pub const PRESETS: &[Preset] = &[
         key_env: "OPENROUTER_API_KEY",
         model: "openai/gpt-4.1-mini",
         limit_field: "max_tokens",
+        tools: true,
     },
     Preset {
         name: "groq",
@@ -56,6 +60,7 @@ pub const PRESETS: &[Preset] = &[
         key_env: "GROQ_API_KEY",
         model: "llama-3.3-70b-versatile",
         limit_field: "max_completion_tokens",
+        tools: true,
     },
 ];
 

@@ -11,7 +11,9 @@ use crate::auth::Auth;
 use crate::gate::Gate;
 use crate::http::health::Readiness;
 use crate::http::metrics::MetricsFor;
-use crate::http::{assets, auth_routes, chat, feedback, health, layers, metrics, openapi, runs};
+use crate::http::{
+    appointments, assets, auth_routes, chat, feedback, health, layers, metrics, openapi, runs,
+};
 use crate::metrics::Metrics;
 use crate::ws;
 
@@ -50,6 +52,7 @@ pub fn router(app: App) -> Router {
         .merge(openapi::routes())
         .merge(auth_routes::routes())
         .merge(chat::routes())
+        .merge(appointments::routes())
         .merge(feedback::routes())
         .merge(metrics::routes())
         .merge(runs::routes())

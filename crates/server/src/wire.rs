@@ -44,6 +44,7 @@ impl From<StartBody> for StartRun {
             system: body.system,
             max_tokens: body.max_tokens,
             temperature: body.temperature,
+            ..Self::default()
         }
     }
 }
@@ -122,6 +123,15 @@ pub fn page_size(asked: Option<usize>) -> Result<usize, Error> {
     } else {
         Err(Error::new(Code::InvalidRequest, format!("`limit` must be 1 to {most}")))
     }
+}
+
+/// A tool that ran, as the chat dialect tells it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ToolRun {
+    /// Which one.
+    pub name: String,
+    /// Whether it did what it was asked for.
+    pub ok: bool,
 }
 
 /// What went wrong.

@@ -2,7 +2,7 @@
 //!
 //! # Contract
 //! - [`Provider::generate`] returns a stream of deltas: any number of [`Delta::Text`] and
-//!   [`Delta::ToolCall`] (only of tools that the request offers), then exactly one
+//!   [`Delta::ToolCall`] (only where the request offers tools), then exactly one
 //!   [`Delta::End`], **or** exactly one error; nothing follows either. An end is reported only if the
 //!   provider itself said that it had ended: a connection that closes early is an error.
 //! - Dropping the stream cancels the work upstream at once: a socket is closed, a local model stops

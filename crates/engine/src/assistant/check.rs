@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::words::{stems, words};
+use super::workshop::TypedWorkshop;
 use super::*;
 
 #[derive(Deserialize)]
@@ -25,6 +26,7 @@ pub(super) struct TypedAssistant {
     #[serde(default)]
     agent: Vec<TypedAgent>,
     safety: Option<TypedSafety>,
+    workshop: Option<TypedWorkshop>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +36,8 @@ struct TypedAgent {
     intent: String,
     title: String,
     prompt: String,
+    #[serde(default)]
+    tools: Vec<String>,
     #[serde(default)]
     words: Vec<TypedWords>,
 }
@@ -81,6 +85,8 @@ impl TypedAssistant {
         self.check_settings(&mut problems);
         self.check_agents(&mut problems);
         self.check_safety(&mut problems);
+        self.check_tools(&mut problems);
+        let workshop = self.workshop.as_ref().map(|w| w.check(&mut problems.0));
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
@@ -96,6 +102,7 @@ impl TypedAssistant {
             answer: self.answer,
             agents: self.agent.into_iter().map(TypedAgent::into_agent).collect(),
             safety: self.safety.map(TypedSafety::into_safety),
+            workshop: workshop.flatten(),
         })
     }
 
@@ -173,6 +180,23 @@ impl TypedAssistant {
         }
     }
 
+    fn check_tools(&self, p: &mut Problems) {
+        for agent in &self.agent {
+            let at = format!("agent \"{}\"", agent.name);
+            let mut seen = HashSet::new();
+            for name in &agent.tools {
+                p.need(Tool::parse(name).is_some(), || {
+                    let known: Vec<_> = Tool::ALL.iter().map(|t| t.name()).collect();
+                    format!("{at}: there is no tool \"{name}\"; there are: {}", known.join(", "))
+                });
+                p.need(seen.insert(name), || format!("{at}: the tool \"{name}\" stands twice"));
+            }
+            p.need(agent.tools.is_empty() || self.workshop.is_some(), || {
+                format!("{at}: has `tools`, and there is no [workshop] that they could work for")
+            });
+        }
+    }
+
     fn check_safety(&self, p: &mut Problems) {
         let Some(safety) = &self.safety else { return };
         p.need(safety.format.matches(TEXT).count() == 1, || {
@@ -203,7 +227,8 @@ impl TypedAgent {
             group.words.into_iter().map(move |text| RouteWord { stems: stems(&text), text, weight })
         });
         let words = words.collect();
-        Agent { name: self.name, intent: self.intent, title: self.title, prompt: self.prompt, words }
+        let tools = self.tools.iter().filter_map(|name| Tool::parse(name)).collect();
+        Agent { name: self.name, intent: self.intent, title: self.title, prompt: self.prompt, tools, words }
     }
 }
 

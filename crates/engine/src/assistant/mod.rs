@@ -10,7 +10,8 @@
 mod check;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
+mod workshop;
 
 use std::collections::HashSet;
 
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 use self::check::TypedAssistant;
 use self::words::{occurs, stems, words};
+use crate::tools::{Tool, Workshop};
 
 /// The configuration of the assistant that ships with the product.
 pub const SHIPPED: &str = include_str!("../../assets/assist.toml");
@@ -67,6 +69,8 @@ pub struct Assistant {
     pub retrieval: Retrieval,
     /// How an answer is generated.
     pub answer: Answer,
+    /// The workshop that the tools work for.
+    pub workshop: Option<Workshop>,
     agents: Vec<Agent>,
     default: usize,
     safety: Option<Safety>,
@@ -125,6 +129,8 @@ pub struct Agent {
     pub title: String,
     /// The system prompt.
     pub prompt: String,
+    /// What it may do besides answering; empty, or there is a workshop.
+    pub tools: Vec<Tool>,
     words: Vec<RouteWord>,
 }
 
@@ -159,6 +165,8 @@ pub struct Routed<'a> {
     pub intent: &'a str,
     /// How sure the router is, 0 to 1: the agent's score against all scores and a constant doubt. 0 when no word matched.
     pub confidence: f64,
+    /// The weights of the agent's words that were found, added up.
+    pub score: f64,
     /// The words of the agent that were found, as the file spells them. Empty when the default agent was taken.
     pub matched: Vec<&'a str>,
 }
@@ -210,6 +218,7 @@ impl Assistant {
             agent,
             intent: &agent.intent,
             confidence: best_score / (total + DOUBT),
+            score: best_score,
             matched: agent.found_in(&stems).iter().map(|w| w.text.as_str()).collect(),
         }
     }

@@ -195,3 +195,86 @@ fn labelled_passages_exist_and_hold_the_answers() {
         }
     }
 }
+
+#[test]
+fn a_workshops_problems_are_reported_at_once() {
+    let text = SHIPPED
+        .replace("zone = \"UTC\"", "zone = \"Mars/Olympus\"")
+        .replace("bays = 2", "bays = 0")
+        .replace("days_ahead = 90", "days_ahead = 4000")
+        .replace("dates = \"month_first\"", "dates = \"mixed\"")
+        .replace("monday = \"08:00-18:00\"", "monday = \"18:00-08:00\"")
+        .replace("saturday = \"08:00-12:00\"", "caturday = \"08:00-12:00\"\nsunday = \"08:00-09:00\"")
+        .replace("\"cabin filter\"", "\"oil changes\"")
+        .replace("price = \"from $49\"", "price = 49")
+        .replace("price = \"from $35\"", "price = \"35\"")
+        .replace("minutes = 120\n\n", "minutes = 121\n\n")
+        .replace("name = \"Spark plugs\"", "name = \"Spark plugs\"\ngeneral = true")
+        .replace("\"get_service_pricing\"]", "\"get_service_pricing\", \"fly\", \"cancel_appointment\"]");
+    let problems = Assistant::parse(&text).unwrap_err();
+    let about = [
+        "Mars/Olympus",
+        "bays",
+        "4000",
+        "mixed",
+        "18:00-08:00",
+        "caturday",
+        "sunday",
+        "oil changes",
+        "price 49",
+        "\"35\"",
+        "121 minutes",
+        "general",
+        "\"fly\"",
+        "stands twice",
+    ];
+    for word in about {
+        assert!(problems.iter().any(|p| p.contains(word)), "{word}: {problems:#?}");
+    }
+    assert_eq!(problems.len(), about.len(), "{problems:#?}");
+    let without = SHIPPED.split("# What the tools of the maintenance").next().unwrap();
+    assert!(Assistant::parse(without).unwrap_err()[0].contains("no [workshop]"));
+}
+
+#[test]
+fn zones_and_prices_are_read_as_they_are_written() {
+    use headwater_core::Millis;
+    let noon = Millis(1_796_212_800_000); // 2026-12-02T12:00Z
+    for (zone, time) in [
+        ("UTC", "12:00"),
+        ("+02:00", "14:00"),
+        ("-03:30", "08:30"),
+        ("Europe/Berlin", "13:00"),
+        ("America/New_York", "07:00"),
+    ] {
+        let text = SHIPPED.replace("zone = \"UTC\"", &format!("zone = \"{zone}\""));
+        let shop = Assistant::parse(&text).unwrap().workshop.unwrap();
+        assert_eq!(shop.local(noon).strftime("%H:%M").to_string(), time, "{zone}");
+    }
+    for zone in ["+2", "+25:00", "+02:60", "", "+0200"] {
+        let text = SHIPPED.replace("zone = \"UTC\"", &format!("zone = \"{zone}\""));
+        assert!(Assistant::parse(&text).is_err(), "{zone}");
+    }
+    let priced = |price: &str| {
+        let text = SHIPPED.replace("price = \"from $49\"", price);
+        Assistant::parse(&text).unwrap().workshop.unwrap().service("brake inspection").unwrap().price.clone()
+    };
+    assert_eq!(priced("price = 49\ncurrency = \"EUR\""), "49 EUR");
+    assert_eq!(priced("price = 49.5\ncurrency = \"EUR\""), "49.50 EUR");
+    assert_eq!(priced("price = \"free\""), "free");
+}
+
+/// What the documents say of a service and what the tools do must not differ.
+#[test]
+fn the_shipped_workshop_agrees_with_the_documents() {
+    let shop = shipped().workshop.unwrap();
+    let document = |name| SHIPPED_DOCUMENTS.iter().find(|(n, _)| *n == name).unwrap().1;
+    let guide = document("maintenance_guide_genautox1.md");
+    let basic = shop.service("Basic service").unwrap();
+    assert!(guide.contains(&format!("A basic service takes about {} minutes.", basic.minutes.unwrap())));
+    assert!(guide.contains(&format!("without charge up to {} hours before", shop.cancel_hours)));
+    let faq = document("faq_genautox1.md");
+    assert!(faq.contains("The price of a service depends on the mileage and on the dealer."));
+    assert!(shop.price_note.contains("depends on the mileage and on the dealer"));
+    assert!(shop.services.iter().all(|s| s.price.starts_with("from ")));
+}

@@ -1,7 +1,7 @@
 //! Words and their forms: how the router and the safety rules find them in a text.
 
 /// Whether the phrase stands in the text, word for word.
-pub(super) fn occurs(phrase: &[String], text: &[String]) -> bool {
+pub(crate) fn occurs(phrase: &[String], text: &[String]) -> bool {
     !phrase.is_empty() && text.windows(phrase.len()).any(|w| w == phrase)
 }
 
@@ -10,7 +10,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|w| w.chars().any(char::is_alphanumeric))
 }
 
-pub(super) fn stems(text: &str) -> Vec<String> {
+pub(crate) fn stems(text: &str) -> Vec<String> {
     words(text).map(stem).collect()
 }
 

@@ -10,10 +10,12 @@ use headwater_core::port::provider::{
 use headwater_core::run::Message;
 use headwater_core::{Error, limit};
 
+use super::errand::{self, Errand};
 use super::{Turn, Workflow, answer, prompt};
-use crate::assistant::Assistant;
+use crate::assistant::{Agent, Assistant};
 use crate::engine::history;
 use crate::retrieve::{Question, retrieve};
+use crate::tools::Clerk;
 use crate::writer::Finished;
 
 /// Words that point back at an earlier turn.
@@ -27,6 +29,7 @@ pub struct Assist {
     assistant: Assistant,
     provider: SharedProvider,
     embedder: Option<SharedEmbedder>,
+    clerk: Option<Clerk>,
 }
 
 /// Who answers, and how sure that is.
@@ -41,7 +44,8 @@ impl Assist {
     /// An assistant that this provider speaks for; without an embedder it searches by words alone.
     #[must_use]
     pub fn new(assistant: Assistant, provider: SharedProvider, embedder: Option<SharedEmbedder>) -> Self {
-        Self { assistant, provider, embedder }
+        let clerk = assistant.workshop.clone().map(Clerk::new);
+        Self { assistant, provider, embedder, clerk }
     }
 
     /// Lets the provider prepare the specialists' instructions, so that a first question does not wait
@@ -52,15 +56,17 @@ impl Assist {
         }
     }
 
-    /// `whole` is the question with the one that it points back to.
-    async fn choose(&self, asked: &str, whole: &str) -> Choice {
+    /// `whole` is the question with the one that it points back to; `stays` is who goes on with an errand.
+    async fn choose(&self, asked: &str, whole: &str, stays: Option<(&Agent, f64)>) -> Choice {
         let mut routed = self.assistant.route(asked);
         if routed.matched.is_empty() {
             // A follow-up without words of its own stays where the conversation is.
             routed = self.assistant.route(whole);
         }
         let (mut agent, mut confidence) = (routed.agent, routed.confidence);
-        if let Some(reply) = self.classify(asked).await
+        if let Some(stays) = stays {
+            (agent, confidence) = stays;
+        } else if let Some(reply) = self.classify(asked).await
             && let Some(chosen) = self.assistant.classified(&reply)
         {
             confidence = if chosen.name == agent.name { f64::midpoint(1.0, confidence) } else { 0.5 };
@@ -141,6 +147,10 @@ impl Workflow for Assist {
         true
     }
 
+    fn clerk(&self) -> Option<&Clerk> {
+        self.clerk.as_ref()
+    }
+
     fn takes_system(&self) -> bool {
         false
     }
@@ -161,7 +171,8 @@ impl Workflow for Assist {
         let whole = before.as_ref().map_or_else(|| asked.to_owned(), |before| format!("{before} {asked}"));
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Route }).await;
-        let choice = self.choose(asked, &whole).await;
+        let stays = errand::stays(&self.assistant, self.clerk.as_ref(), &turn, &earlier, asked).await;
+        let choice = self.choose(asked, &whole, stays).await;
         turn.emit
             .emit(Body::Routed {
                 agent: choice.agent.clone(),
@@ -188,6 +199,15 @@ impl Workflow for Assist {
             .collect();
         turn.emit.emit(Body::Retrieved { sources }).await;
 
+        let lead = self.assistant.safety_prefix(&choice.agent, asked);
+        let calls = self.provider.info().can_call_tools;
+        let errand = Errand::of(&self.assistant, self.clerk.as_ref(), &choice.agent);
+        if let Some(errand) = errand.as_ref().filter(|_| !calls)
+            && let Some(done) = errand.by_words(&turn, &earlier, asked, lead.as_deref()).await?
+        {
+            return Ok(done);
+        }
+        let errand = errand.filter(|_| calls);
         let messages = prompt::messages(
             self.provider.as_ref(),
             &prompt::Asked {
@@ -196,9 +216,10 @@ impl Workflow for Assist {
                 points_back: before.is_some(),
                 passages: &passages,
                 question: asked,
+                tools: errand.is_some(),
             },
         );
-        let request = ModelRequest {
+        let mut request = ModelRequest {
             model: None,
             messages,
             max_tokens: turn.ask.max_tokens.unwrap_or_else(|| {
@@ -208,8 +229,8 @@ impl Workflow for Assist {
             stop: Vec::new(),
             tools: Vec::new(),
         };
-        let lead = self.assistant.safety_prefix(&choice.agent, asked);
-        answer::generate(&self.provider, request, lead, &turn.emit).await
+        let hands = errand.map(|errand| errand.offer(&mut request, &turn));
+        answer::converse(&self.provider, request, lead, hands, &turn.emit).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod assist;
+mod errand;
 pub mod generate;
 pub mod prompt;
 
@@ -11,6 +12,8 @@ use headwater_core::port::provider::ProviderInfo;
 use headwater_core::{Error, Principal, RunId, SessionId};
 
 use crate::ask::StartRun;
+use crate::clock::Clock;
+use crate::tools::Clerk;
 use crate::writer::{Emitter, Finished};
 
 /// Everything that a workflow is given for one run.
@@ -23,6 +26,8 @@ pub struct Turn {
     pub session: SessionId,
     /// What was asked.
     pub ask: StartRun,
+    /// Where the time comes from.
+    pub clock: Clock,
     /// For earlier turns and for knowledge.
     pub store: SharedStore,
     /// Where it says what happens.
@@ -46,6 +51,11 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// Whether a client may give its own instructions.
     fn takes_system(&self) -> bool;
+
+    /// Who carries its tools out, where it has any.
+    fn clerk(&self) -> Option<&Clerk> {
+        None
+    }
 
     /// Does it, saying what happens as it happens.
     async fn run(&self, turn: Turn) -> Result<Finished, Error>;

@@ -50,6 +50,8 @@ pub struct Asked<'a> {
     pub passages: &'a [Passage],
     /// The question.
     pub question: &'a str,
+    /// Whether tools are offered: what the passages do not have, they may.
+    pub tools: bool,
 }
 
 /// The whole prompt. A tiny model gets less than it could hold: it takes whatever stands there for the
@@ -68,7 +70,7 @@ pub fn messages(provider: &dyn Provider, asked: &Asked<'_>) -> Vec<PromptMessage
     if !tiny || asked.points_back {
         messages.extend(history(provider, asked.earlier));
     }
-    messages.push(PromptMessage::new(Role::User, question(tiny, asked.passages, asked.question)));
+    messages.push(PromptMessage::new(Role::User, question(tiny, asked)));
     messages
 }
 
@@ -93,7 +95,11 @@ fn history(provider: &dyn Provider, messages: &[Message]) -> Vec<PromptMessage> 
 }
 
 /// The question with its passages.
-fn question(tiny: bool, passages: &[Passage], question: &str) -> String {
+fn question(tiny: bool, asked: &Asked<'_>) -> String {
+    let Asked { passages, question, .. } = asked;
+    if passages.is_empty() && asked.tools {
+        return (*question).to_owned();
+    }
     if passages.is_empty() {
         return format!(
             "The knowledge base has nothing about this question. Say so in one sentence.\n\nQuestion: {question}"
@@ -110,5 +116,7 @@ fn question(tiny: bool, passages: &[Passage], question: &str) -> String {
         })
         .collect();
     let between = if tiny { "\n\n" } else { BETWEEN };
-    format!("{}\n\nUsing only the text above, answer: {question}", texts.join(between))
+    let from =
+        if asked.tools { "Using only the text above and the tools" } else { "Using only the text above" };
+    format!("{}\n\n{from}, answer: {question}", texts.join(between))
 }

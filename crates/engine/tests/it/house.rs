@@ -83,7 +83,21 @@ impl House {
     }
 
     pub(crate) fn with(settings: Settings, bus: SharedBus, store: Arc<MemoryStore>) -> Self {
-        let (stage, cues) = Stage::new();
+        Self::on(Stage::new(), settings, bus, store)
+    }
+
+    /// With a model that calls tools.
+    pub(crate) fn calling() -> Self {
+        let stage = Stage::calling_tools();
+        Self::on(stage, Settings::default(), Arc::new(InProcess::new()), Arc::new(MemoryStore::new()))
+    }
+
+    fn on(
+        (stage, cues): (Arc<Stage>, Cues),
+        settings: Settings,
+        bus: SharedBus,
+        store: Arc<MemoryStore>,
+    ) -> Self {
         let hints = Arc::new(Recorder { inner: bus, published: Mutex::default() });
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let embedder: Option<SharedEmbedder> = None;

@@ -10,5 +10,6 @@ mod house;
 mod knowing;
 mod retaining;
 mod starting;
+mod tools;
 mod viewing;
 mod writing;

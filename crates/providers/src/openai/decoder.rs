@@ -6,6 +6,7 @@ use headwater_core::port::provider::{Delta, FinishReason, ProviderError, Provide
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::calls::{Calls, Fragment};
 use super::failure;
 
 /// How the bytes ended.
@@ -23,6 +24,8 @@ pub(super) struct Decoder {
     /// Set by a `finish_reason`; the usage may still follow it.
     finish: Option<FinishReason>,
     usage: Usage,
+    /// Tools that the model calls; said whole, before the end.
+    calls: Calls,
     over: bool,
 }
 
@@ -49,6 +52,8 @@ struct Piece {
     /// A text, or (Mistral) an array of parts.
     content: Option<Value>,
     refusal: Option<String>,
+    #[serde(default)]
+    tool_calls: Option<Vec<Fragment>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,7 +79,8 @@ impl Decoder {
         }
         if data.starts_with("[DONE]") {
             // One host never sends a reason: `[DONE]` alone is its end.
-            self.end(self.finish.unwrap_or(FinishReason::Stop), out);
+            let bare = if self.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
+            self.end(self.finish.unwrap_or(bare), out);
             return Ok(());
         }
         let chunk: Chunk = match serde_json::from_str(data) {
@@ -104,6 +110,11 @@ impl Decoder {
             if let Some(piece) = choice.delta {
                 say(text_of(piece.content), out);
                 say(piece.refusal.unwrap_or_default(), out);
+                for fragment in piece.tool_calls.into_iter().flatten() {
+                    if let Err(error) = self.calls.push(fragment) {
+                        return self.fail(error);
+                    }
+                }
             }
             if let Some(reason) = choice.finish_reason {
                 if reason == "error" {
@@ -151,6 +162,9 @@ impl Decoder {
 
     fn end(&mut self, reason: FinishReason, out: &mut Vec<Delta>) {
         self.over = true;
+        // Cut off by the limit, a call may be half of what the model meant: nobody carries that out.
+        let cut = reason == FinishReason::Length;
+        out.extend(std::mem::take(&mut self.calls).whole(cut).map(Delta::ToolCall));
         out.push(Delta::End { reason, usage: self.usage });
     }
 
@@ -183,6 +197,7 @@ fn finish(reason: &str) -> FinishReason {
     match reason {
         "stop" => FinishReason::Stop,
         "length" => FinishReason::Length,
+        "tool_calls" => FinishReason::ToolCalls,
         "content_filter" => FinishReason::ContentFilter,
         _ => FinishReason::Other,
     }

@@ -2,6 +2,7 @@
 //! server, vLLM, Ollama …  The format is decoded without input or output in `decoder`; this file is
 //! the request, and who waits how long for what.
 
+mod calls;
 mod decoder;
 mod events;
 mod failure;
@@ -11,10 +12,11 @@ mod tests;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use headwater_core::limit;
 use headwater_core::port::provider::{
-    ContextBudget, Deltas, ModelRequest, PromptMessage, Provider, ProviderError, ProviderErrorKind,
-    ProviderInfo, Role,
+    ContextBudget, Delta, Deltas, ModelRequest, PromptMessage, Provider, ProviderError, ProviderErrorKind,
+    ProviderInfo, Role, ToolCall, ToolSpec,
 };
 use reqwest::header::{ACCEPT, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
@@ -61,6 +63,8 @@ pub struct OpenAiConfig {
     pub model: String,
     /// What the host calls the most tokens of an answer: `max_tokens` or `max_completion_tokens`.
     pub limit_field: String,
+    /// Whether it is offered tools. A host whose models cannot call any refuses or ignores them.
+    pub tools: bool,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -81,6 +85,7 @@ impl OpenAiConfig {
             base_url: base_url.unwrap_or_else(|| preset.base_url.to_owned()),
             key,
             model: preset.model.to_owned(),
+            tools: preset.tools,
             timeouts: Timeouts::default(),
         }
     }
@@ -104,6 +109,8 @@ struct Body<'a> {
     temperature: Option<f32>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Offered<'a>>,
     #[serde(flatten)]
     limit: std::collections::BTreeMap<&'a str, u32>,
 }
@@ -116,7 +123,50 @@ struct StreamOptions {
 #[derive(Serialize)]
 struct Line<'a> {
     role: Role,
-    content: &'a str,
+    /// Null where a model only called tools: some hosts refuse an empty text.
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Called<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+}
+
+/// A tool that the model may call.
+#[derive(Serialize)]
+struct Offered<'a> {
+    r#type: &'static str,
+    function: &'a ToolSpec,
+}
+
+/// A call that the model made before.
+#[derive(Serialize)]
+struct Called<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: CalledFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct CalledFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn of(line: &'a PromptMessage) -> Self {
+        let called = |c: &'a ToolCall| {
+            // Strict hosts read the arguments of earlier calls as JSON, and refuse what is none.
+            let whole = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&c.arguments).is_ok();
+            let arguments = if whole { c.arguments.as_str() } else { "{}" };
+            Called { id: &c.id, r#type: "function", function: CalledFunction { name: &c.name, arguments } }
+        };
+        Self {
+            role: line.role,
+            content: Some(line.content.as_str()).filter(|t| !t.is_empty() || line.tool_calls.is_empty()),
+            tool_calls: line.tool_calls.iter().map(called).collect(),
+            tool_call_id: line.tool_call_id.as_deref(),
+        }
+    }
 }
 
 impl OpenAi {
@@ -152,15 +202,12 @@ impl OpenAi {
     async fn send(&self, request: &ModelRequest) -> Result<reqwest::Response, ProviderError> {
         let body = Body {
             model: request.model.as_deref().unwrap_or(&self.config.model),
-            messages: request
-                .messages
-                .iter()
-                .map(|PromptMessage { role, content, .. }| Line { role: *role, content })
-                .collect(),
+            messages: request.messages.iter().map(Line::of).collect(),
             stream: true,
             stream_options: StreamOptions { include_usage: true },
             temperature: request.temperature,
             stop: &request.stop,
+            tools: request.tools.iter().map(|function| Offered { r#type: "function", function }).collect(),
             limit: [(self.config.limit_field.as_str(), request.max_tokens.max(1))].into(),
         };
         let mut post = self.client.post(self.url.clone()).header(ACCEPT, "text/event-stream").json(&body);
@@ -215,7 +262,7 @@ impl Provider for OpenAi {
             model: self.config.model.clone(),
             label: None,
             can_classify: true,
-            can_call_tools: false,
+            can_call_tools: self.config.tools,
             budget: ContextBudget { retrieval_tokens: 3000, history_tokens: 4000 },
         }
     }
@@ -230,11 +277,14 @@ impl Provider for OpenAi {
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }
+        // What was not offered cannot be called: some models try.
+        let offered = !request.tools.is_empty();
         let Timeouts { idle, usage, .. } = self.config.timeouts;
         let key = self.config.key.clone();
         let deltas = events::deltas(response.bytes_stream(), idle, usage);
-        Ok(Box::pin(futures_util::StreamExt::map(deltas, move |item| {
-            item.map_err(|e| without_key(key.as_ref(), e))
+        Ok(Box::pin(deltas.filter_map(move |item| {
+            let item = item.map_err(|e| without_key(key.as_ref(), e));
+            std::future::ready((offered || !matches!(item, Ok(Delta::ToolCall(_)))).then_some(item))
         })))
     }
 }

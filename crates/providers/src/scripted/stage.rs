@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use futures_util::stream;
 use headwater_core::port::provider::{
     ContextBudget, Delta, Deltas, FinishReason, ModelRequest, Provider, ProviderError, ProviderErrorKind,
-    ProviderInfo, Usage,
+    ProviderInfo, ToolCall, Usage,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -70,6 +70,12 @@ impl Stage {
         Self::with_info(info)
     }
 
+    /// The same, but it may be offered tools and call them.
+    pub fn calling_tools() -> (Arc<Self>, Cues) {
+        let (plain, _) = Self::new();
+        Self::with_info(ProviderInfo { can_call_tools: true, ..plain.info.clone() })
+    }
+
     /// The same under another name, e.g. one that may classify.
     pub fn with_info(info: ProviderInfo) -> (Arc<Self>, Cues) {
         let (sender, acts) = mpsc::channel(QUEUE);
@@ -113,7 +119,7 @@ impl Provider for Stage {
             let item = deltas.recv().await.unwrap_or_else(|| {
                 Err(ProviderError::new(ProviderErrorKind::Interrupted, "the stage was left"))
             });
-            let more = matches!(item, Ok(Delta::Text(_)));
+            let more = matches!(item, Ok(Delta::Text(_) | Delta::ToolCall(_)));
             Some((item, more.then_some(deltas)))
         })))
     }
@@ -143,6 +149,13 @@ impl Act {
     pub async fn say(&mut self, text: impl Into<String>) -> bool {
         self.said += 1;
         self.deltas.send(Ok(Delta::Text(text.into()))).await.is_ok()
+    }
+
+    /// Calls a tool with these arguments, JSON or not. End with [`FinishReason::ToolCalls`]. `false` if the
+    /// reader has gone.
+    pub async fn call(&mut self, id: &str, name: &str, arguments: &str) -> bool {
+        let call = ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() };
+        self.deltas.send(Ok(Delta::ToolCall(call))).await.is_ok()
     }
 
     /// Ends the answer as a provider does. `false` if the reader has gone.

@@ -20,9 +20,10 @@ use crate::gate::address::Reached;
 use crate::gate::origin::Verdict;
 use crate::gate::{ClientAddress, Gate};
 
-/// Where people sign in and where they make accounts: each try costs a password hash.
+/// Where people sign in and where they make accounts: each try costs a password hash, or a user with the
+/// limits of his own.
 const SIGN_IN: &str = "/api/v1/auth/login";
-const REGISTER: &str = "/api/v1/auth/register";
+const REGISTER: [&str; 2] = ["/api/v1/auth/register", "/api/v1/auth/guest"];
 /// Where a `POST` starts a run.
 const START: [&str; 2] = ["/api/runs", "/api/v1/chat"];
 
@@ -66,7 +67,7 @@ fn ask(gate: &Gate, address: ClientAddress, request: &Request) -> Result<(), Err
     // The route and not the path: the two need not look alike.
     match route_of(request) {
         Some(SIGN_IN) => gate.sign_in(&key),
-        Some(REGISTER) => gate.registration(&key),
+        Some(route) if REGISTER.contains(&route) => gate.registration(&key),
         Some(route) if START.contains(&route) => gate.start(&key),
         _ => Ok(()),
     }

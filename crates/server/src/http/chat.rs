@@ -20,6 +20,7 @@ use super::validate::{JsonBody, Text};
 use crate::app::App;
 use crate::auth::standing::expired;
 use crate::auth::{Bearer, SignedIn};
+use crate::wire::ToolRun;
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -43,9 +44,17 @@ struct Metadata {
     classified_intent: Option<String>,
     confidence: Option<f64>,
     agent: Option<String>,
+    /// Only where tools ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
     /// Only where the answer is not whole: it was stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
+}
+
+#[derive(Serialize, Default, JsonSchema)]
+struct Context {
+    tools: Vec<ToolRun>,
 }
 
 async fn chat(
@@ -53,20 +62,21 @@ async fn chat(
     Bearer(identity): Bearer,
     body: JsonBody,
 ) -> Result<Json<Answered>, Refusal> {
-    let (message, session) = body.read(|f| {
+    let (message, session, customer_id, vehicle_id) = body.read(|f| {
         let message = f.text("message", Text::up_to(limit::MESSAGE_BYTES));
         let session = f.session("session_id");
-        // Checked as the original checks them; nothing hangs on them yet.
-        f.optional_uuid("customer_id");
-        f.optional_uuid("vehicle_id");
+        let (customer, vehicle) = (f.optional_uuid("customer_id"), f.optional_uuid("vehicle_id"));
+        // Checked as the original checks it; nothing hangs on it yet.
         f.object("metadata");
-        (message, session)
+        (message, session, customer, vehicle)
     })?;
     let session = session.unwrap_or_else(new_session);
     let ask = StartRun {
         workflow: app.chat.to_string(),
         message,
         session: Some(session.clone()),
+        customer_id,
+        vehicle_id,
         ..StartRun::default()
     };
     let who = &identity.who;
@@ -116,6 +126,10 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
                     metadata.classified_intent = Some(intent.clone());
                     metadata.confidence = Some(*confidence);
                 }
+                Body::ToolReturned { name, ok, .. } => {
+                    let tools = &mut metadata.context.get_or_insert_default().tools;
+                    tools.push(ToolRun { name: name.clone(), ok: *ok });
+                }
                 Body::RunEnded { outcome: Outcome::Completed, .. } => return Ok((text, metadata)),
                 Body::RunEnded { outcome: Outcome::Cancelled, .. } => {
                     metadata.outcome = Some(Outcome::Cancelled.as_str());
@@ -129,7 +143,6 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
                 | Body::StageStarted { .. }
                 | Body::Retrieved { .. }
                 | Body::ToolCalled { .. }
-                | Body::ToolReturned { .. }
                 | Body::Escalated { .. }
                 | Body::ModelStarted { .. } => {}
             }

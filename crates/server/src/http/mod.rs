@@ -1,6 +1,7 @@
 //! HTTP: routes, and what every answer has in common.
 
 mod admission;
+pub mod appointments;
 pub mod assets;
 pub mod auth_routes;
 pub mod chat;

@@ -202,9 +202,13 @@ impl House {
     }
 
     pub(crate) fn http(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.http_as("ann", method, path)
+    }
+
+    pub(crate) fn http_as(&self, user: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.address);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client.request(method.parse().unwrap(), url).bearer_auth(self.token("ann"))
+        client.request(method.parse().unwrap(), url).bearer_auth(self.token(user))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::operation::{Book, delete, get, post};
-use super::shapes::{Appointment, Appointments, ChatAsk, ChatClientFrame, Opinion, OpinionKept};
+use super::shapes::{AppointmentCancelled, Appointments, ChatAsk, ChatClientFrame, Opinion, OpinionKept};
 use crate::http::chat::{Answered, History};
 
 pub(super) fn describe(book: &mut Book) {
@@ -82,7 +82,6 @@ pub(super) fn describe(book: &mut Book) {
                 json!({ "status": "success", "message": "Feedback recorded", "message_id": "run_af52…", "sentiment": "positive" }),
             )
             .refuses(401, "Authentication required · Invalid token")
-            .refuses(404, "There is no such answer, or it is not yours.")
             .refuses(422, "A field is missing or not as it must be."),
     );
     book.add(
@@ -96,18 +95,23 @@ pub(super) fn describe(book: &mut Book) {
             .refuses(401, "Authentication required · Invalid token"),
     );
     book.add(
-        delete("/api/v1/appointments/{id}", "cancel_appointment", "Call an appointment off")
+        delete("/api/v1/appointments/{appointment_id}", "cancel_appointment", "Call an appointment off")
             .about("Its slot is free again. Twice is once.")
-            .part("id", "`APT-…`")
-            .gives::<Appointment>(200, "It is called off.", appointment("cancelled"))
+            .part("appointment_id", "`APT-…`")
+            .gives::<AppointmentCancelled>(
+                200,
+                "It is called off.",
+                json!({ "message": "Appointment cancelled", "appointment": appointment("cancelled") }),
+            )
             .refuses(401, "Authentication required · Invalid token")
-            .refuses(404, "There is none of this name, or it is not yours."),
+            .refuses(404, "Appointment not found")
+            .refuses(409, "It has begun: there is nothing to call off."),
     );
 }
 
 fn appointment(status: &str) -> serde_json::Value {
     json!({
-        "id": "APT-20261123093000", "slot": "2026-11-24T09:00", "service": "oil_change", "vehicle": null, "notes": "",
-        "status": status, "created_at": 1_795_248_162_377_u64,
+        "appointment_id": "APT-20261123093000", "slot": "2026-11-24T09:00", "service": "Oil change",
+        "status": status, "upcoming": true, "weekday": "Tuesday", "price": "$80",
     })
 }

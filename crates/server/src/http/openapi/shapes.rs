@@ -310,21 +310,36 @@ pub(super) struct OpinionKept {
 #[derive(JsonSchema)]
 pub(super) struct Appointments {
     appointments: Vec<Appointment>,
+    /// Only where it is so: there are more than these.
+    #[serde(default)]
+    truncated: Option<bool>,
+}
+
+/// An appointment was called off.
+#[derive(JsonSchema)]
+pub(super) struct AppointmentCancelled {
+    /// `Appointment cancelled`
+    message: String,
+    appointment: Appointment,
 }
 
 /// An appointment that was made in the chat.
 #[derive(JsonSchema)]
 pub(super) struct Appointment {
     /// `APT-YYYYMMDDHHMMSS`
-    id: String,
+    appointment_id: String,
     /// `YYYY-MM-DDTHH:MM` on the workshop's clock.
     slot: String,
     service: String,
-    vehicle: Option<String>,
-    notes: String,
     status: AppointmentStatus,
-    /// Milliseconds since 1970 UTC.
-    created_at: i64,
+    /// Whether it is still to come.
+    upcoming: bool,
+    weekday: Option<String>,
+    /// With its currency.
+    price: Option<String>,
+    vehicle: Option<String>,
+    /// Whether calling it off costs nothing; only in the answer to that.
+    free_of_charge: Option<bool>,
 }
 
 #[derive(JsonSchema)]

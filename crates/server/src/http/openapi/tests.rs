@@ -13,8 +13,6 @@ const EXPECTED_LATER: &[(&str, &str)] = &[
     ("get", "/api/v1/documents/stats"),
     ("delete", "/api/v1/documents/{source}"),
     ("get", "/api/v1/documents/uploads/{document_id}"),
-    ("get", "/api/v1/appointments"),
-    ("delete", "/api/v1/appointments/{id}"),
 ];
 
 type Routes = BTreeSet<(String, String)>;

@@ -5,7 +5,8 @@ use headwater_core::code::Code;
 use headwater_core::event::{Outcome, Seq, Stage};
 use headwater_core::{Principal, RunId, SessionId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::wire::ToolRun;
 
 /// What a client may send.
 #[derive(Debug, Deserialize)]
@@ -24,10 +25,11 @@ pub(super) enum ClientFrame {
         session_id: Option<SessionId>,
         #[serde(default)]
         message_id: Option<headwater_core::MessageId>,
-        /// Belongs to the original; nothing hangs on it yet, so any value is taken.
+        /// Any text of at most 128 bytes: the original's clients send what they have.
         #[serde(default)]
-        #[allow(dead_code)]
-        customer_id: Option<Value>,
+        customer_id: Option<String>,
+        #[serde(default)]
+        vehicle_id: Option<String>,
     },
     Ping,
     Stop {
@@ -104,6 +106,9 @@ pub(super) struct Context<'a> {
     pub classified_intent: Option<&'a str>,
     pub confidence: Option<f64>,
     pub agent: Option<&'a str>,
+    /// Ours, and only where tools ran.
+    #[serde(skip_serializing_if = "<[ToolRun]>::is_empty")]
+    pub tools: &'a [ToolRun],
 }
 
 #[derive(Serialize, Default)]

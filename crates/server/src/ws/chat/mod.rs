@@ -171,7 +171,7 @@ impl Chat {
             _ if !self.signed_in => {
                 refuse(&Error::new(Code::AuthRequired, "Authentication required"), None, out);
             }
-            ClientFrame::Message { message, session_id, message_id, .. } => {
+            ClientFrame::Message { message, session_id, message_id, customer_id, vehicle_id } => {
                 // A message id without a session names its session too: the same on every connection, or
                 // sending twice would not be sending once.
                 let own = || message_id.is_none().then(|| self.session.clone());
@@ -180,6 +180,8 @@ impl Chat {
                     message: message.unwrap_or_default(),
                     session: session_id.or_else(own),
                     message_id,
+                    customer_id,
+                    vehicle_id,
                     ..StartRun::default()
                 };
                 self.on_message(ask, out);

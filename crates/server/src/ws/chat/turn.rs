@@ -6,7 +6,7 @@ use headwater_core::event::{Body, Event, Failure, Outcome, Seq};
 use headwater_core::{RunId, SessionId, limit};
 
 use super::frames::{Complete, Context, ErrorFrame, Metadata, ServerFrame, progress, unfinished};
-use crate::wire::json;
+use crate::wire::{ToolRun, json};
 use crate::ws::merge::{Piece, behind, pieces};
 
 /// The run that is shown at the moment.
@@ -24,6 +24,7 @@ pub(super) struct Turn {
     intent: Option<String>,
     confidence: Option<f64>,
     sources: Vec<String>,
+    tools: Vec<ToolRun>,
 }
 
 impl Turn {
@@ -38,6 +39,7 @@ impl Turn {
             intent: None,
             confidence: None,
             sources: Vec::new(),
+            tools: Vec::new(),
         }
     }
 
@@ -101,11 +103,13 @@ impl Turn {
                 }
             }
             Body::Token { text } => self.text.push_str(text),
+            Body::ToolReturned { name, ok, .. } => {
+                self.tools.push(ToolRun { name: name.clone(), ok: *ok });
+            }
             // Who answered is told by `/health` and the native protocol; the original has no place for it.
             Body::StageStarted { .. }
             | Body::ModelStarted { .. }
             | Body::ToolCalled { .. }
-            | Body::ToolReturned { .. }
             | Body::Escalated { .. }
             | Body::RunEnded { .. } => {}
         }
@@ -134,6 +138,7 @@ impl Turn {
                     classified_intent: self.intent.as_deref(),
                     confidence: self.confidence,
                     agent,
+                    tools: &self.tools,
                 },
             },
             run_id: &self.run,
