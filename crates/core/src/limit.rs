@@ -154,6 +154,10 @@ pub const PROVIDER_USAGE: Duration = Duration::from_secs(5);
 pub const CLASSIFIER_BYTES: usize = 64;
 /// How long a classifier may take: the router has an answer already, and somebody waits.
 pub const CLASSIFIER_TIME: Duration = Duration::from_secs(5);
+/// Bytes of an answer that the masking of personal data may hold back, because they may still become an
+/// address or a number: the longest address (128 bytes before the `@`, 253 behind it) with one that
+/// overlaps it. In prose it is the word that is being written.
+pub const MASK_HELD_BYTES: usize = 512;
 /// Characters of a chunk of a document (contract).
 pub const CHUNK_CHARS: usize = 1_000;
 /// Characters that neighbouring chunks share (contract).

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod follow;
 pub mod hub;
 pub mod ingest;
+pub mod mask;
 pub mod recover;
 pub mod retrieve;
 pub mod settings;
