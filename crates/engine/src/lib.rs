@@ -10,6 +10,7 @@ pub mod assistant;
 pub mod clock;
 pub mod engine;
 pub mod follow;
+pub mod handoff;
 pub mod hub;
 pub mod ingest;
 pub mod mask;

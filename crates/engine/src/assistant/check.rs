@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::handoff::TypedHandoff;
+use super::tree_check::{self, TypedTree};
 use super::words::{stems, words};
 use super::*;
+use crate::mask::Kind;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +28,26 @@ pub(super) struct TypedAssistant {
     #[serde(default)]
     agent: Vec<TypedAgent>,
     safety: Option<TypedSafety>,
+    #[serde(default)]
+    privacy: TypedPrivacy,
+    handoff: Option<TypedHandoff>,
+    #[serde(default)]
+    tree: Vec<TypedTree>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedPrivacy {
+    /// All of them where it is left out: a new assistant protects people until somebody decides otherwise.
+    mask: Option<Vec<String>>,
+}
+
+impl TypedPrivacy {
+    fn kinds(&self) -> Kinds {
+        let Some(words) = &self.mask else { return Kinds::ALL };
+        let kinds = Kind::ALL.into_iter().filter(|k| words.iter().any(|w| w == k.word()));
+        kinds.fold(Kinds::NONE, Kinds::with)
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,6 +104,7 @@ impl TypedAssistant {
         self.check_settings(&mut problems);
         self.check_agents(&mut problems);
         self.check_safety(&mut problems);
+        self.check_care(&mut problems);
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
@@ -96,6 +120,9 @@ impl TypedAssistant {
             answer: self.answer,
             agents: self.agent.into_iter().map(TypedAgent::into_agent).collect(),
             safety: self.safety.map(TypedSafety::into_safety),
+            masks: self.privacy.kinds(),
+            handoff: self.handoff.and_then(TypedHandoff::into_rules),
+            trees: self.tree.into_iter().map(TypedTree::into_tree).collect(),
         })
     }
 
@@ -173,6 +200,18 @@ impl TypedAssistant {
         }
     }
 
+    fn check_care(&self, p: &mut Problems) {
+        let known = Kind::ALL.map(Kind::word);
+        for word in self.privacy.mask.iter().flatten() {
+            p.need(known.contains(&word.as_str()), || {
+                format!("privacy.mask: there is no \"{word}\"; there are: {}", known.join(", "))
+            });
+        }
+        p.0.extend(self.handoff.iter().flat_map(TypedHandoff::problems));
+        let agents: Vec<&str> = self.agent.iter().map(|a| a.name.as_str()).collect();
+        p.0.extend(tree_check::problems(&self.tree, &agents));
+    }
+
     fn check_safety(&self, p: &mut Problems) {
         let Some(safety) = &self.safety else { return };
         p.need(safety.format.matches(TEXT).count() == 1, || {
@@ -218,7 +257,7 @@ impl TypedSafety {
     }
 }
 
-fn is_name(s: &str) -> bool {
+pub(super) fn is_name(s: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     (1..=32).contains(&s.len()) && s.chars().all(allowed)
 }

@@ -11,6 +11,7 @@ use headwater_core::port::provider::ProviderInfo;
 use headwater_core::{Error, Principal, RunId, SessionId};
 
 use crate::ask::StartRun;
+use crate::mask::Kinds;
 use crate::writer::{Emitter, Finished};
 
 /// Everything that a workflow is given for one run.
@@ -43,6 +44,14 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// Whether a client may give its own instructions.
     fn takes_system(&self) -> bool;
+
+    /// What it keeps out of models, of the log and of what is stored. The person's message is stored
+    /// masked, and what the workflow says is masked before it is an event; masking what a model is given
+    /// is the workflow's own work, since only it knows which texts those are. Nothing, where nobody says
+    /// otherwise.
+    fn masks(&self) -> Kinds {
+        Kinds::NONE
+    }
 
     /// Does it, saying what happens as it happens.
     async fn run(&self, turn: Turn) -> Result<Finished, Error>;
