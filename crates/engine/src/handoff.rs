@@ -146,7 +146,12 @@ async fn attempt(handoff: &SharedHandoff, mut one: Pending) -> Option<Pending> {
     };
     one.tries += 1;
     if !retry || one.tries >= limit::HANDOFF_TRIES {
-        tracing::error!(id, why, tries = one.tries, "nobody was told of an escalation; it stays in the queue");
+        tracing::error!(
+            id,
+            why,
+            tries = one.tries,
+            "nobody was told of an escalation; it stays in the queue"
+        );
         return None;
     }
     let wait = (limit::HANDOFF_RETRY_FIRST * 4u32.pow(one.tries - 1)).min(limit::HANDOFF_RETRY_MOST);

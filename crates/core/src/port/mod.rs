@@ -9,7 +9,7 @@ pub mod provider;
 pub mod store;
 
 pub use bus::{Bus, Hint, SharedBus};
-pub use handoff::{Handoff, SharedHandoff};
 pub use embedder::{Embedder, SharedEmbedder};
+pub use handoff::{Handoff, SharedHandoff};
 pub use provider::{Delta, Deltas, Provider, ProviderError, ProviderErrorKind, SharedProvider};
 pub use store::{SharedStore, Store};

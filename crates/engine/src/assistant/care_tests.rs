@@ -72,11 +72,9 @@ fn most_ordinary_questions_are_sure_enough() {
         of.map(|q| q["question"].as_str().unwrap().to_owned()).collect()
     };
     let mut shares = Vec::new();
-    for (name, questions) in [
-        ("suggestions", a.suggestions.clone()),
-        ("labelled", labelled),
-        ("paraphrases", asked("paraphrase")),
-    ] {
+    for (name, questions) in
+        [("suggestions", a.suggestions.clone()), ("labelled", labelled), ("paraphrases", asked("paraphrase"))]
+    {
         let unsure: Vec<_> = questions
             .iter()
             .map(|q| (q, a.route(q)))
@@ -97,7 +95,8 @@ fn most_ordinary_questions_are_sure_enough() {
 fn what_the_router_is_sure_of_is_right() {
     let a = shipped();
     let labelled = include_str!("../../assets/eval/routing.tsv").lines().filter_map(|l| l.split_once('\t'));
-    let mut all: Vec<(String, String)> = labelled.map(|(agent, q)| (q.into(), agent.to_uppercase())).collect();
+    let mut all: Vec<(String, String)> =
+        labelled.map(|(agent, q)| (q.into(), agent.to_uppercase())).collect();
     for line in include_str!("../../assets/eval/questions.jsonl").lines() {
         let q: serde_json::Value = serde_json::from_str(line).unwrap();
         if q["kind"] == "paraphrase" {
@@ -105,7 +104,8 @@ fn what_the_router_is_sure_of_is_right() {
         }
     }
     let right = |sure: bool| {
-        let of = all.iter().map(|(q, intent)| (a.route(q), intent)).filter(|(r, _)| (r.confidence >= 0.7) == sure);
+        let of =
+            all.iter().map(|(q, intent)| (a.route(q), intent)).filter(|(r, _)| (r.confidence >= 0.7) == sure);
         let of: Vec<bool> = of.map(|(r, intent)| r.agent.intent == *intent).collect();
         of.iter().filter(|right| **right).count() as f64 / of.len() as f64
     };

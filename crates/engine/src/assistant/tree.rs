@@ -148,8 +148,8 @@ pub(super) fn place<'a>(
 /// Words with which a question begins.
 const ASKING: [&str; 29] = [
     "what", "what's", "how", "why", "which", "where", "when", "who", "whose", "can", "could", "may", "might",
-    "should", "shall", "will", "would", "is", "isn't", "are", "was", "were", "does", "do", "did", "has", "have",
-    "tell", "explain",
+    "should", "shall", "will", "would", "is", "isn't", "are", "was", "were", "does", "do", "did", "has",
+    "have", "tell", "explain",
 ];
 
 /// Whether the whole message is a question.
@@ -165,7 +165,9 @@ fn reports(text: &str, tree: &Tree) -> bool {
 
 /// The sentences of a text, each with the sign that ends it.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(['.', '!', '?', '\n']).map(str::trim).filter(|s| s.chars().any(char::is_alphanumeric))
+    text.split_inclusive(['.', '!', '?', '\n'])
+        .map(str::trim)
+        .filter(|s| s.chars().any(char::is_alphanumeric))
 }
 
 fn is_question(sentence: &str) -> bool {

@@ -112,7 +112,8 @@ impl TypedTree {
             }
             node.check(&at, problems);
         }
-        let targets = self.node.iter().flat_map(|n| n.answers.iter().map(|a| (n.name.as_str(), a.to.as_str())));
+        let targets =
+            self.node.iter().flat_map(|n| n.answers.iter().map(|a| (n.name.as_str(), a.to.as_str())));
         for (from, to) in targets.clone().filter(|(_, to)| !nodes.contains_key(to)) {
             problems.push(format!("{at}, node \"{from}\": an answer leads to \"{to}\", which is no node"));
         }
@@ -161,7 +162,9 @@ impl TypedNode {
             Some(_) if self.answers.len() < 2 => {
                 problems.push(format!("{at} asks a question and has fewer than two `answers`"));
             }
-            Some(_) if self.stop => problems.push(format!("{at}: `stop` belongs to a node without a question")),
+            Some(_) if self.stop => {
+                problems.push(format!("{at}: `stop` belongs to a node without a question"))
+            }
             None if !self.answers.is_empty() => {
                 problems.push(format!("{at} has `answers` and no `question`"));
             }
@@ -200,7 +203,9 @@ fn goes_round<'a>(
         path.insert(name);
         open.push((name, true));
         let answers = nodes.get(name).map(|n| n.answers.as_slice()).unwrap_or_default();
-        open.extend(answers.iter().filter_map(|a| nodes.get_key_value(a.to.as_str())).map(|(to, _)| (*to, false)));
+        open.extend(
+            answers.iter().filter_map(|a| nodes.get_key_value(a.to.as_str())).map(|(to, _)| (*to, false)),
+        );
     }
     round
 }

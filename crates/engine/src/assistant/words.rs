@@ -9,7 +9,10 @@ pub(super) fn occurs(phrase: &[String], text: &[String]) -> bool {
 
 /// Of each group's phrases those that stand in the text other than inside a longer one of another group:
 /// "check engine" is a warning light, and its "engine" does not speak for who knows engines.
-pub(super) fn standing_alone<'a>(text: &[String], groups: &[Vec<&'a [String]>]) -> Vec<HashSet<&'a [String]>> {
+pub(super) fn standing_alone<'a>(
+    text: &[String],
+    groups: &[Vec<&'a [String]>],
+) -> Vec<HashSet<&'a [String]>> {
     let mut found: Vec<(usize, usize, &[String])> = Vec::new();
     for (group, phrases) in groups.iter().enumerate() {
         for phrase in phrases.iter().filter(|p| !p.is_empty()) {
@@ -19,7 +22,8 @@ pub(super) fn standing_alone<'a>(text: &[String], groups: &[Vec<&'a [String]>]) 
     }
     let inside = |(group, at, phrase): (usize, usize, &[String])| {
         let within = |(other, start, longer): &(usize, usize, &[String])| {
-            let longer = longer.len() > phrase.len() && *start <= at && at + phrase.len() <= start + longer.len();
+            let longer =
+                longer.len() > phrase.len() && *start <= at && at + phrase.len() <= start + longer.len();
             longer && *other != group
         };
         found.iter().any(within)

@@ -10,9 +10,12 @@ use headwater_core::port::provider::{
 use headwater_core::run::Message;
 use headwater_core::{Error, limit};
 
-use super::{Turn, Workflow, answer, prompt};
-use crate::assistant::Assistant;
+use super::{Turn, Workflow, answer, care, prompt};
+use crate::assistant::tree::Place;
+use crate::assistant::{Agent, Assistant};
 use crate::engine::history;
+use crate::handoff::Teller;
+use crate::mask::{Kinds, mask};
 use crate::retrieve::{Question, retrieve};
 use crate::writer::Finished;
 
@@ -27,6 +30,7 @@ pub struct Assist {
     assistant: Assistant,
     provider: SharedProvider,
     embedder: Option<SharedEmbedder>,
+    teller: Option<Teller>,
 }
 
 /// Who answers, and how sure that is.
@@ -41,7 +45,13 @@ impl Assist {
     /// An assistant that this provider speaks for; without an embedder it searches by words alone.
     #[must_use]
     pub fn new(assistant: Assistant, provider: SharedProvider, embedder: Option<SharedEmbedder>) -> Self {
-        Self { assistant, provider, embedder }
+        Self { assistant, provider, embedder, teller: None }
+    }
+
+    /// The same, telling people outside when somebody waits for one.
+    #[must_use]
+    pub fn telling(self, teller: Option<Teller>) -> Self {
+        Self { teller, ..self }
     }
 
     /// Lets the provider prepare the specialists' instructions, so that a first question does not wait
@@ -60,12 +70,22 @@ impl Assist {
             routed = self.assistant.route(whole);
         }
         let (mut agent, mut confidence) = (routed.agent, routed.confidence);
-        if let Some(reply) = self.classify(asked).await
+        if let Some(reply) = self.classify(&mask(asked, self.assistant.masks)).await
             && let Some(chosen) = self.assistant.classified(&reply)
         {
             confidence = if chosen.name == agent.name { f64::midpoint(1.0, confidence) } else { 0.5 };
             agent = chosen;
         }
+        Self::chosen(agent, confidence)
+    }
+
+    /// A conversation that goes on in a tree stays with the agent who began it, and as sure as that was.
+    fn going_on(&self, place: Option<Place<'_>>, said: &[&str]) -> Option<Choice> {
+        let routed = self.assistant.route(said.get(place?.begun_by?)?);
+        Some(Self::chosen(routed.agent, routed.confidence))
+    }
+
+    fn chosen(agent: &Agent, confidence: f64) -> Choice {
         Choice {
             agent: agent.name.clone(),
             intent: agent.intent.clone(),
@@ -141,6 +161,10 @@ impl Workflow for Assist {
         false
     }
 
+    fn masks(&self) -> Kinds {
+        self.assistant.masks
+    }
+
     async fn run(&self, turn: Turn) -> Result<Finished, Error> {
         let asked = turn.ask.message.trim();
         turn.emit.emit(Body::StageStarted { stage: Stage::Start }).await;
@@ -153,11 +177,20 @@ impl Workflow for Assist {
         for message in earlier.iter_mut().filter(|m| m.role == Role::Assistant) {
             message.content = self.assistant.unwarned(&message.content).to_owned();
         }
+        // From here on a model is given masked texts only; words and tools look at what was really said.
+        let earlier = care::masked(earlier, self.assistant.masks);
+        let said = care::said(&earlier);
+        let place = self.assistant.place(&said, asked);
         let before = question_before(asked, &earlier);
         let whole = before.as_ref().map_or_else(|| asked.to_owned(), |before| format!("{before} {asked}"));
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Route }).await;
-        let choice = self.choose(asked, &whole).await;
+        let choice = match self.going_on(place, &said) {
+            Some(choice) => choice,
+            None => self.choose(asked, &whole).await,
+        };
+        let lead = self.assistant.safety_prefix(&choice.agent, asked);
+        let place = place.filter(|p| p.tree.agents.is_empty() || p.tree.agents.contains(&choice.agent));
         turn.emit
             .emit(Body::Routed {
                 agent: choice.agent.clone(),
@@ -165,25 +198,39 @@ impl Workflow for Assist {
                 confidence: choice.confidence,
             })
             .await;
+        let (rules, teller) = (self.assistant.handoff.as_ref(), self.teller.as_ref());
+        care::hand_off(rules, teller, &turn, choice.confidence, lead.is_some()).await;
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Retrieve }).await;
         let wanted = Question {
             owner: turn.who.user.clone(),
-            text: whole,
+            text: mask(&whole, self.assistant.masks).into_owned(),
             top_k: self.assistant.retrieval.top_k,
             min_score: self.assistant.retrieval.min_score,
             document_type: None,
             source: None,
         };
-        let found = retrieve(&turn.store, self.embedder.as_ref(), wanted).await?;
+        let mut found = retrieve(&turn.store, self.embedder.as_ref(), wanted).await?;
+        for passage in &mut found {
+            passage.content = mask(&passage.content, self.assistant.masks).into_owned();
+        }
+        let trusted = !prompt::is_tiny(self.provider.as_ref());
+        if trusted && let Some(place) = place {
+            found.insert(0, care::passage(place));
+        }
         let passages =
             prompt::fitting(self.provider.as_ref(), found, self.assistant.retrieval.max_context_tokens);
         let sources = passages
             .iter()
+            .filter(|p| p.document_type != care::TREE)
             .map(|p| Source { source: p.source.clone(), heading: p.heading.clone(), score: p.score })
             .collect();
         turn.emit.emit(Body::Retrieved { sources }).await;
 
+        if !trusted && let Some(place) = place {
+            return Ok(care::answer(place, lead, &turn.emit).await);
+        }
+        let question = mask(asked, self.assistant.masks);
         let messages = prompt::messages(
             self.provider.as_ref(),
             &prompt::Asked {
@@ -191,7 +238,7 @@ impl Workflow for Assist {
                 earlier: &earlier,
                 points_back: before.is_some(),
                 passages: &passages,
-                question: asked,
+                question: &question,
             },
         );
         let request = ModelRequest {
@@ -204,7 +251,6 @@ impl Workflow for Assist {
             stop: Vec::new(),
             tools: Vec::new(),
         };
-        let lead = self.assistant.safety_prefix(&choice.agent, asked);
         answer::generate(&self.provider, request, lead, &turn.emit).await
     }
 }

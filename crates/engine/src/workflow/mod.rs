@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod assist;
+mod care;
 pub mod generate;
 pub mod prompt;
 
