@@ -18,6 +18,7 @@ use super::refusal::Refusal;
 use super::validate::{JsonBody, Text};
 use crate::app::App;
 use crate::auth::SignedIn;
+use crate::escalation::EscalationView;
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -39,6 +40,9 @@ struct Metadata {
     classified_intent: Option<String>,
     confidence: Option<f64>,
     agent: Option<String>,
+    /// Only where a person is asked to look at the question too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalation: Option<EscalationView>,
     /// Only where the answer is not whole: it was stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
@@ -120,8 +124,8 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
                 | Body::Retrieved { .. }
                 | Body::ToolCalled { .. }
                 | Body::ToolReturned { .. }
-                | Body::Escalated { .. }
                 | Body::ModelStarted { .. } => {}
+                Body::Escalated { .. } => metadata.escalation = EscalationView::of(&event.body),
             }
         }
     }

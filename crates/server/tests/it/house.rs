@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
+use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderInfo};
 use headwater_core::{Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
 use headwater_engine::engine::From;
@@ -46,9 +47,18 @@ impl Drop for House {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::of(Stage::new()).await
+    }
+
+    /// With a model as small as the local one.
+    pub(crate) async fn tiny() -> Self {
+        let budget = ContextBudget { retrieval_tokens: 250, history_tokens: 150 };
+        Self::of(Stage::with_info(ProviderInfo { budget, ..Stage::new().0.info() })).await
+    }
+
+    async fn of((stage, cues): (Arc<Stage>, Cues)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
-        let (stage, cues) = Stage::new();
         let store = Arc::new(MemoryStore::new());
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let workflows: Vec<Arc<dyn Workflow>> =

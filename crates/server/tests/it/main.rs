@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
 
 mod auth;
+mod care;
 mod chat;
 mod docs;
 mod edge;

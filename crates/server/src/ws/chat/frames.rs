@@ -7,6 +7,8 @@ use headwater_core::{Principal, RunId, SessionId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::escalation::EscalationView;
+
 /// What a client may send.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -104,6 +106,9 @@ pub(super) struct Context<'a> {
     pub classified_intent: Option<&'a str>,
     pub confidence: Option<f64>,
     pub agent: Option<&'a str>,
+    /// Only where a person is asked to look at the question too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<&'a EscalationView>,
 }
 
 #[derive(Serialize, Default)]

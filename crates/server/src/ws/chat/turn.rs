@@ -6,6 +6,7 @@ use headwater_core::event::{Body, Event, Failure, Outcome, Seq};
 use headwater_core::{RunId, SessionId, limit};
 
 use super::frames::{Complete, Context, ErrorFrame, Metadata, ServerFrame, progress, unfinished};
+use crate::escalation::EscalationView;
 use crate::wire::json;
 use crate::ws::merge::{Piece, behind, pieces};
 
@@ -24,6 +25,7 @@ pub(super) struct Turn {
     intent: Option<String>,
     confidence: Option<f64>,
     sources: Vec<String>,
+    escalation: Option<EscalationView>,
 }
 
 impl Turn {
@@ -38,6 +40,7 @@ impl Turn {
             intent: None,
             confidence: None,
             sources: Vec::new(),
+            escalation: None,
         }
     }
 
@@ -106,8 +109,8 @@ impl Turn {
             | Body::ModelStarted { .. }
             | Body::ToolCalled { .. }
             | Body::ToolReturned { .. }
-            | Body::Escalated { .. }
             | Body::RunEnded { .. } => {}
+            Body::Escalated { .. } => self.escalation = EscalationView::of(body),
         }
     }
 
@@ -134,6 +137,7 @@ impl Turn {
                     classified_intent: self.intent.as_deref(),
                     confidence: self.confidence,
                     agent,
+                    escalation: self.escalation.as_ref(),
                 },
             },
             run_id: &self.run,
