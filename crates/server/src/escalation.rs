@@ -19,7 +19,8 @@ impl EscalationView {
     #[must_use]
     pub fn of(body: &Body) -> Option<Self> {
         // The reason is for the operator: the original does not tell it.
-        let Body::Escalated { escalation_id, status, reason: _, estimated_wait_time, agent_name, message } = body
+        let Body::Escalated { escalation_id, status, reason: _, estimated_wait_time, agent_name, message } =
+            body
         else {
             return None;
         };

@@ -132,7 +132,8 @@ async fn what_belongs_to_a_person_is_seen_by_nobody() {
     );
     assert_eq!(history["messages"][1]["content"], complete["response"]);
     let run = complete["run_id"].as_str().unwrap();
-    let log = house.http("GET", &format!("/api/runs/{run}/events")).send().await.unwrap().text().await.unwrap();
+    let log =
+        house.http("GET", &format!("/api/runs/{run}/events")).send().await.unwrap().text().await.unwrap();
     for private in ["example.com", "1111", "555-234"] {
         assert!(!log.contains(private) && !complete.to_string().contains(private), "{private}: {log}");
     }
