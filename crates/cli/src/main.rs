@@ -3,6 +3,7 @@
 //! Exit codes: 0 it did what was asked, 1 it failed, 2 bad usage or configuration.
 
 mod args;
+mod handoff;
 mod knowledge;
 mod logs;
 mod provider;

@@ -13,12 +13,13 @@ use std::time::Duration;
 use headwater_core::limit;
 use headwater_engine::Unwatched;
 use headwater_providers::preset::PRESETS;
+use headwater_providers::webhook::WebhookConfig;
 use headwater_store::Durability;
 
 use crate::Failure;
 use crate::args::ServeArgs;
-use crate::logs;
 use crate::provider::missing_key;
+use crate::{handoff, logs};
 
 /// A setting: name, default as text, help.
 struct Row(&'static str, &'static str, &'static str);
@@ -72,6 +73,21 @@ const ROWS: &[Row] = &[
         "how long a stopping server waits for live runs before it ends them as interrupted, 0 to 3600",
     ),
     Row(
+        "handoff_webhook",
+        "",
+        "an https address that is told when a question waits for a person (docs/operating.md); without it nobody is",
+    ),
+    Row(
+        "handoff_webhook_secret",
+        "",
+        "signs what the webhook is told, 16 bytes or more; better in the environment than in a file",
+    ),
+    Row(
+        "handoff_webhook_allow_private",
+        "no",
+        "`yes`: the webhook may be on this machine or in a private network, and there with http",
+    ),
+    Row(
         "log",
         "info",
         "what is logged to standard error: error, warn, info, debug, trace, or a filter by module",
@@ -108,6 +124,7 @@ pub(crate) struct Settings {
     pub assistant: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
+    pub handoff: Option<WebhookConfig>,
     pub log: String,
 }
 
@@ -303,6 +320,9 @@ impl Settings {
         };
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
+        let [url, private, secret] =
+            ["", "_allow_private", "_secret"].map(|rest| asked.one(&format!("handoff_webhook{rest}")));
+        let handoff = handoff::check(url, private, secret, &mut problems);
         let engine = headwater_engine::Settings { unwatched, run_time, runs_per_user, ..Default::default() };
         let settings = Self {
             listen,
@@ -315,6 +335,7 @@ impl Settings {
             assistant: asked.some("assistant").map(PathBuf::from),
             engine,
             drain,
+            handoff,
             log,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -393,6 +414,27 @@ mod tests {
         .unwrap_err();
         assert_eq!(problems.len(), 2, "{problems:#?}");
         assert!(problems.iter().all(|p| p.to_lowercase().contains("dta") && p.contains("no such setting")));
+    }
+
+    #[test]
+    fn a_webhook_is_checked_and_its_secret_is_shown_nowhere() {
+        let secret = ("HEADWATER_HANDOFF_WEBHOOK_SECRET", "a-secret-of-20-bytes");
+        let used = ask("handoff_webhook = \"https://example.com/x\"\n", &[secret], &[]).unwrap();
+        assert!(used.handoff.as_ref().is_some_and(|h| h.secret.is_some() && !h.allow_private));
+        assert!(!format!("{used:?}").contains("a-secret"));
+        for file in [
+            "handoff_webhook = \"http://example.com/x\"\n",
+            "handoff_webhook = \"https://127.0.0.1/x\"\n",
+            "handoff_webhook_allow_private = \"maybe\"\n",
+            "handoff_webhook_secret = \"a-secret-of-20-bytes\"\n",
+            "handoff_webhook = \"https://example.com/x\"\nhandoff_webhook_secret = \"a-secret\"\n",
+        ] {
+            let problems = ask(file, &[], &[]).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(!problems[0].contains("a-secret"), "{problems:?}");
+        }
+        let file = "handoff_webhook = \"http://127.0.0.1:9/x\"\nhandoff_webhook_allow_private = \"yes\"\n";
+        assert!(ask(file, &[], &[]).unwrap().handoff.is_some());
     }
 
     #[test]

@@ -78,8 +78,21 @@ impl House {
         Self::with(Settings::default(), Arc::new(InProcess::new()), Arc::new(MemoryStore::new()))
     }
 
+    /// With this model.
+    pub(crate) fn made(stage: (Arc<Stage>, Cues)) -> Self {
+        Self::all(Settings::default(), Arc::new(InProcess::new()), Arc::new(MemoryStore::new()), stage)
+    }
+
     pub(crate) fn with(settings: Settings, bus: SharedBus, store: Arc<MemoryStore>) -> Self {
-        let (stage, cues) = Stage::new();
+        Self::all(settings, bus, store, Stage::new())
+    }
+
+    fn all(
+        settings: Settings,
+        bus: SharedBus,
+        store: Arc<MemoryStore>,
+        (stage, cues): (Arc<Stage>, Cues),
+    ) -> Self {
         let hints = Arc::new(Recorder { inner: bus, published: Mutex::default() });
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let embedder: Option<SharedEmbedder> = None;
