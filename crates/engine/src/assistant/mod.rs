@@ -15,6 +15,8 @@ pub mod handoff;
 mod tests;
 pub mod tree;
 mod tree_check;
+#[cfg(test)]
+mod tree_tests;
 mod words;
 
 use std::collections::HashSet;

@@ -181,7 +181,9 @@ impl Workflow for Assist {
         let earlier = care::masked(earlier, self.assistant.masks);
         let said = care::said(&earlier);
         let place = self.assistant.place(&said, asked);
-        let before = question_before(asked, &earlier);
+        // "Yes" is looked up with what it is an answer to.
+        let begun_by = place.and_then(|p| said.get(p.begun_by?)).map(|text| (*text).to_owned());
+        let before = begun_by.or_else(|| question_before(asked, &earlier));
         let whole = before.as_ref().map_or_else(|| asked.to_owned(), |before| format!("{before} {asked}"));
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Route }).await;
