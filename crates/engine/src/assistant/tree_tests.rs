@@ -18,7 +18,8 @@ fn at(said: &[&str]) -> Option<(String, String)> {
 // Planted faults: one "yes" for two questions; a tree that goes on after its advice; the last tree of equals.
 #[test]
 fn conversations_lead_to_their_advice() {
-    let table: &[(&[&str], Option<(&str, &str)>)] = &[
+    type Row<'a> = (&'a [&'a str], Option<(&'a str, &'a str)>);
+    let table: &[Row<'_>] = &[
         (&["My car won't start"], Some(("starting", "what"))),
         (&["My car won’t start, the lights are dim"], Some(("starting", "empty"))),
         (&["My car won't start", "it clicks", "fast"], Some(("starting", "weak"))),

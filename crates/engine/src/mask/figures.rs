@@ -220,7 +220,6 @@ impl Figures {
                 context: self.context.map(|(context, _)| context),
                 in_word: self.beside == Beside::Letter,
                 in_name: self.beside == Beside::Signed,
-                ..Block::default()
             };
             // A sign that follows a word is no part of a number: `Kubernetes(1)`, `C+1`.
             if block.in_word && !c.is_ascii_digit() {

@@ -223,7 +223,7 @@ fn is_ssn(figure: &Figure, context: Option<Context>) -> bool {
 fn is_phone(figure: &Figure, context: Option<Context>) -> bool {
     let digits = figure.digits();
     let (n, lengths) = (digits.len(), figure.lengths());
-    if figure.dated || n < 7 || n > 17 || lengths.len() > 7 {
+    if figure.dated || !(FEWEST..=17).contains(&n) || lengths.len() > 7 {
         return false;
     }
     if figure.plus {
