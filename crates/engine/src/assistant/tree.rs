@@ -124,9 +124,8 @@ pub(super) fn place<'a>(
     for (n, text) in said.iter().copied().chain([now]).enumerate() {
         let begun_by = (n < said.len()).then_some(n);
         let stems = stems(text);
-        // After its advice a tree has nothing more to say.
-        let asked = place.take().filter(|p| p.node.question.is_some());
-        if let Some(open) = asked {
+        // After its advice a tree has nothing more to say: no answer leads on from there.
+        if let Some(open) = place.take() {
             let from = open.tree.nodes.iter().position(|node| std::ptr::eq(node, open.node)).unwrap_or(0);
             let to = open.tree.walk(from, stems.clone());
             if to != from && (!asks(text) || allowed(open.tree, text)) {

@@ -15,7 +15,7 @@ fn at(said: &[&str]) -> Option<(String, String)> {
     assistant.place(before, now).map(|p| (p.tree.name.clone(), p.node.name.clone()))
 }
 
-// Planted faults: one "yes" for two questions; a tree that goes on after its advice; the last tree of equals.
+// Planted fault: a tree that begins with a question for a fact.
 #[test]
 fn conversations_lead_to_their_advice() {
     type Row<'a> = (&'a [&'a str], Option<(&'a str, &'a str)>);
@@ -68,6 +68,32 @@ fn conversations_lead_to_their_advice() {
         .filter(|(_, wanted, found)| wanted != found)
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+// Planted fault: the words of an answer not used up, so that one "yes" answers both questions.
+#[test]
+fn a_word_answers_one_question_only() {
+    let yes_no = |yes: &str| {
+        format!(
+            "question = \"?\"\nanswers = [{{ words = [\"yes\"], to = \"{yes}\" }}, {{ words = [\"no\"], to = \"l\" }}]\n"
+        )
+    };
+    let text = format!(
+        "name = \"a\"\ntitle = \"A\"\ndescription = \"A\"\ndefault = \"fix\"\nknowledge = \"k\"\n\
+         [[agent]]\nname = \"fix\"\nintent = \"FIX\"\ntitle = \"Fix\"\nprompt = \"Fix.\"\n\
+         [[tree]]\nname = \"t\"\ntitle = \"T\"\nwords = [\"lamp\"]\nstart = \"p\"\n\
+         [[tree.node]]\nname = \"p\"\n{}[[tree.node]]\nname = \"q\"\n{}\
+         [[tree.node]]\nname = \"l\"\ntext = \"L\"\n[[tree.node]]\nname = \"m\"\ntext = \"M\"\n",
+        yes_no("q"),
+        yes_no("m")
+    );
+    let assistant = Assistant::parse(&text).unwrap();
+    for (said, node) in [("yes", "q"), ("yes, yes", "q"), ("yes, and then no", "l")] {
+        let place = assistant.place(&["The lamp is dark"], said);
+        assert_eq!(place.map(|p| p.node.name.as_str()), Some(node), "{said}");
+    }
+    let twice = assistant.place(&["The lamp is dark", "yes"], "yes").map(|p| p.node.name.as_str());
+    assert_eq!(twice, Some("m"));
 }
 
 /// Retrieval answers what asks for a fact: no labelled question of the other agents meets a tree.
