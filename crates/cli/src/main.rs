@@ -6,6 +6,7 @@ mod args;
 mod backup;
 mod certificate;
 mod facing;
+mod handoff;
 mod knowledge;
 mod logs;
 mod provider;

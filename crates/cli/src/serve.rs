@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::ServeArgs;
 use crate::logs::{self, say};
 use crate::settings::Settings;
-use crate::{Failure, certificate, knowledge, provider, sign_in};
+use crate::{Failure, certificate, handoff, knowledge, provider, sign_in};
 
 /// How long what is left may take once no run is alive: last frames and answers, then close frames. A
 /// server with nothing to do ends within a second, whatever its clients do.
@@ -69,14 +69,14 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
     let chat: Arc<str> = assistant.name.as_str().into();
-    let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder));
+    let (tasks, draining) = (Tasks::default(), CancellationToken::new());
+    let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
+    let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder).telling(teller));
     assist.warm().await;
     let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(provider))];
-    let tasks = Tasks::default();
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-    let draining = CancellationToken::new();
     let retention = retain(Arc::clone(&store), Clock::default(), settings.retention, draining.clone());
     tasks.spawn("retention", retention);
     let auth = sign_in::open(&settings.sign_in, &settings.data, &secret, store).await?;

@@ -13,15 +13,16 @@ use std::time::Duration;
 use headwater_core::limit;
 use headwater_engine::Unwatched;
 use headwater_providers::preset::PRESETS;
+use headwater_providers::webhook::WebhookConfig;
 use headwater_server::http::metrics::MetricsFor;
 use headwater_store::Durability;
 
 use crate::Failure;
 use crate::args::ServeArgs;
 use crate::facing::Facing;
-use crate::logs;
 use crate::provider::missing_key;
 use crate::sign_in::SignIn;
+use crate::{handoff, logs};
 
 /// A setting: name, default as text, help.
 struct Row(&'static str, &'static str, &'static str);
@@ -155,6 +156,21 @@ const ROWS: &[Row] = &[
         "the files with the keys of such tokens: a PEM with a public key (ES256, EdDSA) or a secret of at least 32 bytes (HS256); a list in the file, commas in the environment",
     ),
     Row(
+        "handoff_webhook",
+        "",
+        "an https address that is told when a question waits for a person (docs/operating.md); without it nobody is",
+    ),
+    Row(
+        "handoff_webhook_secret",
+        "",
+        "signs what the webhook is told, 16 bytes or more; better in the environment than in a file",
+    ),
+    Row(
+        "handoff_webhook_allow_private",
+        "no",
+        "`yes`: the webhook may be on this machine or in a private network, and there with http",
+    ),
+    Row(
         "log",
         "info",
         "what is logged to standard error: error, warn, info, debug, trace, or a filter by module",
@@ -196,6 +212,7 @@ pub(crate) struct Settings {
     pub metrics_for: MetricsFor,
     pub sign_in: SignIn,
     pub facing: Facing,
+    pub handoff: Option<WebhookConfig>,
     pub log: String,
 }
 
@@ -416,6 +433,9 @@ impl Settings {
         let tools = word == "on";
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
+        let [url, private, secret] =
+            ["", "_allow_private", "_secret"].map(|rest| asked.one(&format!("handoff_webhook{rest}")));
+        let handoff = handoff::check(url, private, secret, &mut problems);
         let starts = facing.starts;
         let engine =
             headwater_engine::Settings { unwatched, run_time, runs_per_user, starts, ..Default::default() };
@@ -435,6 +455,7 @@ impl Settings {
             metrics_for,
             sign_in,
             facing,
+            handoff,
             log,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -526,6 +547,27 @@ mod tests {
         .unwrap_err();
         assert_eq!(problems.len(), 2, "{problems:#?}");
         assert!(problems.iter().all(|p| p.to_lowercase().contains("dta") && p.contains("no such setting")));
+    }
+
+    #[test]
+    fn a_webhook_is_checked_and_its_secret_is_shown_nowhere() {
+        let secret = ("HEADWATER_HANDOFF_WEBHOOK_SECRET", "a-secret-of-20-bytes");
+        let used = ask("handoff_webhook = \"https://example.com/x\"\n", &[secret], &[]).unwrap();
+        assert!(used.handoff.as_ref().is_some_and(|h| h.secret.is_some() && !h.allow_private));
+        assert!(!format!("{used:?}").contains("a-secret"));
+        for file in [
+            "handoff_webhook = \"http://example.com/x\"\n",
+            "handoff_webhook = \"https://127.0.0.1/x\"\n",
+            "handoff_webhook_allow_private = \"maybe\"\n",
+            "handoff_webhook_secret = \"a-secret-of-20-bytes\"\n",
+            "handoff_webhook = \"https://example.com/x\"\nhandoff_webhook_secret = \"a-secret\"\n",
+        ] {
+            let problems = ask(file, &[], &[]).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(!problems[0].contains("a-secret"), "{problems:?}");
+        }
+        let file = "handoff_webhook = \"http://127.0.0.1:9/x\"\nhandoff_webhook_allow_private = \"yes\"\n";
+        assert!(ask(file, &[], &[]).unwrap().handoff.is_some());
     }
 
     #[test]

@@ -255,6 +255,10 @@ pub const APPOINTMENTS_PAGE: usize = 100;
 pub const SERVICES: usize = 64;
 /// Days ahead that a workshop may take appointments for.
 pub const WORKSHOP_DAYS: usize = 366;
+/// Bytes of an answer that the masking of personal data may hold back, because they may still become an
+/// address or a number: the longest address (128 bytes before the `@`, 253 behind it) with one that
+/// overlaps it. In prose it is the word that is being written.
+pub const MASK_HELD_BYTES: usize = 512;
 /// Characters of a chunk of a document (contract).
 pub const CHUNK_CHARS: usize = 1_000;
 /// Characters that neighbouring chunks share (contract).
@@ -270,6 +274,22 @@ pub const DOCUMENT_SLICE_BYTES: usize = 256 * 1024;
 pub const SEARCH_TOP_K: usize = 20;
 /// Candidates of each kind that are scored before the best are taken.
 pub const SEARCH_CANDIDATES: usize = 64;
+
+// ── hand-off ─────────────────────────────────────────────────────────────────────────────────────
+
+/// Escalations that wait to be told outside, and that are read again at a start: more than a desk of
+/// people works off in a day.
+pub const HANDOFF_QUEUE: usize = 256;
+/// How long telling one may take, the look-up of the name included: a webhook answers at once or is broken.
+pub const HANDOFF_TIME: Duration = Duration::from_secs(5);
+/// Times that one is tried; with the pauses below a quarter of an hour, which outlasts a deployment.
+pub const HANDOFF_TRIES: u32 = 8;
+/// The pause after the first failure; each further one is four times as long.
+pub const HANDOFF_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The longest pause.
+pub const HANDOFF_RETRY_MOST: Duration = Duration::from_secs(300);
+/// How old an escalation may be to be told again after a restart; what is older is no news.
+pub const HANDOFF_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 // ── stopping ─────────────────────────────────────────────────────────────────────────────────────
 

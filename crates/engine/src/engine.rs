@@ -22,6 +22,7 @@ use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for}
 use crate::clock::Clock;
 use crate::follow::{Around, Follow};
 use crate::hub::{Hub, Life, LiveRun, Place};
+use crate::mask::{Kinds, mask};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
@@ -137,7 +138,8 @@ impl Engine {
             message_id: ask.message_id.clone(),
             fingerprint: fingerprint(&ask),
             workflow: ask.workflow.clone(),
-            message: ask.message.clone(),
+            // The fingerprint is of what was sent, so that a repetition is known by it.
+            message: mask(&ask.message, workflow.masks()).into_owned(),
             at: self.inner.clock.wall(),
         };
         let (tell, told) = oneshot::channel();
@@ -210,6 +212,8 @@ impl Engine {
         place: Place,
     ) {
         let (emit, said) = writer::queue();
+        let emit = emit.masking(workflow.masks());
+        let rest = emit.clone();
         let first = first_event(&run);
         let turn = Turn {
             who,
@@ -226,13 +230,16 @@ impl Engine {
                 before.over().await;
             }
             // A mistake in a workflow or a provider fails this run and no other.
-            AssertUnwindSafe(workflow.run(turn)).catch_unwind().await.unwrap_or_else(|_| {
+            let done = AssertUnwindSafe(workflow.run(turn)).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!("a workflow panicked");
                 Err(Error::new(
                     Code::Internal,
                     "the server made a mistake while it answered; what was written is kept",
                 ))
-            })
+            });
+            rest.rest().await;
+            // A host may quote what it was asked.
+            done.map_err(|e| Error::new(e.code, mask(&e.message, Kinds::ALL)))
         });
         let writer = Writer {
             live: Arc::clone(&live),

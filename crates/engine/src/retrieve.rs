@@ -12,6 +12,7 @@ use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_core::{Error, UserId, limit};
 
 use crate::engine::store_failed;
+use crate::mask::{Kinds, mask};
 use crate::stop_words::is_stop_word;
 
 /// Cosine at which a passage is as likely right as wrong. Measured on the labelled set: right passages
@@ -75,6 +76,8 @@ pub async fn retrieve(
         Some(embedder) => match embedder.embed(vec![question.text.clone()]).await {
             Ok(mut vectors) => vectors.pop().map(|v| (embedder.id().to_owned(), v)),
             Err(error) => {
+                let error = error.to_string();
+                let error = mask(&error, Kinds::ALL);
                 tracing::warn!(%error, "the question could not be embedded; searching by words");
                 None
             }

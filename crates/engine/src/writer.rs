@@ -16,22 +16,58 @@ use headwater_core::port::provider::{FinishReason, Usage};
 use headwater_core::port::store::{AppendError, Batch};
 use headwater_core::port::{SharedBus, SharedStore};
 use headwater_core::{Code, Error, limit};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
 use crate::hub::LiveRun;
+use crate::mask::{Kinds, Window, mask_json};
 use crate::metrics::Metrics;
 use crate::settings::{Settings, Unwatched};
 
 /// Where a workflow says what happens; waits when the writer is behind.
 #[derive(Debug, Clone)]
-pub struct Emitter(mpsc::Sender<Body>);
+pub struct Emitter {
+    to: mpsc::Sender<Body>,
+    kinds: Kinds,
+    window: Arc<Mutex<Window>>,
+}
 
 impl Emitter {
+    /// The same, with everything of these kinds masked before it is an event: here, so that no workflow
+    /// and no tool can forget it.
+    #[must_use]
+    pub fn masking(self, kinds: Kinds) -> Self {
+        Self { kinds, window: Arc::new(Mutex::new(Window::new(kinds))), ..self }
+    }
+
     /// Says that this happened. After the run was stopped it goes nowhere; the workflow is dropped then.
-    pub async fn emit(&self, body: Body) {
-        let _ = self.0.send(body).await;
+    ///
+    /// Of a text, what may still become an address or a number is held back until the next letters tell.
+    pub async fn emit(&self, mut body: Body) {
+        match &mut body {
+            Body::Token { text } => {
+                *text = self.window.lock().push(text);
+                if text.is_empty() {
+                    return;
+                }
+            }
+            Body::ToolCalled { arguments: value, .. } | Body::ToolReturned { result: value, .. } => {
+                mask_json(value, self.kinds);
+                self.rest().await;
+            }
+            _ => self.rest().await,
+        }
+        let _ = self.to.send(body).await;
+    }
+
+    /// Says what is held back: the text goes no further.
+    pub async fn rest(&self) {
+        let text = self.window.lock().finish();
+        if !text.is_empty() {
+            let _ = self.to.send(Body::Token { text }).await;
+        }
     }
 }
 
@@ -69,7 +105,8 @@ pub struct Writer {
 #[must_use]
 pub fn queue() -> (Emitter, mpsc::Receiver<Body>) {
     let (tx, rx) = mpsc::channel(limit::WRITER_QUEUE);
-    (Emitter(tx), rx)
+    let window = Arc::new(Mutex::new(Window::new(Kinds::NONE)));
+    (Emitter { to: tx, kinds: Kinds::NONE, window }, rx)
 }
 
 type Flushing = Pin<Box<dyn Future<Output = (Batch, Result<Term, Lost>)> + Send>>;

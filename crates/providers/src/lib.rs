@@ -6,3 +6,4 @@ pub mod local;
 pub mod openai;
 pub mod preset;
 pub mod scripted;
+pub mod webhook;

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod auth;
 pub mod edge;
+pub mod escalation;
 pub mod gate;
 pub mod http;
 pub mod metrics;

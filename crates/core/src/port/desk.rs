@@ -123,6 +123,9 @@ pub trait Desk: Send + Sync {
     /// What waits, of everybody, longest first, at most `limit`. For the operator.
     async fn waiting(&self, limit: usize) -> Result<Vec<Escalation>, StoreError>;
 
+    /// The same, but only what has waited since then or less long: what is still news.
+    async fn waiting_since(&self, since: Millis, limit: usize) -> Result<Vec<Escalation>, StoreError>;
+
     /// Takes a question off the queue; `false` where none of that name waits. For the operator.
     async fn close_escalation(&self, id: &str, at: Millis) -> Result<bool, StoreError>;
 

@@ -4,9 +4,12 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::handoff::TypedHandoff;
+use super::tree_check::{self, TypedTree};
 use super::words::{stems, words};
 use super::workshop::TypedWorkshop;
 use super::*;
+use crate::mask::Kind;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +30,26 @@ pub(super) struct TypedAssistant {
     agent: Vec<TypedAgent>,
     safety: Option<TypedSafety>,
     workshop: Option<TypedWorkshop>,
+    #[serde(default)]
+    privacy: TypedPrivacy,
+    handoff: Option<TypedHandoff>,
+    #[serde(default)]
+    tree: Vec<TypedTree>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedPrivacy {
+    /// All of them where it is left out: a new assistant protects people until somebody decides otherwise.
+    mask: Option<Vec<String>>,
+}
+
+impl TypedPrivacy {
+    fn kinds(&self) -> Kinds {
+        let Some(words) = &self.mask else { return Kinds::ALL };
+        let kinds = Kind::ALL.into_iter().filter(|k| words.iter().any(|w| w == k.word()));
+        kinds.fold(Kinds::NONE, Kinds::with)
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,6 +109,7 @@ impl TypedAssistant {
         self.check_agents(&mut problems);
         self.check_safety(&mut problems);
         self.check_tools(&mut problems);
+        self.check_care(&mut problems);
         let workshop = self.workshop.as_ref().map(|w| w.check(&mut problems.0));
         if !problems.0.is_empty() {
             return Err(problems.0);
@@ -103,6 +127,9 @@ impl TypedAssistant {
             agents: self.agent.into_iter().map(TypedAgent::into_agent).collect(),
             safety: self.safety.map(TypedSafety::into_safety),
             workshop: workshop.flatten(),
+            masks: self.privacy.kinds(),
+            handoff: self.handoff.and_then(TypedHandoff::into_rules),
+            trees: self.tree.into_iter().map(TypedTree::into_tree).collect(),
         })
     }
 
@@ -197,6 +224,18 @@ impl TypedAssistant {
         }
     }
 
+    fn check_care(&self, p: &mut Problems) {
+        let known = Kind::ALL.map(Kind::word);
+        for word in self.privacy.mask.iter().flatten() {
+            p.need(known.contains(&word.as_str()), || {
+                format!("privacy.mask: there is no \"{word}\"; there are: {}", known.join(", "))
+            });
+        }
+        p.0.extend(self.handoff.iter().flat_map(TypedHandoff::problems));
+        let agents: Vec<&str> = self.agent.iter().map(|a| a.name.as_str()).collect();
+        p.0.extend(tree_check::problems(&self.tree, &agents));
+    }
+
     fn check_safety(&self, p: &mut Problems) {
         let Some(safety) = &self.safety else { return };
         p.need(safety.format.matches(TEXT).count() == 1, || {
@@ -243,7 +282,7 @@ impl TypedSafety {
     }
 }
 
-fn is_name(s: &str) -> bool {
+pub(super) fn is_name(s: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     (1..=32).contains(&s.len()) && s.chars().all(allowed)
 }

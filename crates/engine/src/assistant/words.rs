@@ -1,8 +1,38 @@
 //! Words and their forms: how the router and the safety rules find them in a text.
 
+use std::collections::HashSet;
+
 /// Whether the phrase stands in the text, word for word.
 pub(crate) fn occurs(phrase: &[String], text: &[String]) -> bool {
     !phrase.is_empty() && text.windows(phrase.len()).any(|w| w == phrase)
+}
+
+/// Of each group's phrases those that stand in the text other than inside a longer one of another group:
+/// "check engine" is a warning light, and its "engine" does not speak for who knows engines.
+pub(super) fn standing_alone<'a>(
+    text: &[String],
+    groups: &[Vec<&'a [String]>],
+) -> Vec<HashSet<&'a [String]>> {
+    let mut found: Vec<(usize, usize, &[String])> = Vec::new();
+    for (group, phrases) in groups.iter().enumerate() {
+        for phrase in phrases.iter().filter(|p| !p.is_empty()) {
+            let places = text.windows(phrase.len()).enumerate().filter(|(_, w)| w == phrase);
+            found.extend(places.map(|(at, _)| (group, at, *phrase)));
+        }
+    }
+    let inside = |(group, at, phrase): (usize, usize, &[String])| {
+        let within = |(other, start, longer): &(usize, usize, &[String])| {
+            let longer =
+                longer.len() > phrase.len() && *start <= at && at + phrase.len() <= start + longer.len();
+            longer && *other != group
+        };
+        found.iter().any(within)
+    };
+    let mut alone = vec![HashSet::new(); groups.len()];
+    for place in found.iter().filter(|place| !inside(**place)) {
+        alone[place.0].insert(place.2);
+    }
+    alone
 }
 
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -11,9 +11,12 @@ use headwater_core::run::Message;
 use headwater_core::{Error, limit};
 
 use super::errand::{self, Errand};
-use super::{Turn, Workflow, answer, prompt};
+use super::{Turn, Workflow, answer, care, prompt};
+use crate::assistant::tree::Place;
 use crate::assistant::{Agent, Assistant};
 use crate::engine::history;
+use crate::handoff::Teller;
+use crate::mask::{Kinds, mask};
 use crate::retrieve::{Question, retrieve};
 use crate::tools::Clerk;
 use crate::writer::Finished;
@@ -30,6 +33,7 @@ pub struct Assist {
     provider: SharedProvider,
     embedder: Option<SharedEmbedder>,
     clerk: Option<Clerk>,
+    teller: Option<Teller>,
 }
 
 /// Who answers, and how sure that is.
@@ -45,7 +49,13 @@ impl Assist {
     #[must_use]
     pub fn new(assistant: Assistant, provider: SharedProvider, embedder: Option<SharedEmbedder>) -> Self {
         let clerk = assistant.workshop.clone().map(Clerk::new);
-        Self { assistant, provider, embedder, clerk }
+        Self { assistant, provider, embedder, clerk, teller: None }
+    }
+
+    /// The same, telling people outside when somebody waits for one.
+    #[must_use]
+    pub fn telling(self, teller: Option<Teller>) -> Self {
+        Self { teller, ..self }
     }
 
     /// Lets the provider prepare the specialists' instructions, so that a first question does not wait
@@ -66,12 +76,22 @@ impl Assist {
         let (mut agent, mut confidence) = (routed.agent, routed.confidence);
         if let Some(stays) = stays {
             (agent, confidence) = stays;
-        } else if let Some(reply) = self.classify(asked).await
+        } else if let Some(reply) = self.classify(&mask(asked, self.assistant.masks)).await
             && let Some(chosen) = self.assistant.classified(&reply)
         {
             confidence = if chosen.name == agent.name { f64::midpoint(1.0, confidence) } else { 0.5 };
             agent = chosen;
         }
+        Self::chosen(agent, confidence)
+    }
+
+    /// A conversation that goes on in a tree stays with the agent who began it, and as sure as that was.
+    fn going_on(&self, place: Option<Place<'_>>, said: &[&str]) -> Option<Choice> {
+        let routed = self.assistant.route(said.get(place?.begun_by?)?);
+        Some(Self::chosen(routed.agent, routed.confidence))
+    }
+
+    fn chosen(agent: &Agent, confidence: f64) -> Choice {
         Choice {
             agent: agent.name.clone(),
             intent: agent.intent.clone(),
@@ -155,6 +175,10 @@ impl Workflow for Assist {
         false
     }
 
+    fn masks(&self) -> Kinds {
+        self.assistant.masks
+    }
+
     async fn run(&self, turn: Turn) -> Result<Finished, Error> {
         let asked = turn.ask.message.trim();
         turn.emit.emit(Body::StageStarted { stage: Stage::Start }).await;
@@ -167,12 +191,26 @@ impl Workflow for Assist {
         for message in earlier.iter_mut().filter(|m| m.role == Role::Assistant) {
             message.content = self.assistant.unwarned(&message.content).to_owned();
         }
-        let before = question_before(asked, &earlier);
+        // From here on a model is given masked texts only; words and tools look at what was really said.
+        let earlier = care::masked(earlier, self.assistant.masks);
+        let said = care::said(&earlier);
+        let place = self.assistant.place(&said, asked);
+        // "Yes" is looked up with what it is an answer to.
+        let begun_by = place.and_then(|p| said.get(p.begun_by?)).map(|text| (*text).to_owned());
+        let before = begun_by.or_else(|| question_before(asked, &earlier));
         let whole = before.as_ref().map_or_else(|| asked.to_owned(), |before| format!("{before} {asked}"));
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Route }).await;
-        let stays = errand::stays(&self.assistant, self.clerk.as_ref(), &turn, &earlier, asked).await;
-        let choice = self.choose(asked, &whole, stays).await;
+        let choice = match self.going_on(place, &said) {
+            Some(choice) => choice,
+            None => {
+                let clerk = self.clerk.as_ref();
+                let stays = errand::stays(&self.assistant, clerk, &turn, &earlier, asked).await;
+                self.choose(asked, &whole, stays).await
+            }
+        };
+        let lead = self.assistant.safety_prefix(&choice.agent, asked);
+        let place = place.filter(|p| p.tree.agents.is_empty() || p.tree.agents.contains(&choice.agent));
         turn.emit
             .emit(Body::Routed {
                 agent: choice.agent.clone(),
@@ -180,26 +218,38 @@ impl Workflow for Assist {
                 confidence: choice.confidence,
             })
             .await;
+        let (rules, teller) = (self.assistant.handoff.as_ref(), self.teller.as_ref());
+        care::hand_off(rules, teller, &turn, choice.confidence, lead.is_some()).await;
 
         turn.emit.emit(Body::StageStarted { stage: Stage::Retrieve }).await;
         let wanted = Question {
             owner: turn.who.user.clone(),
-            text: whole,
+            text: mask(&whole, self.assistant.masks).into_owned(),
             top_k: self.assistant.retrieval.top_k,
             min_score: self.assistant.retrieval.min_score,
             document_type: None,
             source: None,
         };
-        let found = retrieve(&turn.store, self.embedder.as_ref(), wanted).await?;
+        let mut found = retrieve(&turn.store, self.embedder.as_ref(), wanted).await?;
+        for passage in &mut found {
+            passage.content = mask(&passage.content, self.assistant.masks).into_owned();
+        }
+        let trusted = !prompt::is_tiny(self.provider.as_ref());
+        if trusted && let Some(place) = place {
+            found.insert(0, care::passage(place));
+        }
         let passages =
             prompt::fitting(self.provider.as_ref(), found, self.assistant.retrieval.max_context_tokens);
         let sources = passages
             .iter()
+            .filter(|p| p.document_type != care::TREE)
             .map(|p| Source { source: p.source.clone(), heading: p.heading.clone(), score: p.score })
             .collect();
         turn.emit.emit(Body::Retrieved { sources }).await;
 
-        let lead = self.assistant.safety_prefix(&choice.agent, asked);
+        if !trusted && let Some(place) = place {
+            return Ok(care::answer(place, lead, &turn.emit).await);
+        }
         let calls = self.provider.info().can_call_tools;
         let errand = Errand::of(&self.assistant, self.clerk.as_ref(), &choice.agent);
         if let Some(errand) = errand.as_ref().filter(|_| !calls)
@@ -208,6 +258,7 @@ impl Workflow for Assist {
             return Ok(done);
         }
         let errand = errand.filter(|_| calls);
+        let question = mask(asked, self.assistant.masks);
         let messages = prompt::messages(
             self.provider.as_ref(),
             &prompt::Asked {
@@ -215,7 +266,7 @@ impl Workflow for Assist {
                 earlier: &earlier,
                 points_back: before.is_some(),
                 passages: &passages,
-                question: asked,
+                question: &question,
                 tools: errand.is_some(),
             },
         );

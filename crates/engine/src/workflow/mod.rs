@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod assist;
+mod care;
 mod errand;
 pub mod generate;
 pub mod prompt;
@@ -13,6 +14,7 @@ use headwater_core::{Error, Principal, RunId, SessionId};
 
 use crate::ask::StartRun;
 use crate::clock::Clock;
+use crate::mask::Kinds;
 use crate::tools::Clerk;
 use crate::writer::{Emitter, Finished};
 
@@ -55,6 +57,14 @@ pub trait Workflow: Send + Sync + 'static {
     /// Who carries its tools out, where it has any.
     fn clerk(&self) -> Option<&Clerk> {
         None
+    }
+
+    /// What it keeps out of models, of the log and of what is stored. The person's message is stored
+    /// masked, and what the workflow says is masked before it is an event; masking what a model is given
+    /// is the workflow's own work, since only it knows which texts those are. Nothing, where nobody says
+    /// otherwise.
+    fn masks(&self) -> Kinds {
+        Kinds::NONE
     }
 
     /// Does it, saying what happens as it happens.

@@ -16,7 +16,8 @@ const TINY_PASSAGES: usize = 2;
 /// What a tiny model's answer without passages has to say.
 const NOTHING_FOUND: &str = "I do not have information about this in the knowledge base.";
 
-fn is_tiny(provider: &dyn Provider) -> bool {
+/// Whether this model is too small to be trusted with more than the nearest sentence.
+pub(super) fn is_tiny(provider: &dyn Provider) -> bool {
     provider.info().budget.retrieval_tokens < TINY_CONTEXT
 }
 

@@ -82,14 +82,18 @@ impl House {
         Self::with(Settings::default(), Arc::new(InProcess::new()), Arc::new(MemoryStore::new()))
     }
 
+    /// With this model.
+    pub(crate) fn made(stage: (Arc<Stage>, Cues)) -> Self {
+        Self::on(stage, Settings::default(), Arc::new(InProcess::new()), Arc::new(MemoryStore::new()))
+    }
+
     pub(crate) fn with(settings: Settings, bus: SharedBus, store: Arc<MemoryStore>) -> Self {
         Self::on(Stage::new(), settings, bus, store)
     }
 
     /// With a model that calls tools.
     pub(crate) fn calling() -> Self {
-        let stage = Stage::calling_tools();
-        Self::on(stage, Settings::default(), Arc::new(InProcess::new()), Arc::new(MemoryStore::new()))
+        Self::made(Stage::calling_tools())
     }
 
     fn on(

@@ -20,6 +20,7 @@ use super::validate::{JsonBody, Text};
 use crate::app::App;
 use crate::auth::standing::expired;
 use crate::auth::{Bearer, SignedIn};
+use crate::escalation::EscalationView;
 use crate::wire::ToolRun;
 
 /// The routes.
@@ -44,7 +45,7 @@ struct Metadata {
     classified_intent: Option<String>,
     confidence: Option<f64>,
     agent: Option<String>,
-    /// Only where tools ran.
+    /// Only where tools ran, or a person is asked to look at the question too.
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<Context>,
     /// Only where the answer is not whole: it was stopped.
@@ -54,7 +55,10 @@ struct Metadata {
 
 #[derive(Serialize, Default, JsonSchema)]
 struct Context {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<ToolRun>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalation: Option<EscalationView>,
 }
 
 async fn chat(
@@ -143,8 +147,10 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
                 | Body::StageStarted { .. }
                 | Body::Retrieved { .. }
                 | Body::ToolCalled { .. }
-                | Body::Escalated { .. }
                 | Body::ModelStarted { .. } => {}
+                Body::Escalated { .. } => {
+                    metadata.context.get_or_insert_default().escalation = EscalationView::of(&event.body);
+                }
             }
         }
     }

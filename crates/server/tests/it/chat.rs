@@ -31,11 +31,11 @@ async fn a_turn_with_both_ways_to_sign_in() {
         for step in ["starting", "agent_routing", "rag_retrieval", "generating"] {
             assert_eq!(socket.hear().await["step"], step);
         }
-        act.say("128").await;
-        assert_eq!(socket.hear().await["partial_response"], "128");
+        act.say("128 hp ").await;
+        assert_eq!(socket.hear().await["partial_response"], "128 hp ");
         act.end().await;
         let complete = socket.hear().await;
-        assert_eq!((&complete["type"], &complete["response"]), (&json!("complete"), &json!("128")));
+        assert_eq!((&complete["type"], &complete["response"]), (&json!("complete"), &json!("128 hp ")));
         assert_eq!(complete["session_id"], "s");
     }
 }
@@ -83,13 +83,13 @@ async fn a_dropped_socket_costs_nothing_and_a_new_one_goes_on() {
     let token = socket.hear().await;
     assert_eq!((&token["token"], &token["partial_response"]), (&json!("two "), &json!("one two ")));
     assert_eq!(token["run_id"], seen["run_id"]);
-    act.say("three").await;
-    assert_eq!(socket.hear().await["partial_response"], "one two three");
+    act.say("three ").await;
+    assert_eq!(socket.hear().await["partial_response"], "one two three ");
     act.end().await;
-    assert_eq!(socket.hear().await["response"], "one two three");
+    assert_eq!(socket.hear().await["response"], "one two three ");
     // After it has ended as well, by its name, for whoever owns it.
     socket.say(&json!({"type": "resume", "run_id": seen["run_id"], "after": 0}).to_string()).await;
-    assert_eq!(socket.until("complete").await["response"], "one two three");
+    assert_eq!(socket.until("complete").await["response"], "one two three ");
     let mut eve = house.stranger(&format!("/ws/chat?token={}", house.token("eve"))).await;
     eve.say(&resume.to_string()).await;
     assert_eq!(eve.hear().await["code"], "NOT_FOUND");
@@ -102,14 +102,14 @@ async fn sending_a_message_again_after_a_drop_is_sending_it_once() {
     let mut first = house.socket("/ws/chat").await;
     first.say(frame).await;
     let mut act = house.cues.next().await;
-    act.say("once").await;
+    act.say("once ").await;
     let run = first.until("token").await["run_id"].clone();
     drop(first);
     let mut second = house.socket("/ws/chat").await;
     second.say(frame).await;
     assert_eq!(second.until("token").await["run_id"], run);
     act.end().await;
-    assert_eq!(second.until("complete").await["response"], "once");
+    assert_eq!(second.until("complete").await["response"], "once ");
     second.say(&frame.replace("hi", "ho")).await;
     assert_eq!(second.until("error").await["code"], "MESSAGE_ID_REUSED");
     assert!(house.cues.try_next().is_none());

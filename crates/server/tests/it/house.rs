@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
+use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderInfo};
 use headwater_core::{Millis, Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
 use headwater_engine::engine::From;
@@ -57,6 +58,7 @@ pub(crate) struct Given {
     pub gate: gate::Rules,
     pub settings: Settings,
     pub tls: Option<Tls>,
+    pub stage: Option<(Arc<Stage>, Cues)>,
 }
 
 pub(crate) struct House {
@@ -94,10 +96,17 @@ impl House {
         Self::given(Given { gate, settings, ..Given::default() }).await
     }
 
+    /// With a model as small as the local one.
+    pub(crate) async fn tiny() -> Self {
+        let budget = ContextBudget { retrieval_tokens: 250, history_tokens: 150 };
+        let stage = Stage::with_info(ProviderInfo { budget, ..Stage::new().0.info() });
+        Self::given(Given { stage: Some(stage), ..Given::default() }).await
+    }
+
     pub(crate) async fn given(given: Given) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
-        let (stage, cues) = Stage::new();
+        let (stage, cues) = given.stage.unwrap_or_else(Stage::new);
         let store = Arc::new(MemoryStore::new());
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let workflows: Vec<Arc<dyn Workflow>> =

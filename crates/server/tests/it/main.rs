@@ -5,6 +5,7 @@
 
 mod appointments;
 mod auth;
+mod care;
 mod chat;
 mod docs;
 mod edge;

@@ -87,8 +87,9 @@ impl Papers {
         Ok(new)
     }
 
-    fn waiting(&self, limit: usize) -> Vec<Escalation> {
-        let mut open: Vec<_> = self.escalations.iter().filter(|e| e.closed_at.is_none()).cloned().collect();
+    fn waiting(&self, since: Millis, limit: usize) -> Vec<Escalation> {
+        let open = self.escalations.iter().filter(|e| e.closed_at.is_none() && e.created_at >= since);
+        let mut open: Vec<_> = open.cloned().collect();
         open.sort_by_key(|e| e.created_at);
         open.truncate(limit);
         open
@@ -134,7 +135,11 @@ impl Desk for MemoryStore {
     }
 
     async fn waiting(&self, limit: usize) -> Result<Vec<Escalation>, StoreError> {
-        self.read_with(|kept| kept.papers.waiting(limit))
+        self.waiting_since(Millis(i64::MIN), limit).await
+    }
+
+    async fn waiting_since(&self, since: Millis, limit: usize) -> Result<Vec<Escalation>, StoreError> {
+        self.read_with(|kept| kept.papers.waiting(since, limit))
     }
 
     async fn close_escalation(&self, id: &str, at: Millis) -> Result<bool, StoreError> {

@@ -60,7 +60,12 @@ impl Desk for SqliteStore {
     }
 
     async fn waiting(&self, limit: usize) -> Result<Vec<Escalation>, StoreError> {
-        self.read_with(move |connection| escalations(connection, sql::WAITING, [to_sql(limit)])).await
+        self.waiting_since(Millis(i64::MIN), limit).await
+    }
+
+    async fn waiting_since(&self, since: Millis, limit: usize) -> Result<Vec<Escalation>, StoreError> {
+        let of = (since.0, to_sql(limit));
+        self.read_with(move |connection| escalations(connection, sql::WAITING, of)).await
     }
 
     async fn close_escalation(&self, id: &str, at: Millis) -> Result<bool, StoreError> {

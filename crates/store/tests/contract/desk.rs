@@ -214,6 +214,9 @@ async fn who_waits_longest_comes_first(store: SharedStore) {
     assert_eq!(names(store.waiting(10).await.unwrap()), ["b", "c", "d", "a"]);
     assert_eq!(names(store.waiting(2).await.unwrap()), ["b", "c"]);
     assert!(store.waiting(0).await.unwrap().is_empty());
+    assert_eq!(names(store.waiting_since(Millis(5), 10).await.unwrap()), ["c", "d", "a"]);
+    assert_eq!(names(store.waiting_since(Millis(6), 10).await.unwrap()), ["a"]);
+    assert_eq!(names(store.waiting_since(Millis(5), 1).await.unwrap()), ["c"]);
 }
 
 async fn an_escalation_is_closed_once(store: SharedStore) {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::ToolRun;
 
+use crate::escalation::EscalationView;
+
 /// What a client may send.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -106,6 +108,9 @@ pub(super) struct Context<'a> {
     pub classified_intent: Option<&'a str>,
     pub confidence: Option<f64>,
     pub agent: Option<&'a str>,
+    /// Only where a person is asked to look at the question too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<&'a EscalationView>,
     /// Ours, and only where tools ran.
     #[serde(skip_serializing_if = "<[ToolRun]>::is_empty")]
     pub tools: &'a [ToolRun],

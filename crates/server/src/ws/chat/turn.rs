@@ -6,6 +6,7 @@ use headwater_core::event::{Body, Event, Failure, Outcome, Seq};
 use headwater_core::{RunId, SessionId, limit};
 
 use super::frames::{Complete, Context, ErrorFrame, Metadata, ServerFrame, progress, unfinished};
+use crate::escalation::EscalationView;
 use crate::wire::{ToolRun, json};
 use crate::ws::merge::{Piece, behind, pieces};
 
@@ -25,6 +26,7 @@ pub(super) struct Turn {
     confidence: Option<f64>,
     sources: Vec<String>,
     tools: Vec<ToolRun>,
+    escalation: Option<EscalationView>,
 }
 
 impl Turn {
@@ -40,6 +42,7 @@ impl Turn {
             confidence: None,
             sources: Vec::new(),
             tools: Vec::new(),
+            escalation: None,
         }
     }
 
@@ -110,8 +113,8 @@ impl Turn {
             Body::StageStarted { .. }
             | Body::ModelStarted { .. }
             | Body::ToolCalled { .. }
-            | Body::Escalated { .. }
             | Body::RunEnded { .. } => {}
+            Body::Escalated { .. } => self.escalation = EscalationView::of(body),
         }
     }
 
@@ -139,6 +142,7 @@ impl Turn {
                     confidence: self.confidence,
                     agent,
                     tools: &self.tools,
+                    escalation: self.escalation.as_ref(),
                 },
             },
             run_id: &self.run,
