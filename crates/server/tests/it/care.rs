@@ -97,7 +97,7 @@ async fn over_http_the_escalation_stands_beside_the_rest() {
     act.end().await;
     let answer: Value = asked.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(answer["metadata"]["confidence"], 0.0);
-    let escalation = &answer["metadata"]["escalation"];
+    let escalation = &answer["metadata"]["context"]["escalation"];
     assert_eq!(escalation["status"], "queued");
     assert_eq!(
         escalation["message"],

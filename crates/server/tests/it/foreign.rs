@@ -137,7 +137,8 @@ impl Things {
         let split = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-');
         let fresh = |word: &str| {
             let id = ["run_", "ses_"].iter().any(|kind| word.starts_with(kind) && word.len() == 40);
-            id || word.len() == 13 && word.bytes().all(|b| b.is_ascii_digit())
+            let asked = word.starts_with("ESC-") && word.len() == 20;
+            id || asked || word.len() == 13 && word.bytes().all(|b| b.is_ascii_digit())
         };
         text.split_inclusive(split)
             .map(|word| {

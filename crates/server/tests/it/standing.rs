@@ -58,12 +58,12 @@ async fn a_chat_ends_with_its_token_and_goes_on_with_the_next() {
     assert_eq!(u16::from(close.code), 4401);
     assert_eq!(close.reason.as_str(), format!("resume {run} after {}", seen["seq"]));
     // The run has not noticed.
-    assert!(act.say("two").await);
+    assert!(act.say("two ").await);
     let mut socket = house.socket("/ws/chat").await;
     socket.say(&json!({"type": "resume", "run_id": run, "after": seen["seq"]}).to_string()).await;
-    assert_eq!(socket.until("token").await["partial_response"], "one two");
+    assert_eq!(socket.until("token").await["partial_response"], "one two ");
     act.end().await;
-    assert_eq!(socket.until("complete").await["response"], "one two");
+    assert_eq!(socket.until("complete").await["response"], "one two ");
 }
 
 #[tokio::test]

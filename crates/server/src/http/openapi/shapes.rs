@@ -334,11 +334,15 @@ pub(super) struct Appointment {
     status: AppointmentStatus,
     /// Whether it is still to come.
     upcoming: bool,
+    #[serde(default)]
     weekday: Option<String>,
     /// With its currency.
+    #[serde(default)]
     price: Option<String>,
+    #[serde(default)]
     vehicle: Option<String>,
     /// Whether calling it off costs nothing; only in the answer to that.
+    #[serde(default)]
     free_of_charge: Option<bool>,
 }
 
