@@ -42,13 +42,7 @@ pub(crate) fn documents(assistant: &Assistant, file: Option<&Path>) -> Result<Ve
         };
         let text =
             text.ok_or_else(|| Failure::Failed(format!("the document {} is not shipped", document.file)))?;
-        texts.push(Text {
-            owner: None,
-            source: document.file,
-            document_type: document.kind,
-            markdown: true,
-            text,
-        });
+        texts.push(Text::shared(document.file, document.kind, text));
     }
     Ok(texts)
 }
@@ -67,7 +61,7 @@ pub(crate) async fn index(
         };
         ingest(store, embedder, document, Clock::default().wall(), progress)
             .await
-            .map_err(|e| Failure::Failed(format!("{source} cannot be indexed: {}", e.message)))?;
+            .map_err(|e| Failure::Failed(format!("{source} cannot be indexed: {e}")))?;
     }
     say(&format!("knowledge base: {count} documents"));
     Ok(())

@@ -209,6 +209,9 @@ pub const DOCUMENT_METADATA_BYTES: usize = 4 * 1024;
 /// Characters of a passage that may be asked for: below, passages say too little to be found by meaning;
 /// above, an answer has no room for two.
 pub const CHUNK_CHARS_ASKED: std::ops::RangeInclusive<usize> = 100..=8_000;
+/// Documents whose text is read and indexed at once: there is one embedding model, and each holds some ten
+/// times [`DOCUMENT_TEXT_BYTES`] at worst.
+pub const INDEXING: usize = 4;
 /// Passages of one document that are embedded at once; between two such groups others get their turn.
 pub const EMBED_GROUP: usize = 16;
 /// How often and how far apart an embedder that is busy is asked again before indexing gives up.

@@ -8,6 +8,8 @@
 pub mod ask;
 pub mod assistant;
 pub mod clock;
+pub mod cut;
+pub mod documents;
 pub mod engine;
 pub mod follow;
 pub mod hub;
