@@ -7,6 +7,7 @@ use std::time::Duration;
 use headwater_bus::InProcess;
 use headwater_core::port::SharedStore;
 use headwater_engine::recover::recover;
+use headwater_engine::retention::retain;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
@@ -75,6 +76,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
     let draining = CancellationToken::new();
+    let retention = retain(Arc::clone(&store), Clock::default(), settings.retention, draining.clone());
+    tasks.spawn("retention", retention);
     let auth = Arc::new(Auth::new(&secret, store, Clock::default()));
     let readiness = Readiness::default();
     let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });

@@ -37,6 +37,11 @@ const ROWS: &[Row] = &[
         "`full`: an answered write survives a loss of power; `process_safe`: it survives a crash of the process only, and saves a disk sync each flush",
     ),
     Row(
+        "retention_days",
+        "",
+        "how many days the messages and logs of runs that ended are kept, 1 to 3650; without it for ever",
+    ),
+    Row(
         "provider",
         "",
         "who answers, in every workflow: local, scripted or a host; without it `local`, and `scripted` where the model is not there",
@@ -101,6 +106,7 @@ pub(crate) struct Settings {
     pub listen: Vec<SocketAddr>,
     pub data: PathBuf,
     pub durability: Durability,
+    pub retention: Option<Duration>,
     pub provider: Option<String>,
     pub model: Option<String>,
     pub models: PathBuf,
@@ -292,6 +298,8 @@ impl Settings {
         let run_time = Duration::from_secs(seconds("run_seconds", 1, 86_400));
         let runs_per_user = usize::try_from(seconds("runs_per_user", 1, limit::RUNS as u64)).unwrap_or(1);
         let drain = Duration::from_secs(seconds("drain_seconds", 0, 3_600));
+        let retention = asked.some("retention_days").map(|_| seconds("retention_days", 1, 3_650));
+        let retention = retention.map(|days| Duration::from_secs(days * 86_400));
         let (word, from) = asked.one("unwatched");
         let unwatched = match word.as_str() {
             "continue" => Unwatched::Continue,
@@ -308,6 +316,7 @@ impl Settings {
             listen,
             data: data_folder(asked),
             durability,
+            retention,
             provider,
             model: asked.some("model"),
             models: asked.one("models").0.into(),
@@ -367,6 +376,7 @@ mod tests {
         assert_eq!(used.engine.runs_per_user, limit::RUNS_PER_USER);
         assert_eq!(used.drain, limit::DRAIN);
         assert_eq!((used.provider, used.model, used.model_file), (None, None, None));
+        assert_eq!(used.retention, None);
     }
 
     #[test]
@@ -378,6 +388,17 @@ mod tests {
         assert_eq!(used.models, Path::new("of-env"));
         assert_eq!(used.log, "warn");
         assert_eq!(used.engine.run_time, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn retention_is_days_or_for_ever() {
+        let days = |text: &str| ask(&format!("retention_days = {text}\n"), &[], &[]).map(|s| s.retention);
+        assert_eq!(days("30").unwrap(), Some(Duration::from_secs(30 * 86_400)));
+        assert_eq!(days("\"\"").unwrap(), None);
+        for wrong in ["0", "3651", "-1", "\"a year\""] {
+            let problems = days(wrong).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].contains("1 to 3650"), "{problems:?}");
+        }
     }
 
     #[test]

@@ -110,6 +110,19 @@ pub const FLUSH_BYTES: usize = 64 * 1024;
 pub const COMMIT_BATCHES: usize = 256;
 /// Appends that wait for the store's writer. When full, writers wait, and with them their models.
 pub const STORE_QUEUE: usize = 1_024;
+/// Flushes of expired runs that are removed in one commit: at most 16 MiB, some milliseconds in which an
+/// append waits.
+pub const TRIM_BATCHES: usize = 256;
+/// How long after its start a server looks for runs that are too old, and how often then: first of all
+/// people come back to their answers.
+pub const EXPIRE_FIRST: Duration = Duration::from_secs(60);
+/// See [`EXPIRE_FIRST`].
+pub const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
+/// Runs that are too old and go in one commit, and the pause before the next: a few hundred a second, and
+/// almost all of the writer's time for answers.
+pub const EXPIRE_RUNS: usize = 16;
+/// See [`EXPIRE_RUNS`].
+pub const EXPIRE_PAUSE: Duration = Duration::from_millis(50);
 
 // ── viewers ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,6 +168,13 @@ pub const CLASSIFIER_TIME: Duration = Duration::from_secs(5);
 pub const CHUNK_CHARS: usize = 1_000;
 /// Characters that neighbouring chunks share (contract).
 pub const CHUNK_OVERLAP: usize = 200;
+/// Bytes of what is said about a document beside its text, as JSON: each hit of a search carries it.
+pub const DOCUMENT_METADATA_BYTES: usize = 8 * 1024;
+/// Passages of a document in one commit of the store, and the bytes of text after which no more are taken:
+/// with their vectors some 300 KiB, a few milliseconds in which an append waits.
+pub const DOCUMENT_SLICE: usize = 64;
+/// See [`DOCUMENT_SLICE`].
+pub const DOCUMENT_SLICE_BYTES: usize = 256 * 1024;
 /// Passages that a search may return (contract).
 pub const SEARCH_TOP_K: usize = 20;
 /// Candidates of each kind that are scored before the best are taken.

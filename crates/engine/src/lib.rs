@@ -15,6 +15,7 @@ pub mod follow;
 pub mod hub;
 pub mod ingest;
 pub mod recover;
+pub mod retention;
 pub mod retrieve;
 pub mod settings;
 pub mod stop_words;

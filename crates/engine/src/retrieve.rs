@@ -158,6 +158,7 @@ mod tests {
             document_id: "d".into(),
             source: "s.md".into(),
             document_type: "manual".into(),
+            metadata: "{}".into(),
             index: usize::try_from(id).unwrap(),
             heading: String::new(),
             content: content.into(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater_core::event::{Body, Event, Term};
+use headwater_core::limit;
 use headwater_core::port::store::{AppendError, Batch, StoreError};
 use headwater_core::run::Tail;
 
@@ -39,6 +40,16 @@ fn storable(event: &Event) -> Result<(), StoreError> {
     } else {
         Err(StoreError(format!("event {} has a score that is no number", event.seq)))
     }
+}
+
+/// Whether this can stand beside a document.
+pub(crate) fn describes(metadata: &str) -> Result<(), StoreError> {
+    if metadata.len() > limit::DOCUMENT_METADATA_BYTES {
+        let most = limit::DOCUMENT_METADATA_BYTES;
+        return Err(StoreError(format!("a document's metadata has more than {most} bytes")));
+    }
+    let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(metadata);
+    object.map(|_| ()).map_err(|_| StoreError("a document's metadata is no JSON object".into()))
 }
 
 /// Takes events until a read has what it was asked for.
@@ -78,4 +89,38 @@ impl Page {
     pub(crate) fn into_events(self) -> Vec<Arc<Event>> {
         self.events
     }
+}
+
+/// A free name for an appointment: `wanted`, or where that is taken the next one by its last two fields,
+/// minutes and seconds. They begin anew after `5959`; `None` where all 3,600 of the hour are taken, or
+/// where a taken name does not end in them.
+pub(crate) fn free_name<E>(
+    wanted: &str,
+    mut taken: impl FnMut(&str) -> Result<bool, E>,
+) -> Result<Option<String>, E> {
+    if !taken(wanted)? {
+        return Ok(Some(wanted.to_owned()));
+    }
+    let cut = wanted.len().saturating_sub(4);
+    let Some((hour, fields)) = wanted.split_at_checked(cut) else { return Ok(None) };
+    let field = |digits: Option<&str>| {
+        let digits = digits.filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse::<u32>().ok().filter(|n| *n < 60)
+    };
+    let (Some(minutes), Some(seconds)) = (field(fields.get(..2)), field(fields.get(2..))) else {
+        return Ok(None);
+    };
+    for later in 1..3_600 {
+        let at = (minutes * 60 + seconds + later) % 3_600;
+        let name = format!("{hour}{:02}{:02}", at / 60, at % 60);
+        if !taken(&name)? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// What is said where [`free_name`] finds none.
+pub(crate) fn no_name_left(wanted: &str) -> String {
+    format!("every appointment name of the hour of {wanted} is taken; book again in the next hour")
 }

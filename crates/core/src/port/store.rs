@@ -177,10 +177,14 @@ pub struct NewDocument {
     pub source: String,
     /// `manual`, `faq`, `spec` …
     pub document_type: String,
-    /// Digest of text, chunking and embedding model: the same digest means nothing is to be done.
+    /// Digest of text, chunking and embedding model: the same digest means nothing is to be done (also
+    /// where only `metadata` is another; let the digest cover it where that matters).
     pub digest: String,
     /// Which embedder made the vectors; empty where there are none.
     pub embedder: String,
+    /// What is said about it beside its text: a JSON object, at most [`crate::limit::DOCUMENT_METADATA_BYTES`],
+    /// `{}` where there is nothing. Kept and given back as it is; anything else is refused.
+    pub metadata: String,
     /// In order.
     pub chunks: Vec<NewChunk>,
     /// Now.
@@ -211,6 +215,8 @@ pub struct Document {
     pub owner: Option<UserId>,
     /// As it was stored with.
     pub digest: String,
+    /// As it was stored with.
+    pub metadata: String,
     /// How many passages it has.
     pub chunks: usize,
     /// When it was first stored.
@@ -247,6 +253,8 @@ pub struct ChunkHit {
     pub source: String,
     /// The document's kind.
     pub document_type: String,
+    /// As the document was stored with.
+    pub metadata: String,
     /// Number of the chunk in the document, from 0.
     pub index: usize,
     /// The headings above it.
@@ -331,12 +339,17 @@ pub trait Store: Desk + 'static {
     /// The revocations that have not expired by `now`; those that have are forgotten some time.
     async fn revocations(&self, now: Millis) -> Result<Vec<Revocation>, StoreError>;
 
+    /// Forgets the revocations that have expired by `now`; says how many.
+    async fn forget_revocations(&self, now: Millis) -> Result<usize, StoreError>;
+
     /// Removes log and messages of at most `limit` runs, oldest first, that ended and were made before
     /// `before`. The run itself is kept, with its tail: whoever reads it is told
     /// [`ReadError::Trimmed`], and sending the same turn again finds it.
     async fn expire(&self, before: Millis, limit: usize) -> Result<Expired, StoreError>;
 
-    /// Stores a document in place of one of the same owner and source.
+    /// Stores a document in place of one of the same owner and source. Lists and searches see the old one
+    /// or the new one, whole; a caller that stops waiting leaves one of the two. A large document takes
+    /// many commits, so that it delays nobody's append.
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError>;
 
     /// The documents that this user sees; `None` lists the shared ones only.

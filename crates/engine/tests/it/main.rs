@@ -8,6 +8,7 @@ mod assist;
 mod ending;
 mod house;
 mod knowing;
+mod retaining;
 mod starting;
 mod viewing;
 mod writing;

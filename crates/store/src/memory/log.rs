@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_core::event::{Event, Outcome, Seq, Term};
 use headwater_core::port::provider::Role;
-use headwater_core::port::store::{AppendError, Batch, Created, NewRun, ReadError, StoreError};
+use headwater_core::port::store::{AppendError, Batch, Created, Expired, NewRun, ReadError, StoreError};
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
 
@@ -24,6 +24,8 @@ struct Logged {
     run: Run,
     fingerprint: String,
     events: Vec<Arc<Event>>,
+    /// Its events are no longer kept.
+    trimmed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +77,12 @@ impl Logs {
             tail: Tail { seq: 0, term: 1, outcome: None },
         };
         self.by_id.insert(new.id, index);
-        self.runs.push(Logged { run: run.clone(), fingerprint: new.fingerprint, events: Vec::new() });
+        self.runs.push(Logged {
+            run: run.clone(),
+            fingerprint: new.fingerprint,
+            events: Vec::new(),
+            trimmed: false,
+        });
         Ok(Created::New(run))
     }
 
@@ -110,7 +117,10 @@ impl Logs {
         events: usize,
         bytes: usize,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
-        let log = &self.by_id(run).ok_or(ReadError::NotFound)?.events;
+        let Logged { run, events: log, trimmed, .. } = self.by_id(run).ok_or(ReadError::NotFound)?;
+        if *trimmed && from <= run.tail.seq {
+            return Err(ReadError::Trimmed { first: run.tail.seq + 1 });
+        }
         // Event n stands at n - 1.
         let skip = usize::try_from(from.max(1) - 1).unwrap_or(usize::MAX);
         let mut page = Page::new(events, bytes);
@@ -186,5 +196,26 @@ impl Logs {
     pub(super) fn live(&self) -> Vec<Run> {
         let live = self.runs.iter().map(|logged| &logged.run).filter(|run| run.tail.outcome.is_none());
         live.cloned().collect()
+    }
+
+    pub(super) fn expire(&mut self, before: Millis, limit: usize) -> Expired {
+        let old = |logged: &Logged| {
+            logged.run.tail.outcome.is_some() && !logged.trimmed && logged.run.created_at < before
+        };
+        let mut oldest: Vec<usize> =
+            (0..).zip(&self.runs).filter(|(_, logged)| old(logged)).map(|(index, _)| index).collect();
+        // Keeps those of one moment in the order of making.
+        oldest.sort_by_key(|index| self.runs.get(*index).map(|logged| logged.run.created_at));
+        oldest.truncate(limit);
+        for index in &oldest {
+            let Some(logged) = self.runs.get_mut(*index) else { continue };
+            (logged.events, logged.trimmed) = (Vec::new(), true);
+            let key = (logged.run.owner.clone(), logged.run.session.clone());
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.lines.retain(|line| line.run != *index);
+            }
+        }
+        let runs = oldest.len();
+        Expired { runs, more: runs > 0 && runs == limit }
     }
 }

@@ -1,24 +1,25 @@
 //! A store that forgets when the process ends.
 
+mod desk;
 mod faults;
 mod knowledge;
 mod log;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
-use headwater_core::port::desk::{Appointment, Desk, Escalation, Feedback, NewAppointment};
 use headwater_core::port::store::{
-    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, NewDocument, NewRun, ReadError, Store,
-    StoreError, User,
+    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Expired, NewDocument, NewRun, ReadError,
+    Revocation, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
 use parking_lot::Mutex;
 
+use crate::rules;
 use faults::planned;
 pub use faults::{Fail, Faults};
 
@@ -34,6 +35,8 @@ pub struct MemoryStore {
 struct Kept {
     logs: log::Logs,
     users: HashMap<UserId, User>,
+    revocations: BTreeMap<String, Revocation>,
+    papers: desk::Papers,
     knowledge: knowledge::Knowledge,
 }
 
@@ -154,20 +157,32 @@ impl Store for MemoryStore {
         self.read_with(|kept| kept.users.get(id).cloned())
     }
 
-    async fn revoke(&self, _: headwater_core::port::store::Revocation) -> Result<(), StoreError> {
-        Err(StoreError("not built".into()))
+    async fn revoke(&self, new: Revocation) -> Result<(), StoreError> {
+        self.write_with(|kept| {
+            let kept = kept.revocations.entry(new.key.clone()).or_insert_with(|| new.clone());
+            kept.issued_until = kept.issued_until.max(new.issued_until);
+            kept.expires = kept.expires.max(new.expires);
+        })
     }
-    async fn revocations(
-        &self,
-        _: Millis,
-    ) -> Result<Vec<headwater_core::port::store::Revocation>, StoreError> {
-        Ok(Vec::new())
+
+    async fn revocations(&self, now: Millis) -> Result<Vec<Revocation>, StoreError> {
+        self.read_with(|kept| kept.revocations.values().filter(|r| r.expires > now).cloned().collect())
     }
-    async fn expire(&self, _: Millis, _: usize) -> Result<headwater_core::port::store::Expired, StoreError> {
-        Ok(Default::default())
+
+    async fn forget_revocations(&self, now: Millis) -> Result<usize, StoreError> {
+        self.write_with(|kept| {
+            let before = kept.revocations.len();
+            kept.revocations.retain(|_, revocation| revocation.expires > now);
+            before - kept.revocations.len()
+        })
+    }
+
+    async fn expire(&self, before: Millis, limit: usize) -> Result<Expired, StoreError> {
+        self.write_with(|kept| kept.logs.expire(before, limit))
     }
 
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError> {
+        rules::describes(&document.metadata)?;
         self.write_with(|kept| kept.knowledge.put(document))
     }
 
@@ -190,45 +205,5 @@ impl Store for MemoryStore {
     async fn check(&self) -> Result<(), StoreError> {
         self.faults.read()?;
         self.faults.write()
-    }
-}
-
-#[async_trait]
-impl Desk for MemoryStore {
-    async fn book(&self, _: NewAppointment, _: usize) -> Result<Option<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn cancel_appointment(&self, _: &UserId, _: &str) -> Result<Option<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn appointments(
-        &self,
-        _: &UserId,
-        _: &str,
-        _: &str,
-        _: usize,
-    ) -> Result<Vec<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn taken(&self, _: &str, _: &str) -> Result<Vec<(String, usize)>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn escalate(&self, _: Escalation) -> Result<Escalation, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn waiting(&self, _: usize) -> Result<Vec<Escalation>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn close_escalation(&self, _: &str, _: Millis) -> Result<bool, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn give_feedback(&self, _: Feedback) -> Result<(), StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn feedback(&self, _: &UserId, _: &str) -> Result<Option<Feedback>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn feedback_counts(&self) -> Result<(u64, u64), StoreError> {
-        Err(StoreError("not built".into()))
     }
 }

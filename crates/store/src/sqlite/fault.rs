@@ -9,6 +9,8 @@ pub(super) enum Fault {
     Sqlite(rusqlite::Error),
     /// The database has something that this program never wrote.
     Damaged(String),
+    /// What was asked for cannot be stored.
+    Refused(String),
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -22,6 +24,7 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Sqlite(error) => Self(error.to_string()),
             Fault::Damaged(what) => Self(format!("the database is damaged: {what}")),
+            Fault::Refused(why) => Self(why),
         }
     }
 }

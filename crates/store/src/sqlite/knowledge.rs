@@ -1,98 +1,19 @@
-//! Documents, their passages, and finding those by words and by meaning.
+//! Which documents there are, and finding their passages by words and by meaning.
 
 use std::collections::{BTreeSet, HashMap};
 
-use headwater_core::port::store::{ChunkHit, ChunkQuery, Document, NewDocument};
+use headwater_core::port::store::{ChunkHit, ChunkQuery, Document};
 use headwater_core::{Millis, UserId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::fault::{Fault, from_sql, to_sql};
-use super::sql;
+use super::{documents, sql};
 use crate::vector::{self, Best};
 use crate::words;
 
-/// What stands for "everybody" where an owner is asked for; no user can be called that.
-const SHARED: &str = "";
-
-fn owner_of(owner: Option<&UserId>) -> &str {
-    owner.map_or(SHARED, UserId::as_str)
-}
-
-/// A document that is there already.
-struct Kept {
-    ordinal: i64,
-    digest: String,
-    first_indexed: i64,
-    chunks: i64,
-}
-
-fn find(connection: &Connection, owner: Option<&UserId>, source: &str) -> Result<Option<Kept>, Fault> {
-    let mut statement = connection.prepare_cached(sql::DOCUMENT)?;
-    let kept = statement.query_row([owner_of(owner), source], |row| {
-        Ok(Kept {
-            ordinal: row.get(0)?,
-            digest: row.get(1)?,
-            first_indexed: row.get(2)?,
-            chunks: row.get(3)?,
-        })
-    });
-    Ok(kept.optional()?)
-}
-
-fn remove(connection: &Connection, document: i64) -> Result<(), Fault> {
-    for statement in sql::REMOVE_DOCUMENT {
-        connection.prepare_cached(statement)?.execute([document])?;
-    }
-    Ok(())
-}
-
-pub(super) fn put(connection: &Connection, new: &NewDocument) -> Result<(), Fault> {
-    let before = find(connection, new.owner.as_ref(), &new.source)?;
-    if before.as_ref().is_some_and(|kept| kept.digest == new.digest) {
-        return Ok(());
-    }
-    let mut first_indexed = new.at.0;
-    if let Some(kept) = before {
-        first_indexed = kept.first_indexed;
-        remove(connection, kept.ordinal)?;
-    }
-    let document = connection.prepare_cached(sql::NEW_DOCUMENT)?.insert(params![
-        new.id,
-        owner_of(new.owner.as_ref()),
-        new.source,
-        new.document_type,
-        new.digest,
-        new.embedder,
-        to_sql(new.chunks.len()),
-        first_indexed,
-        new.at.0,
-    ])?;
-    let mut chunks = connection.prepare_cached(sql::NEW_CHUNK)?;
-    let mut words = connection.prepare_cached(sql::NEW_WORDS)?;
-    let mut vectors = connection.prepare_cached(sql::NEW_VECTOR)?;
-    for (position, chunk) in new.chunks.iter().enumerate() {
-        let id = chunks.insert(params![document, to_sql(position), chunk.heading, chunk.content])?;
-        words.execute(params![id, chunk.heading, chunk.content])?;
-        if let Some(vector) = &chunk.vector {
-            vectors.execute(params![id, document, vector::encode(vector)])?;
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn delete(
-    connection: &Connection,
-    owner: Option<&UserId>,
-    source: &str,
-) -> Result<Option<usize>, Fault> {
-    let Some(kept) = find(connection, owner, source)? else { return Ok(None) };
-    remove(connection, kept.ordinal)?;
-    from_sql(kept.chunks).map(Some)
-}
-
 pub(super) fn list(connection: &Connection, owner: Option<&UserId>) -> Result<Vec<Document>, Fault> {
     let mut statement = connection.prepare_cached(sql::DOCUMENTS)?;
-    let mut rows = statement.query([owner_of(owner)])?;
+    let mut rows = statement.query([documents::owner_of(owner)])?;
     let mut documents = Vec::new();
     while let Some(row) = rows.next()? {
         documents.push(Document {
@@ -105,6 +26,7 @@ pub(super) fn list(connection: &Connection, owner: Option<&UserId>) -> Result<Ve
                 .transpose()
                 .map_err(|e| Fault::Damaged(e.to_string()))?,
             digest: row.get(3)?,
+            metadata: row.get(8)?,
             chunks: from_sql(row.get(4)?)?,
             first_indexed: Millis(row.get(5)?),
             last_indexed: Millis(row.get(6)?),
@@ -180,6 +102,7 @@ fn hit(row: &Row<'_>, chunk_id: i64, bm25: Option<f64>, query: &ChunkQuery) -> R
         document_id: row.get(0)?,
         source: row.get(1)?,
         document_type: row.get(2)?,
+        metadata: row.get(9)?,
         index: from_sql(row.get(3)?)?,
         heading: row.get(4)?,
         content: row.get(5)?,

@@ -54,6 +54,8 @@ struct Standing {
     ordinal: i64,
     session: i64,
     tail: Tail,
+    /// Its events are no longer kept.
+    trimmed: bool,
 }
 
 fn standing(row: &Row<'_>) -> Result<Standing, Fault> {
@@ -61,6 +63,7 @@ fn standing(row: &Row<'_>) -> Result<Standing, Fault> {
         ordinal: row.get(0)?,
         session: row.get(1)?,
         tail: tail_of(row.get(2)?, row.get(3)?, row.get(4)?)?,
+        trimmed: row.get::<_, i64>(5)? != 0,
     })
 }
 
@@ -129,6 +132,9 @@ pub(super) fn read(
 ) -> Result<Result<Vec<Arc<Event>>, ReadError>, Fault> {
     let Some(log) = find(connection, run)? else { return Ok(Err(ReadError::NotFound)) };
     let mut next = from.max(1);
+    if log.trimmed && next <= log.tail.seq {
+        return Ok(Err(ReadError::Trimmed { first: log.tail.seq + 1 }));
+    }
     let mut page = Page::new(events, bytes);
     let mut statement = connection.prepare_cached(sql::BATCHES)?;
     let mut rows = statement.query(params![log.ordinal, to_sql(next)])?;

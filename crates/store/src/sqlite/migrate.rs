@@ -6,7 +6,11 @@ use rusqlite::{Batch, Connection, TransactionBehavior};
 use super::open::APPLICATION_ID;
 
 /// Number n makes schema n of schema n - 1. What was once released is never changed again.
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("../schema/001_start.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("../schema/001_start.sql"),
+    include_str!("../schema/002_desk.sql"),
+    include_str!("../schema/003_documents.sql"),
+];
 
 /// The schema that this program reads and writes.
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;

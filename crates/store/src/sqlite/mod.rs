@@ -1,5 +1,7 @@
 //! A store in one file.
 
+mod desk;
+mod documents;
 mod fault;
 mod knowledge;
 mod log;
@@ -8,6 +10,7 @@ mod open;
 mod readers;
 mod runs;
 mod sql;
+mod trim;
 mod writer;
 
 use std::fs::File;
@@ -17,10 +20,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
-use headwater_core::port::desk::{Appointment, Desk, Escalation, Feedback, NewAppointment};
 use headwater_core::port::store::{
-    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, NewDocument, NewRun, ReadError, Store,
-    StoreError, User,
+    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Expired, NewDocument, NewRun, ReadError,
+    Revocation, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
@@ -39,6 +41,7 @@ pub struct SqliteStore {
     // another server may have it.
     readers: readers::Readers,
     writer: writer::Writer,
+    documents: documents::Documents,
     _lock: File,
 }
 
@@ -50,9 +53,12 @@ impl SqliteStore {
     /// [`OpenError`]: it is in use, not ours, too new, or cannot be opened.
     pub fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
         let opened = open::open(path, durability)?;
+        let failed = |why| OpenError::Failed(opened.path.clone(), StoreError::from(why).0);
+        documents::remove_left_over(&opened.connection).map_err(failed)?;
         let writer = writer::Writer::start(opened.connection, opened.path.clone(), durability)
             .map_err(|error| OpenError::Io(opened.path.clone(), error))?;
-        Ok(Self { readers: readers::Readers::new(opened.path), writer, _lock: opened.lock })
+        let readers = readers::Readers::new(opened.path);
+        Ok(Self { readers, writer, documents: documents::Documents::default(), _lock: opened.lock })
     }
 
     /// Transactions committed since it was opened; appends share them.
@@ -176,21 +182,27 @@ impl Store for SqliteStore {
         self.read_with(move |connection| runs::user(connection, &id)).await
     }
 
-    async fn revoke(&self, _: headwater_core::port::store::Revocation) -> Result<(), StoreError> {
-        Err(StoreError("not built".into()))
+    async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
+        self.writer.write(move |connection| runs::revoke(connection, &revocation)).await
     }
-    async fn revocations(
-        &self,
-        _: Millis,
-    ) -> Result<Vec<headwater_core::port::store::Revocation>, StoreError> {
-        Ok(Vec::new())
+
+    async fn revocations(&self, now: Millis) -> Result<Vec<Revocation>, StoreError> {
+        self.read_with(move |connection| runs::revocations(connection, now)).await
     }
-    async fn expire(&self, _: Millis, _: usize) -> Result<headwater_core::port::store::Expired, StoreError> {
-        Ok(Default::default())
+
+    async fn forget_revocations(&self, now: Millis) -> Result<usize, StoreError> {
+        let forget = move |connection: &Connection| {
+            Ok(connection.prepare_cached(sql::FORGET_REVOCATIONS)?.execute([now.0])?)
+        };
+        self.writer.write(forget).await
+    }
+
+    async fn expire(&self, before: Millis, limit: usize) -> Result<Expired, StoreError> {
+        trim::expire(&self.writer, before, limit).await
     }
 
     async fn put_document(&self, document: NewDocument) -> Result<(), StoreError> {
-        self.writer.write(move |connection| knowledge::put(connection, &document)).await
+        self.documents.put(&self.writer, document).await
     }
 
     async fn documents(&self, owner: Option<&UserId>) -> Result<Vec<Document>, StoreError> {
@@ -203,8 +215,7 @@ impl Store for SqliteStore {
         owner: Option<&UserId>,
         source: &str,
     ) -> Result<Option<usize>, StoreError> {
-        let (owner, source) = (owner.cloned(), source.to_owned());
-        self.writer.write(move |connection| knowledge::delete(connection, owner.as_ref(), &source)).await
+        self.documents.delete(&self.writer, owner.cloned(), source.to_owned()).await
     }
 
     async fn search(&self, query: ChunkQuery) -> Result<Vec<ChunkHit>, StoreError> {
@@ -217,45 +228,5 @@ impl Store for SqliteStore {
         // A commit of its own: a full disk and a writer that hangs show here.
         self.writer.write(|connection| Ok(connection.execute(sql::WRITABLE, [])?)).await?;
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Desk for SqliteStore {
-    async fn book(&self, _: NewAppointment, _: usize) -> Result<Option<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn cancel_appointment(&self, _: &UserId, _: &str) -> Result<Option<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn appointments(
-        &self,
-        _: &UserId,
-        _: &str,
-        _: &str,
-        _: usize,
-    ) -> Result<Vec<Appointment>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn taken(&self, _: &str, _: &str) -> Result<Vec<(String, usize)>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn escalate(&self, _: Escalation) -> Result<Escalation, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn waiting(&self, _: usize) -> Result<Vec<Escalation>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn close_escalation(&self, _: &str, _: Millis) -> Result<bool, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn give_feedback(&self, _: Feedback) -> Result<(), StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn feedback(&self, _: &UserId, _: &str) -> Result<Option<Feedback>, StoreError> {
-        Err(StoreError("not built".into()))
-    }
-    async fn feedback_counts(&self) -> Result<(u64, u64), StoreError> {
-        Err(StoreError("not built".into()))
     }
 }

@@ -2,7 +2,7 @@
 
 use headwater_core::event::Outcome;
 use headwater_core::port::provider::Role;
-use headwater_core::port::store::{Created, NewRun, User};
+use headwater_core::port::store::{Created, NewRun, Revocation, User};
 use headwater_core::run::{Message, Run};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -212,4 +212,18 @@ fn user_by(connection: &Connection, statement: &str, key: &str) -> Result<Option
         password_hash: row.get(3)?,
         created_at: Millis(row.get(4)?),
     }))
+}
+
+pub(super) fn revoke(connection: &Connection, revocation: &Revocation) -> Result<(), Fault> {
+    let row = params![revocation.key, revocation.issued_until.0, revocation.expires.0];
+    connection.prepare_cached(sql::REVOKE)?.execute(row)?;
+    Ok(())
+}
+
+pub(super) fn revocations(connection: &Connection, now: Millis) -> Result<Vec<Revocation>, Fault> {
+    let mut statement = connection.prepare_cached(sql::REVOCATIONS)?;
+    let revocations = statement.query_map([now.0], |row| {
+        Ok(Revocation { key: row.get(0)?, issued_until: Millis(row.get(1)?), expires: Millis(row.get(2)?) })
+    })?;
+    Ok(revocations.collect::<rusqlite::Result<_>>()?)
 }

@@ -37,7 +37,7 @@ pub(super) const HISTORY: &str = "
 
 // ── logs ─────────────────────────────────────────────────────────────────────────────────────────
 
-pub(super) const LOG: &str = "SELECT ordinal, session, tail, term, outcome FROM runs WHERE id = ?1";
+pub(super) const LOG: &str = "SELECT ordinal, session, tail, term, outcome, trimmed FROM runs WHERE id = ?1";
 pub(super) const NEW_BATCH: &str = "
     INSERT INTO batches (run, first_seq, last_seq, version, checksum, payload)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -48,7 +48,17 @@ pub(super) const BATCHES: &str = "
     SELECT first_seq, last_seq, version, checksum, payload FROM batches
     WHERE run = ?1 AND last_seq >= ?2 ORDER BY last_seq";
 pub(super) const TAKE_OVER: &str = "
-    UPDATE runs SET term = term + 1 WHERE id = ?1 RETURNING ordinal, session, tail, term, outcome";
+    UPDATE runs SET term = term + 1 WHERE id = ?1 RETURNING ordinal, session, tail, term, outcome, trimmed";
+/// Which logs go next; each goes in two steps, see `trim`.
+pub(super) const TO_TRIM: &str = "
+    SELECT ordinal FROM runs WHERE outcome IS NOT NULL AND trimmed = 0 AND created_at < ?1
+    ORDER BY created_at, ordinal LIMIT ?2";
+pub(super) const TRIM_MESSAGES: &str = "DELETE FROM messages WHERE run = ?1";
+pub(super) const TRIM: &str = "UPDATE runs SET trimmed = 1 WHERE ordinal = ?1";
+pub(super) const TRIM_BATCHES: &str = "
+    DELETE FROM batches WHERE ordinal IN (
+        SELECT b.ordinal FROM runs r JOIN batches b ON b.run = r.ordinal WHERE r.trimmed = 1 LIMIT ?1)";
+pub(super) const TRIMMED: &str = "UPDATE runs SET trimmed = 2 WHERE trimmed = 1";
 
 // ── users ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -58,27 +68,97 @@ pub(super) const USER_BY_EMAIL: &str =
     "SELECT id, email, name, password_hash, created_at FROM users WHERE email = ?1";
 pub(super) const USER: &str = "SELECT id, email, name, password_hash, created_at FROM users WHERE id = ?1";
 
+/// A revocation that came late takes nothing back.
+pub(super) const REVOKE: &str = "
+    INSERT INTO revocations (key, issued_until, expires) VALUES (?1, ?2, ?3)
+    ON CONFLICT (key) DO UPDATE SET issued_until = max(issued_until, excluded.issued_until),
+                                    expires = max(expires, excluded.expires)";
+pub(super) const REVOCATIONS: &str =
+    "SELECT key, issued_until, expires FROM revocations WHERE expires > ?1 ORDER BY key";
+pub(super) const FORGET_REVOCATIONS: &str = "DELETE FROM revocations WHERE expires <= ?1";
+
+// ── the desk ─────────────────────────────────────────────────────────────────────────────────────
+
+/// The columns that make an appointment, in the order in which `desk::appointments` reads them.
+macro_rules! appointment {
+    ($before:literal, $rest:literal) => {
+        concat!($before, " id, slot, service, vehicle, notes, cancelled, created_at ", $rest)
+    };
+}
+pub(super) const SAME_APPOINTMENT: &str = appointment!(
+    "SELECT",
+    "FROM appointments WHERE owner = ?1 AND slot = ?2 AND service = ?3 AND cancelled = 0"
+);
+pub(super) const BOOKED: &str = "SELECT count(*) FROM appointments WHERE slot = ?1 AND cancelled = 0";
+pub(super) const APPOINTMENT_NAMED: &str = "SELECT 1 FROM appointments WHERE id = ?1";
+pub(super) const NEW_APPOINTMENT: &str = appointment!(
+    "INSERT INTO appointments (id, owner, slot, service, vehicle, notes, run, created_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING",
+    ""
+);
+pub(super) const CANCEL_APPOINTMENT: &str =
+    appointment!("UPDATE appointments SET cancelled = 1 WHERE owner = ?1 AND id = ?2 RETURNING", "");
+pub(super) const APPOINTMENTS: &str = appointment!(
+    "SELECT",
+    "FROM appointments WHERE owner = ?1 AND slot >= ?2 AND slot < ?3 ORDER BY slot, ordinal LIMIT ?4"
+);
+pub(super) const TAKEN: &str = "
+    SELECT slot, count(*) FROM appointments
+    WHERE cancelled = 0 AND slot >= ?1 AND slot < ?2 GROUP BY slot ORDER BY slot";
+
+/// The columns that make an escalation, in the order in which `desk::escalations` reads them.
+macro_rules! escalation {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, owner, session, run, reason, created_at, closed_at
+             FROM escalations WHERE closed_at IS NULL ",
+            $rest
+        )
+    };
+}
+pub(super) const OPEN_ESCALATION: &str = escalation!("AND owner = ?1 AND session = ?2");
+pub(super) const WAITING: &str = escalation!("ORDER BY created_at, ordinal LIMIT ?1");
+pub(super) const NEW_ESCALATION: &str = "
+    INSERT INTO escalations (id, owner, session, run, reason, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub(super) const CLOSE_ESCALATION: &str =
+    "UPDATE escalations SET closed_at = ?2 WHERE id = ?1 AND closed_at IS NULL";
+
+pub(super) const GIVE_FEEDBACK: &str = "
+    INSERT INTO feedback (owner, message_id, positive, comment, at) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (owner, message_id)
+    DO UPDATE SET positive = excluded.positive, comment = excluded.comment, at = excluded.at";
+pub(super) const FEEDBACK: &str =
+    "SELECT positive, comment, at FROM feedback WHERE owner = ?1 AND message_id = ?2";
+pub(super) const FEEDBACK_COUNTS: &str =
+    "SELECT coalesce(sum(positive), 0), coalesce(sum(1 - positive), 0) FROM feedback";
+
 // ── documents ────────────────────────────────────────────────────────────────────────────────────
 
 pub(super) const DOCUMENT: &str = "
     SELECT ordinal, digest, first_indexed, chunks FROM documents WHERE owner = ?1 AND source = ?2";
 pub(super) const DOCUMENTS: &str = "
-    SELECT id, source, document_type, digest, chunks, first_indexed, last_indexed, owner
+    SELECT id, source, document_type, digest, chunks, first_indexed, last_indexed, owner, metadata
     FROM documents WHERE owner IN ('', ?1) ORDER BY source, owner";
 pub(super) const NEW_DOCUMENT: &str = "
-    INSERT INTO documents (id, owner, source, document_type, digest, embedder, chunks, first_indexed, last_indexed)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    INSERT INTO documents (owner, source, id, document_type, digest, embedder, chunks, first_indexed,
+                           last_indexed, metadata)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)";
+/// Gives a document another owner and name: out of sight, or into it.
+pub(super) const MOVE_DOCUMENT: &str = "UPDATE documents SET owner = ?2, source = ?3 WHERE ordinal = ?1";
+pub(super) const FIRST_INDEXED: &str = "UPDATE documents SET first_indexed = ?2 WHERE ordinal = ?1";
+pub(super) const DOCUMENTS_OF: &str = "SELECT source FROM documents WHERE owner = ?1";
 pub(super) const NEW_CHUNK: &str =
     "INSERT INTO chunks (document, position, heading, content) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const NEW_WORDS: &str = "INSERT INTO words (rowid, heading, content) VALUES (?1, ?2, ?3)";
 pub(super) const NEW_VECTOR: &str = "INSERT INTO vectors (chunk, document, vector) VALUES (?1, ?2, ?3)";
-/// What goes with a document, in an order that the foreign keys permit.
-pub(super) const REMOVE_DOCUMENT: [&str; 4] = [
-    "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE document = ?1)",
-    "DELETE FROM vectors WHERE document = ?1",
-    "DELETE FROM chunks WHERE document = ?1",
-    "DELETE FROM documents WHERE ordinal = ?1",
+pub(super) const SOME_CHUNKS: &str = "SELECT id FROM chunks WHERE document = ?1 ORDER BY position LIMIT ?2";
+/// What goes with a passage, in an order that the foreign keys permit.
+pub(super) const REMOVE_CHUNK: [&str; 3] = [
+    "DELETE FROM words WHERE rowid = ?1",
+    "DELETE FROM vectors WHERE chunk = ?1",
+    "DELETE FROM chunks WHERE id = ?1",
 ];
+pub(super) const REMOVE_DOCUMENT: &str = "DELETE FROM documents WHERE ordinal = ?1";
 
 pub(super) const BY_WORDS: &str = "
     SELECT words.rowid, -bm25(words) AS score
@@ -91,7 +171,8 @@ pub(super) const BY_MEANING: &str = "
     WHERE d.embedder = ?1 AND d.owner IN ('', ?2)
       AND (?3 IS NULL OR d.document_type = ?3) AND (?4 IS NULL OR d.source = ?4)";
 pub(super) const HIT: &str = "
-    SELECT d.id, d.source, d.document_type, c.position, c.heading, c.content, d.last_indexed, d.embedder, v.vector
+    SELECT d.id, d.source, d.document_type, c.position, c.heading, c.content, d.last_indexed, d.embedder, v.vector,
+           d.metadata
     FROM chunks c JOIN documents d ON d.ordinal = c.document LEFT JOIN vectors v ON v.chunk = c.id
     WHERE c.id = ?1";
 

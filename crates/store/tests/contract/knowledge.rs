@@ -1,8 +1,8 @@
 //! Documents, and finding passages by words and by meaning.
 
-use headwater_core::Millis;
 use headwater_core::port::SharedStore;
 use headwater_core::port::store::{ChunkHit, ChunkQuery, NewChunk, NewDocument};
+use headwater_core::{Millis, limit};
 
 use crate::given::user_id;
 
@@ -20,9 +20,16 @@ clauses! {
     a_search_can_be_narrowed
     a_search_for_nothing_finds_nothing
     hostile_words_are_words
+    metadata_is_given_back_as_it_came
+    what_is_no_metadata_is_refused
+    a_document_of_many_passages_is_one_document
 }
 
-fn document(owner: Option<&str>, source: &str, chunks: &[(&str, Option<Vec<f32>>)]) -> NewDocument {
+pub(crate) fn document(
+    owner: Option<&str>,
+    source: &str,
+    chunks: &[(&str, Option<Vec<f32>>)],
+) -> NewDocument {
     let chunks = chunks.iter().map(|(content, vector)| NewChunk {
         heading: "Car > Engine".into(),
         content: (*content).into(),
@@ -35,12 +42,13 @@ fn document(owner: Option<&str>, source: &str, chunks: &[(&str, Option<Vec<f32>>
         document_type: "manual".into(),
         digest: "d1".into(),
         embedder: "e1".into(),
+        metadata: "{}".into(),
         chunks: chunks.collect(),
         at: Millis(10),
     }
 }
 
-fn query(words: &[&str], vector: Option<(&str, Vec<f32>)>) -> ChunkQuery {
+pub(crate) fn query(words: &[&str], vector: Option<(&str, Vec<f32>)>) -> ChunkQuery {
     ChunkQuery {
         owner: user_id("u"),
         words: words.iter().map(|w| (*w).to_owned()).collect(),
@@ -284,4 +292,62 @@ async fn hostile_words_are_words(store: SharedStore) {
     let thousands: Vec<String> = (0..5_000).map(|n| format!("w{n}")).collect();
     let thousands: Vec<&str> = thousands.iter().map(String::as_str).collect();
     store.search(query(&thousands, None)).await.unwrap();
+}
+
+async fn metadata_is_given_back_as_it_came(store: SharedStore) {
+    // Spaces, order and a name twice: it is not ours to tidy up.
+    let said = "{ \"b\": [1, {\"c\": null}],\n\"a\":\"😀 ' \\u0000\", \"a\": 1e400000 }";
+    let said = said.replace("1e400000", "1.50");
+    let mut new = document(None, "a.md", &[("engine", Some(vec![1.0])), ("engine two", None)]);
+    new.metadata = said.clone();
+    store.put_document(new).await.unwrap();
+    store.put_document(document(None, "b.md", &[("engine three", None)])).await.unwrap();
+    let listed = store.documents(None).await.unwrap();
+    assert_eq!(listed.iter().map(|d| d.metadata.as_str()).collect::<Vec<_>>(), [&said, "{}"]);
+    let hits = found(&store, query(&["engine"], Some(("e1", vec![1.0])))).await;
+    assert_eq!(hits.iter().map(|h| h.metadata.as_str()).collect::<Vec<_>>(), [&said, &said, "{}"]);
+    let mut new = document(None, "a.md", &[("engine", None)]);
+    (new.digest, new.metadata) = ("d2".into(), "{\"new\":true}".into());
+    store.put_document(new).await.unwrap();
+    assert_eq!(store.documents(None).await.unwrap()[0].metadata, "{\"new\":true}");
+}
+
+async fn what_is_no_metadata_is_refused(store: SharedStore) {
+    let of = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+    let long = of(limit::DOCUMENT_METADATA_BYTES + 1);
+    for wrong in ["", "[]", "null", "{", "{}x", "{\"a\"}", "a text", &long] {
+        let mut new = document(None, "a.md", &[("engine", None)]);
+        new.metadata = wrong.into();
+        let error = store.put_document(new).await.unwrap_err();
+        assert!(error.0.contains("metadata") && !error.0.contains("a text"), "{error}");
+    }
+    assert!(store.documents(None).await.unwrap().is_empty());
+    let mut new = document(None, "a.md", &[]);
+    new.metadata = of(limit::DOCUMENT_METADATA_BYTES);
+    store.put_document(new).await.unwrap();
+}
+
+/// Planted once: the last slice left out.
+async fn a_document_of_many_passages_is_one_document(store: SharedStore) {
+    let slice = limit::DOCUMENT_SLICE;
+    for count in [0, 1, slice - 1, slice, slice + 1, 3 * slice, 3 * slice + 5] {
+        let texts: Vec<String> = (0..count).map(|n| format!("engine w{n}")).collect();
+        let chunks: Vec<_> = texts.iter().map(|t| (t.as_str(), Some(vec![1.0, 0.5]))).collect();
+        let mut new = document(Some("u"), "a.md", &chunks);
+        new.digest = format!("d{count}");
+        store.put_document(new).await.unwrap();
+        store.put_document(document(Some("v"), "a.md", &[("engine w0 of v", None)])).await.unwrap();
+        let listed = store.documents(Some(&user_id("u"))).await.unwrap();
+        assert_eq!(listed.iter().map(|d| d.chunks).collect::<Vec<_>>(), [count]);
+        assert_eq!(listed[0].first_indexed, Millis(10));
+        for ask in [query(&["engine"], None), query(&[], Some(("e1", vec![1.0, 0.5])))] {
+            let hits = found(&store, ChunkQuery { candidates: 1_000, ..ask }).await;
+            assert_eq!(hits.iter().map(|h| h.index).collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+            assert_eq!(contents(&hits), texts);
+        }
+    }
+    let last = 3 * slice + 5;
+    assert_eq!(store.delete_document(Some(&user_id("u")), "a.md").await.unwrap(), Some(last));
+    assert!(found(&store, query(&["engine"], Some(("e1", vec![1.0, 0.5])))).await.is_empty());
+    assert_eq!(store.documents(Some(&user_id("v"))).await.unwrap().len(), 1);
 }

@@ -19,6 +19,9 @@ macro_rules! clauses {
     };
 }
 
+mod desk;
+mod desk_model;
+mod expiry;
 mod given;
 mod knowledge;
 mod log;

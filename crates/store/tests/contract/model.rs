@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use headwater_core::Millis;
 use headwater_core::event::{Outcome, Seq, Term};
-use headwater_core::port::store::{AppendError, Batch, Created, Store};
+use headwater_core::port::store::{AppendError, Batch, Created, Expired, ReadError, Store};
 use headwater_core::run::Tail;
 use headwater_store::MemoryStore;
 use proptest::prelude::*;
@@ -36,6 +37,10 @@ enum Call {
     TakeOver {
         run: usize,
     },
+    /// Removes the logs of at most `most` runs that ended.
+    Expire {
+        most: usize,
+    },
     /// Closes the store and opens it again, where it has a file.
     Reopen,
 }
@@ -51,6 +56,7 @@ fn call() -> impl Strategy<Value = Call> {
         6 => (run.clone(), 0..30_u64, 0..12_usize, 0..800_usize)
             .prop_map(|(run, from, events, bytes)| Call::Read { run, from, events, bytes }),
         1 => run.prop_map(|run| Call::TakeOver { run }),
+        1 => (1..3_usize).prop_map(|most| Call::Expire { most }),
         1 => Just(Call::Reopen),
     ]
 }
@@ -63,6 +69,7 @@ struct Modelled {
     tail: Seq,
     term: Term,
     outcome: Option<Outcome>,
+    trimmed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +106,15 @@ async fn apply(store: &dyn Store, model: &mut Model, call: &Call) {
                 assert!(created.is_err(), "the id is taken");
             } else {
                 assert!(matches!(created.unwrap(), Created::New(_)));
-                let made = Modelled { name: run, message, fingerprint, tail: 0, term: 1, outcome: None };
+                let made = Modelled {
+                    name: run,
+                    message,
+                    fingerprint,
+                    tail: 0,
+                    term: 1,
+                    outcome: None,
+                    trimmed: false,
+                };
                 model.runs.push(made);
                 model.lines += 1;
             }
@@ -138,6 +153,10 @@ async fn apply(store: &dyn Store, model: &mut Model, call: &Call) {
                 assert!(read.is_err());
                 return;
             };
+            if stands.trimmed && from <= stands.tail {
+                assert_eq!(read, Err(ReadError::Trimmed { first: stands.tail + 1 }));
+                return;
+            }
             let read = read.unwrap();
             let all: Vec<Seq> = (from.max(1)..=stands.tail).collect();
             let got = seqs(&read);
@@ -167,6 +186,14 @@ async fn apply(store: &dyn Store, model: &mut Model, call: &Call) {
                     assert_eq!(taken.unwrap(), tail);
                 }
             }
+        }
+        Call::Expire { most } => {
+            let expired = store.expire(Millis(i64::MAX), most).await.unwrap();
+            let ended = model.runs.iter_mut().filter(|r| r.outcome.is_some() && !r.trimmed);
+            // What each had: a question and an answer.
+            let runs = ended.take(most).map(|r| r.trimmed = true).count();
+            model.lines -= 2 * runs;
+            assert_eq!(expired, Expired { runs, more: runs == most });
         }
         Call::Reopen => {}
     }

@@ -21,6 +21,7 @@ fn document(content: &str) -> NewDocument {
         document_type: "t".into(),
         digest: "d".into(),
         embedder: String::new(),
+        metadata: "{}".into(),
         chunks: vec![chunk],
         at: Millis(0),
     }
