@@ -3,6 +3,7 @@
 //! Exit codes: 0 it did what was asked, 1 it failed, 2 bad usage or configuration.
 
 mod args;
+mod eval;
 mod knowledge;
 mod logs;
 mod provider;
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Serve(asked) => serve::serve(asked),
         Command::Token(asked) => token::token(&asked),
+        Command::Eval(asked) => eval::eval(&asked),
+        // Before anything else is started: it bounds itself first.
+        Command::Extract(asked) => return headwater_extract::child_main(&asked.format, &asked.path),
         Command::Settings => settings::print(),
     };
     match done {

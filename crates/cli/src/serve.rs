@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_bus::InProcess;
-use headwater_core::port::SharedStore;
+use headwater_core::port::{SharedEmbedder, SharedStore};
+use headwater_engine::documents::Documents;
 use headwater_engine::recover::recover;
 use headwater_engine::retention::retain;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Tasks};
+use headwater_extract::Child;
 use headwater_server::app::{App, router};
 use headwater_server::auth::Auth;
 use headwater_server::auth::secret::Secret;
@@ -33,6 +35,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(300);
 /// The database, in the data folder.
 const DATABASE: &str = "headwater.db";
+/// Files that are being uploaded, in the data folder.
+const UPLOADS: &str = "uploads";
 
 /// Serves until a signal, then drains.
 pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
@@ -67,11 +71,12 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let (provider, embedder) = provider::choose(&settings).await?;
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
+    let tasks = Tasks::default();
+    let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let chat: Arc<str> = assistant.name.as_str().into();
     let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder));
     assist.warm().await;
     let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(provider))];
-    let tasks = Tasks::default();
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
@@ -80,7 +85,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     tasks.spawn("retention", retention);
     let auth = Arc::new(Auth::new(&secret, store, Clock::default()));
     let readiness = Readiness::default();
-    let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });
+    let app =
+        router(App { engine: engine.clone(), auth, chat, documents, readiness, draining: draining.clone() });
     let edge = Edge::new(tasks.clone());
     for listener in listeners {
         let (edge, app, shutdown) = (edge.clone(), app.clone(), draining.clone());
@@ -91,6 +97,21 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     announce(&addresses)?;
     end(signals, &settings, &engine, &tasks, &draining).await;
     Ok(())
+}
+
+/// Documents of people, whose files are read by this same program in processes of their own.
+fn open_documents(
+    settings: &Settings,
+    store: &SharedStore,
+    embedder: Option<SharedEmbedder>,
+    tasks: Tasks,
+) -> Result<Documents, Failure> {
+    // The running program itself, also after its file was replaced by a newer one.
+    let running = std::path::PathBuf::from("/proc/self/exe");
+    let program = if running.exists() { running } else { std::env::current_exe().map_err(Failure::of)? };
+    let extract = Arc::new(Child::new(program, &["extract"]));
+    let folder = settings.data.join(UPLOADS);
+    Documents::open(Arc::clone(store), embedder, extract, tasks, folder).map_err(Failure::Failed)
 }
 
 async fn bind(settings: &Settings) -> Result<Vec<TcpListener>, Failure> {

@@ -224,8 +224,8 @@ pub const DOCUMENTS_PER_USER: usize = 500;
 pub const SOURCE_BYTES: usize = 512;
 /// Bytes of a document's kind.
 pub const DOCUMENT_TYPE_BYTES: usize = 64;
-/// Bytes of a document's own metadata as JSON; it comes back with every passage that is found.
-pub const DOCUMENT_METADATA_BYTES: usize = 4 * 1024;
+/// Bytes of what a user wants kept with his document, as JSON; a part of [`DOCUMENT_METADATA_BYTES`].
+pub const OWN_METADATA_BYTES: usize = 4 * 1024;
 /// Characters of a passage that may be asked for: below, passages say too little to be found by meaning;
 /// above, an answer has no room for two.
 pub const CHUNK_CHARS_ASKED: std::ops::RangeInclusive<usize> = 100..=8_000;

@@ -4,6 +4,7 @@
 mod board;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -100,11 +101,25 @@ impl Documents {
     ///
     /// # Errors
     /// [`Code::RateLimited`] where too many are under way, [`Code::MessageIdReused`].
-    pub fn begin(&self, who: &UserId, id: Option<String>, with_file: bool) -> Result<Upload, Error> {
-        let id = id.unwrap_or_else(fresh);
+    pub fn begin(&self, who: &UserId, id: Option<String>) -> Result<Upload, Error> {
+        self.inner.board.begin(who, id.unwrap_or_else(fresh))
+    }
+
+    /// The same with a file for its bytes, which is kept as long as the upload is.
+    ///
+    /// # Errors
+    /// As [`Documents::begin`], and [`Code::Internal`] where no file can be made.
+    pub fn begin_file(&self, who: &UserId, id: Option<String>) -> Result<(Upload, File), Error> {
+        let mut upload = self.begin(who, id)?;
         // Named by the server: two users may choose the same id.
-        let file = with_file.then(|| self.inner.folder.join(format!("{}{PART}", fresh())));
-        self.inner.board.begin(who, id, file)
+        let path = self.inner.folder.join(format!("{}{PART}", fresh()));
+        match upload.keep(path) {
+            Ok(file) => Ok((upload, file)),
+            Err(error) => {
+                tracing::error!(%error, "no file can be made for an upload");
+                Err(Error::new(Code::Internal, "Uploads cannot be stored now"))
+            }
+        }
     }
 
     /// Reads and indexes a document beside the caller, who may go away. What is sent says how it ended.

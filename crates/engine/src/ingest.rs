@@ -184,7 +184,7 @@ pub async fn ingest(
         document_type: document.document_type,
         digest,
         embedder: embedder_id,
-        metadata: "{}".into(),
+        metadata,
         chunks,
         at,
     };

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod cut;
 pub mod documents;
 pub mod engine;
+pub mod eval;
 pub mod follow;
 pub mod hub;
 pub mod ingest;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use headwater_engine::Engine;
+use headwater_engine::documents::Documents;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
 use crate::http::health::Readiness;
-use crate::http::{assets, auth_routes, chat, health, layers, runs};
+use crate::http::{assets, auth_routes, chat, documents, health, layers, runs};
 use crate::ws;
 
 /// What every handler may need. Cheap to clone.
@@ -21,6 +22,8 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// The workflow that answers the chat.
     pub chat: Arc<str>,
+    /// Documents of people.
+    pub documents: Documents,
     /// What the store last said of itself.
     pub readiness: Readiness,
     /// Cancelled when the server is about to stop: nothing new, and idle connections go.
@@ -40,6 +43,7 @@ pub fn router(app: App) -> Router {
         .merge(health::routes())
         .merge(auth_routes::routes())
         .merge(chat::routes())
+        .merge(documents::routes())
         .merge(runs::routes())
         .merge(ws::routes());
     layers::around(routes).with_state(app)

@@ -1,6 +1,7 @@
 //! What is known of uploads: their state, for whoever sent them, and their places under the caps.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,13 +85,8 @@ impl Board {
         known.states.get(&(who.clone(), id.to_owned())).cloned()
     }
 
-    /// Takes a place for an upload whose file, where it has one, is kept at `file`.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        who: &UserId,
-        id: String,
-        file: Option<PathBuf>,
-    ) -> Result<Upload, Error> {
+    /// Takes a place for an upload.
+    pub(super) fn begin(self: &Arc<Self>, who: &UserId, id: String) -> Result<Upload, Error> {
         let mut known = self.known.lock();
         forget(&mut known, self.clock.steady());
         let key = (who.clone(), id);
@@ -113,7 +109,7 @@ impl Board {
         let state =
             State { filename: String::new(), stage: Stage::Receiving, done: 0, total: 0, detail: None };
         known.states.insert(key.clone(), state);
-        Ok(Upload { board: Arc::clone(self), key, file })
+        Ok(Upload { board: Arc::clone(self), key, file: None })
     }
 }
 
@@ -155,6 +151,18 @@ impl Upload {
         self.file.as_deref()
     }
 
+    /// Makes the file at `path` and keeps it as long as this lives. Made at once and not on another thread:
+    /// a file that is made after its upload broke off would stay.
+    pub(super) fn keep(&mut self, path: PathBuf) -> std::io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
+        self.file = Some(path);
+        Ok(file)
+    }
+
     /// The file's name has been read.
     pub fn named(&self, filename: &str) {
         self.change(|state| filename.clone_into(&mut state.filename));
@@ -190,7 +198,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(file) = &self.file {
-            // It may never have been made; what cannot be removed now is removed at the next start.
+            // What cannot be removed now is removed at the next start.
             let _ = std::fs::remove_file(file);
         }
         let mut known = self.board.known.lock();
@@ -218,7 +226,7 @@ mod tests {
     async fn places_are_few_and_come_back() {
         let board = Arc::new(Board::new(Clock::default()));
         let ann = user("ann");
-        let begin = |who: &UserId, n: usize| board.begin(who, format!("u{n}"), None);
+        let begin = |who: &UserId, n: usize| board.begin(who, format!("u{n}"));
         let mut held: Vec<_> = (0..limit::UPLOADS_PER_USER).map(|n| begin(&ann, n).unwrap()).collect();
         assert_eq!(begin(&ann, 9).unwrap_err().code, Code::RateLimited);
         // Another's are his own.
@@ -239,7 +247,7 @@ mod tests {
     async fn an_end_is_news_for_a_while_and_only_for_its_owner() {
         let board = Arc::new(Board::new(Clock::default()));
         let ann = user("ann");
-        let upload = board.begin(&ann, "u".into(), None).unwrap();
+        let upload = board.begin(&ann, "u".into()).unwrap();
         upload.named("a.txt");
         upload.reached(Stage::Indexing);
         upload.counted(16, 20);
@@ -253,7 +261,7 @@ mod tests {
         assert_eq!(board.state(&ann, "u"), None);
         // And there are never too many of them.
         for n in 0..limit::UPLOADS_KEPT + 50 {
-            board.begin(&ann, n.to_string(), None).unwrap().done();
+            board.begin(&ann, n.to_string()).unwrap().done();
         }
         assert_eq!(board.known.lock().states.len(), limit::UPLOADS_KEPT);
         assert_eq!(board.state(&ann, "0"), None);

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod auth_routes;
 pub mod chat;
+pub mod documents;
 pub mod health;
 pub mod layers;
 pub mod refusal;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
+use headwater_core::port::SharedStore;
 use headwater_core::{Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
+use headwater_engine::documents::Documents;
 use headwater_engine::engine::From;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Followed, Settings, StartRun, Tasks};
+use headwater_extract::InProcess as InProcessText;
 use headwater_providers::scripted::stage::{Act, Cues, Stage};
 use headwater_server::app::{App, router};
 use headwater_server::auth::Auth;
@@ -34,7 +37,7 @@ pub(crate) struct House {
     pub address: SocketAddr,
     pub draining: CancellationToken,
     tokens: Tokens,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Drop for House {
@@ -63,14 +66,25 @@ impl House {
         );
         let auth = Arc::new(Auth::new(&secret, store.clone(), Clock::default()));
         let draining = CancellationToken::new();
+        let shared: SharedStore = store.clone();
+        let uploads = folder.path().join("uploads");
+        let documents =
+            Documents::open(shared, None, Arc::new(InProcessText), tasks.clone(), uploads).unwrap();
         let (chat, readiness) = ("assist".into(), Readiness::default());
-        let app = router(App { engine: engine.clone(), auth, chat, readiness, draining: draining.clone() });
+        let app = router(App {
+            engine: engine.clone(),
+            auth,
+            chat,
+            documents,
+            readiness,
+            draining: draining.clone(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (edge, shutdown) = (Edge::new(tasks.clone()), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
-        Self { engine, store, cues, address, draining, tokens, _folder: folder }
+        Self { engine, store, cues, address, draining, tokens, folder }
     }
 
     pub(crate) fn token(&self, user: &str) -> String {
@@ -110,9 +124,13 @@ impl House {
     }
 
     pub(crate) fn http(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.http_as("ann", method, path)
+    }
+
+    pub(crate) fn http_as(&self, user: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.address);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client.request(method.parse().unwrap(), url).bearer_auth(self.token("ann"))
+        client.request(method.parse().unwrap(), url).bearer_auth(self.token(user))
     }
 }
 

@@ -6,6 +6,7 @@
 mod auth;
 mod chat;
 mod docs;
+mod documents;
 mod edge;
 mod house;
 mod layers;

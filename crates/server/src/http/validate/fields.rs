@@ -152,6 +152,11 @@ impl Fields {
         .unwrap_or_default()
     }
 
+    /// An object that may be missing or null, which are both empty.
+    pub fn optional_object(&mut self, field: &'static str) -> Map<String, Value> {
+        if self.object.get(field).is_some_and(Value::is_null) { Map::new() } else { self.object(field) }
+    }
+
     /// Missing is a problem.
     fn required<T>(
         &mut self,
