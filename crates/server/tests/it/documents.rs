@@ -374,7 +374,7 @@ async fn a_text_as_recorded() {
     assert_ne!(metadata["document_id"], "mine");
     // Narrowed by kind and by name.
     let narrowed = async |by: &str, value: &str| {
-        let body = json!({"query": "wolfram hello", "min_score": 0.1, by: value});
+        let body = json!({"query": "wolfram world", "min_score": 0.1, by: value});
         house.send("ann", "POST", "/search", Some(body)).await.good()["total"].as_u64().unwrap()
     };
     assert_eq!((narrowed("document_type", "spec").await, narrowed("document_type", "faq").await), (1, 0));
