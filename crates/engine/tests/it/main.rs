@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
 
 mod assist;
+mod documents;
 mod ending;
 mod house;
 mod knowing;
