@@ -166,7 +166,8 @@ async fn a_busy_embedder_is_asked_again_and_not_for_ever() {
     text.cutting = Cutting { strategy: Strategy::Fixed, size: 500, overlap: 0 };
     let embedder: SharedEmbedder = Arc::new(Busy(AtomicUsize::new(7)));
     let mut heard = Vec::new();
-    let indexed = ingest(&store, Some(&embedder), text.clone(), Millis(0), |done, all| heard.push((done, all)));
+    let indexed =
+        ingest(&store, Some(&embedder), text.clone(), Millis(0), |done, all| heard.push((done, all)));
     assert_eq!(indexed.await.unwrap().chunks, 50);
     assert_eq!(heard, [(0, 50), (16, 50), (32, 50), (48, 50), (50, 50)]);
     let embedder: SharedEmbedder = Arc::new(Busy(AtomicUsize::new(usize::MAX)));
