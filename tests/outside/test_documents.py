@@ -4,13 +4,14 @@ import asyncio
 import io
 import os
 import signal
+import subprocess
 import time
 import zipfile
 
 import httpx
 import pytest
 
-from headwater import Server
+from headwater import Server, binary
 
 ROOT = "/api/v1/documents"
 
@@ -140,3 +141,23 @@ def test_a_crash_leaves_no_file_behind(tmp_path):
         assert not any((data / "uploads").iterdir())
         with client(server) as http:
             assert "a.txt" not in http.get(f"{ROOT}/").text
+
+
+def test_the_reading_process_bounds_itself_before_it_reads(tmp_path):
+    """A pipe that nobody writes to holds it at its first byte; by then it may have no more than this."""
+    pipe = tmp_path / "pipe.pdf"
+    os.mkfifo(pipe)
+    child = subprocess.Popen([binary(), "extract", "pdf", pipe], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={})
+    try:
+        limits = ""
+        for _ in range(200):
+            limits = " ".join(open(f"/proc/{child.pid}/limits").read().split())
+            if "Max core file size 0 0" in limits:
+                break
+            time.sleep(0.02)  # polls an outside process
+        for bound in ("Max address space 1073741824 1073741824", "Max cpu time 60 60", "Max file size 0 0", "Max core file size 0 0"):
+            assert bound in limits, f"{bound}: {limits}"
+    finally:
+        child.kill()
+        child.wait(10)
+        child.stdout.close()

@@ -24,7 +24,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<String, ExtractError> {
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, ExtractError> {
     let damaged = || refused("The file is damaged: its UTF-16 is not whole");
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return Err(damaged());
     }
     let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
