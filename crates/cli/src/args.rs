@@ -26,6 +26,11 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Read the whole database and say whether it is sound; the server may run meanwhile.
     Check(CheckArgs),
+    /// Measure how well questions find their passages; see docs/evaluation.md.
+    Eval(EvalArgs),
+    /// Read a document's text in a process of its own; the server calls this for uploads.
+    #[command(hide = true)]
+    Extract(ExtractArgs),
     /// List every setting with its environment variable, its default and what it does.
     Settings,
 }
@@ -113,4 +118,36 @@ pub(crate) struct CheckArgs {
     /// A backup to be read instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "config"])]
     pub file: Option<PathBuf>,
+}
+
+/// Flags of `eval`.
+#[derive(Debug, Group)]
+pub(crate) struct EvalArgs {
+    /// How many passages of each answer are looked at
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub k: u8,
+    /// Search by words alone, as the server does without its models
+    #[arg(long)]
+    pub no_embeddings: bool,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Labelled questions, a JSON object a line; without it the shipped ones
+    #[arg(long, value_name = "FILE", requires = "knowledge")]
+    pub questions: Option<PathBuf>,
+    /// The folder with manifest.toml and the documents that the questions are about
+    #[arg(long, value_name = "DIR", requires = "questions")]
+    pub knowledge: Option<PathBuf>,
+    /// The folder with the embeddings, as `make model` fills it
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub models: PathBuf,
+}
+
+/// What `extract` is called with.
+#[derive(Debug, Group)]
+pub(crate) struct ExtractArgs {
+    /// pdf, docx, txt or md
+    pub format: String,
+    /// The file
+    pub path: PathBuf,
 }

@@ -21,9 +21,14 @@ pub(crate) fn assistant(file: Option<&Path>) -> Result<Assistant, Failure> {
 
 /// The documents that the assistant of this file names, or the shipped ones.
 pub(crate) fn documents(assistant: &Assistant, file: Option<&Path>) -> Result<Vec<Text>, Failure> {
-    let manifest_file = file.map(|f| f.parent().unwrap_or(Path::new("")).join(&assistant.knowledge));
-    let folder = manifest_file.as_deref().map(|m| m.parent().unwrap_or(Path::new("")));
-    let manifest = match &manifest_file {
+    let manifest = file.map(|f| f.parent().unwrap_or(Path::new("")).join(&assistant.knowledge));
+    documents_of(manifest.as_deref())
+}
+
+/// The documents of this manifest, which lie beside it, or the shipped ones.
+pub(crate) fn documents_of(manifest_file: Option<&Path>) -> Result<Vec<Text>, Failure> {
+    let folder = manifest_file.map(|m| m.parent().unwrap_or(Path::new("")));
+    let manifest = match manifest_file {
         None => SHIPPED_MANIFEST.to_owned(),
         Some(file) => std::fs::read_to_string(file).map_err(|e| unreadable(file, e))?,
     };
@@ -42,13 +47,7 @@ pub(crate) fn documents(assistant: &Assistant, file: Option<&Path>) -> Result<Ve
         };
         let text =
             text.ok_or_else(|| Failure::Failed(format!("the document {} is not shipped", document.file)))?;
-        texts.push(Text {
-            owner: None,
-            source: document.file,
-            document_type: document.kind,
-            markdown: true,
-            text,
-        });
+        texts.push(Text::shared(document.file, document.kind, text));
     }
     Ok(texts)
 }
@@ -67,7 +66,7 @@ pub(crate) async fn index(
         };
         ingest(store, embedder, document, Clock::default().wall(), progress)
             .await
-            .map_err(|e| Failure::Failed(format!("{source} cannot be indexed: {}", e.message)))?;
+            .map_err(|e| Failure::Failed(format!("{source} cannot be indexed: {e}")))?;
     }
     say(&format!("knowledge base: {count} documents"));
     Ok(())

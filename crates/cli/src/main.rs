@@ -5,6 +5,7 @@
 mod args;
 mod backup;
 mod certificate;
+mod eval;
 mod facing;
 mod handoff;
 mod knowledge;
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
         Command::Backup(asked) => backup::backup(&asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Check(asked) => backup::check(&asked),
+        Command::Eval(asked) => eval::eval(&asked),
+        // Before anything else is started: it bounds itself first.
+        Command::Extract(asked) => return headwater_extract::child_main(&asked.format, &asked.path),
         Command::Settings => settings::print(),
     };
     match done {

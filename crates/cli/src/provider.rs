@@ -109,7 +109,7 @@ async fn local(settings: &Settings) -> Result<SharedProvider, String> {
 }
 
 #[cfg(feature = "local")]
-async fn embedder(models: std::path::PathBuf) -> Result<SharedEmbedder, String> {
+pub(crate) async fn embedder(models: std::path::PathBuf) -> Result<SharedEmbedder, String> {
     use headwater_providers::local::MiniLm;
     use headwater_providers::local::weights::locate_embeddings;
 
@@ -135,6 +135,6 @@ async fn local(_: &Settings) -> Result<SharedProvider, String> {
 }
 
 #[cfg(not(feature = "local"))]
-async fn embedder(_: std::path::PathBuf) -> Result<SharedEmbedder, String> {
+pub(crate) async fn embedder(_: std::path::PathBuf) -> Result<SharedEmbedder, String> {
     Err("this program was built without the feature `local`".to_owned())
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_bus::InProcess;
-use headwater_core::port::SharedStore;
+use headwater_core::port::{SharedEmbedder, SharedStore};
+use headwater_engine::documents::Documents;
 use headwater_engine::recover::recover;
 use headwater_engine::retention::retain;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Tasks};
+use headwater_extract::Child;
 use headwater_server::app::{App, router};
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
@@ -34,6 +36,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(300);
 /// The database, in the data folder.
 pub(crate) const DATABASE: &str = "headwater.db";
+/// Files that are being uploaded, in the data folder.
+const UPLOADS: &str = "uploads";
 
 /// Serves until a signal, then drains.
 pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
@@ -68,6 +72,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let (provider, embedder) = provider::choose(&settings).await?;
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
+    let tasks = Tasks::default();
+    let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let chat: Arc<str> = assistant.name.as_str().into();
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
@@ -88,6 +94,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         engine: engine.clone(),
         auth,
         chat,
+        documents,
         metrics: metrics.clone(),
         metrics_for: settings.metrics_for,
         readiness,
@@ -114,6 +121,21 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     announce(facing.scheme(), &addresses)?;
     end(signals, &settings, &engine, &gate, &tasks, &draining).await;
     Ok(())
+}
+
+/// Documents of people, whose files are read by this same program in processes of their own.
+fn open_documents(
+    settings: &Settings,
+    store: &SharedStore,
+    embedder: Option<SharedEmbedder>,
+    tasks: Tasks,
+) -> Result<Documents, Failure> {
+    // The running program itself, also after its file was replaced by a newer one.
+    let running = std::path::PathBuf::from("/proc/self/exe");
+    let program = if running.exists() { running } else { std::env::current_exe().map_err(Failure::of)? };
+    let extract = Arc::new(Child::new(program, &["extract"]));
+    let folder = settings.data.join(UPLOADS);
+    Documents::open(Arc::clone(store), embedder, extract, tasks, folder).map_err(Failure::Failed)
 }
 
 async fn bind(settings: &Settings) -> Result<Vec<TcpListener>, Failure> {

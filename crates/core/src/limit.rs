@@ -291,6 +291,87 @@ pub const HANDOFF_RETRY_MOST: Duration = Duration::from_secs(300);
 /// How old an escalation may be to be told again after a restart; what is older is no news.
 pub const HANDOFF_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
+// ── documents of people ──────────────────────────────────────────────────────────────────────────
+
+/// Bytes of an uploaded file (contract: 50 MB).
+pub const UPLOAD_BYTES: u64 = 50 * 1024 * 1024;
+/// Bytes of an upload beside its file: the other fields, and the borders between them.
+pub const UPLOAD_OVERHEAD: u64 = 64 * 1024;
+/// Bytes of one field beside the file.
+pub const UPLOAD_FIELD_BYTES: usize = 4 * 1024;
+/// Fields of one upload, the file included; there are seven that mean something.
+pub const UPLOAD_FIELDS: usize = 32;
+/// Bytes of the headers of one field: a long file name, percent-encoded.
+pub const UPLOAD_HEAD_BYTES: usize = 4 * 1024;
+/// How long an upload may stand still: phones lose the network for some seconds and come back.
+pub const UPLOAD_STALL: Duration = Duration::from_secs(20);
+/// What every upload may take, before its pace is looked at.
+pub const UPLOAD_GRACE: Duration = Duration::from_secs(60);
+/// Bytes a second that an upload must bring on average after [`UPLOAD_GRACE`]: a bad line of 2010. A slower
+/// one is somebody who holds a place.
+pub const UPLOAD_PACE: u64 = 4 * 1024;
+/// Bytes that are still read and thrown away after an upload was refused, so that a client which writes
+/// everything before it reads hears why.
+pub const UPLOAD_DISCARD: u64 = 64 * 1024 * 1024;
+/// How long that may take.
+pub const UPLOAD_DISCARD_TIME: Duration = Duration::from_secs(5);
+/// Uploads of one user at once, from the first byte until it is indexed.
+pub const UPLOADS_PER_USER: usize = 4;
+/// Uploads of the node at once; each may hold [`UPLOAD_BYTES`] of disk and [`DOCUMENT_TEXT_BYTES`] of memory.
+pub const UPLOADS: usize = 32;
+/// Uploads whose state can be asked for, those that are over included; the oldest of these go first.
+pub const UPLOADS_KEPT: usize = 1_000;
+/// How long the end of an upload can be asked for.
+pub const UPLOAD_NEWS: Duration = Duration::from_secs(60 * 60);
+/// Bytes of a body with a text to be indexed; longer ones are files.
+pub const INGEST_BODY_BYTES: usize = 1024 * 1024;
+/// Bytes of text of one document: some 1,500 pages.
+pub const DOCUMENT_TEXT_BYTES: usize = 4 * 1024 * 1024;
+/// Passages of one document: the longest text at twice the usual fineness. A vector is 1.5 KB.
+pub const DOCUMENT_CHUNKS: usize = 10_000;
+/// Documents of one user.
+pub const DOCUMENTS_PER_USER: usize = 500;
+/// Bytes of a document's name: a file's name and a short path.
+pub const SOURCE_BYTES: usize = 512;
+/// Bytes of a document's kind.
+pub const DOCUMENT_TYPE_BYTES: usize = 64;
+/// Bytes of what a user wants kept with his document, as JSON; a part of [`DOCUMENT_METADATA_BYTES`].
+pub const OWN_METADATA_BYTES: usize = 4 * 1024;
+/// Characters of a passage that may be asked for: below, passages say too little to be found by meaning;
+/// above, an answer has no room for two.
+pub const CHUNK_CHARS_ASKED: std::ops::RangeInclusive<usize> = 100..=8_000;
+/// Documents whose text is read and indexed at once: there is one embedding model, and each holds some ten
+/// times [`DOCUMENT_TEXT_BYTES`] at worst.
+pub const INDEXING: usize = 4;
+/// Passages of one document that are embedded at once; between two such groups others get their turn.
+pub const EMBED_GROUP: usize = 16;
+/// How often and how far apart an embedder that is busy is asked again before indexing gives up.
+pub const EMBED_RETRIES: u32 = 120;
+/// See [`EMBED_RETRIES`].
+pub const EMBED_RETRY: Duration = Duration::from_millis(500);
+
+/// Reading the text out of files that come from strangers, in a process of its own.
+pub mod extract {
+    use std::time::Duration;
+
+    /// Files that are read at once; each may take [`MEMORY`].
+    pub const AT_ONCE: usize = 2;
+    /// Bytes of address space of the reading process: twenty times the largest file.
+    pub const MEMORY: u64 = 1024 * 1024 * 1024;
+    /// Seconds of processor that the reading process gets. A book of 1,000 pages takes two.
+    pub const CPU_SECONDS: u64 = 60;
+    /// How long reading may take by the clock, on a machine with other things to do.
+    pub const TIME: Duration = Duration::from_secs(180);
+    /// Pages of a PDF.
+    pub const PAGES: usize = 5_000;
+    /// Bytes of a part of a DOCX after inflation. XML takes ten times the bytes of its text.
+    pub const PART_BYTES: u64 = 64 * 1024 * 1024;
+    /// Entries of a DOCX; pictures make many.
+    pub const ENTRIES: usize = 10_000;
+    /// Levels of nested elements in a DOCX that are followed.
+    pub const DEPTH: usize = 256;
+}
+
 // ── stopping ─────────────────────────────────────────────────────────────────────────────────────
 
 /// How long a drain waits for live runs before it ends them as interrupted.

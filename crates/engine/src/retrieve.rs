@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use headwater_core::port::store::{ChunkHit, ChunkQuery};
 use headwater_core::port::{SharedEmbedder, SharedStore};
-use headwater_core::{Error, UserId, limit};
+use headwater_core::{Error, Millis, UserId, limit};
 
 use crate::engine::store_failed;
 use crate::mask::{Kinds, mask};
@@ -60,6 +60,10 @@ pub struct Passage {
     pub content: String,
     /// How well it fits, 0 to 1.
     pub score: f64,
+    /// What is stored beside the document, see [`crate::ingest::About`].
+    pub metadata: String,
+    /// When the document was last replaced.
+    pub indexed_at: Millis,
 }
 
 /// Finds the best passages, best first.
@@ -123,6 +127,8 @@ fn rank(hits: Vec<ChunkHit>, words: &[String], top_k: usize, min_score: f64) -> 
                 heading: hit.heading,
                 content: hit.content,
                 score,
+                metadata: hit.metadata,
+                indexed_at: hit.indexed_at,
             }
         })
         .filter(|p| p.score >= min_score)
@@ -153,7 +159,6 @@ fn score(hit: &ChunkHit, words: &[String], best_bm25: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headwater_core::Millis;
 
     fn hit(id: i64, content: &str, bm25: Option<f64>, cosine: Option<f64>) -> ChunkHit {
         ChunkHit {

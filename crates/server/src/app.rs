@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use headwater_engine::Engine;
+use headwater_engine::documents::Documents;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
@@ -12,7 +13,7 @@ use crate::gate::Gate;
 use crate::http::health::Readiness;
 use crate::http::metrics::MetricsFor;
 use crate::http::{
-    appointments, assets, auth_routes, chat, feedback, health, layers, metrics, openapi, runs,
+    appointments, assets, auth_routes, chat, documents, feedback, health, layers, metrics, openapi, runs,
 };
 use crate::metrics::Metrics;
 use crate::ws;
@@ -26,6 +27,8 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// The workflow that answers the chat.
     pub chat: Arc<str>,
+    /// Documents of people.
+    pub documents: Documents,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// Who may read it.
@@ -53,6 +56,7 @@ pub fn router(app: App) -> Router {
         .merge(auth_routes::routes())
         .merge(chat::routes())
         .merge(appointments::routes())
+        .merge(documents::routes())
         .merge(feedback::routes())
         .merge(metrics::routes())
         .merge(runs::routes())

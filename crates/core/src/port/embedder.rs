@@ -21,6 +21,12 @@ pub trait Embedder: Send + Sync + 'static {
     /// Numbers in each vector.
     fn dimensions(&self) -> usize;
 
+    /// How many tokens of a text the model reads. The default is the usual estimate for English, a token
+    /// every four characters, rounded up.
+    fn count_tokens(&self, text: &str) -> usize {
+        text.chars().count().div_ceil(4)
+    }
+
     /// One vector for each text, in order.
     ///
     /// # Errors

@@ -4,12 +4,14 @@
 pub mod bus;
 pub mod desk;
 pub mod embedder;
+pub mod extract;
 pub mod handoff;
 pub mod provider;
 pub mod store;
 
 pub use bus::{Bus, Hint, SharedBus};
 pub use embedder::{Embedder, SharedEmbedder};
+pub use extract::{Extract, SharedExtract};
 pub use handoff::{Handoff, SharedHandoff};
 pub use provider::{Delta, Deltas, Provider, ProviderError, ProviderErrorKind, SharedProvider};
 pub use store::{SharedStore, Store};

@@ -1,5 +1,6 @@
 //! What stands around an assistant's answer: who waits for a person, and what a tree has to say.
 
+use headwater_core::Millis;
 use headwater_core::event::{Body, Stage};
 use headwater_core::port::provider::{FinishReason, Role, Usage};
 use headwater_core::run::Message;
@@ -38,6 +39,8 @@ pub(super) fn passage(place: Place<'_>) -> Passage {
         heading: place.tree.title.clone(),
         content: place.tree.passage(place.node),
         score: 1.0,
+        metadata: "{}".to_owned(),
+        indexed_at: Millis(0),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod assist;
 mod care;
+mod documents;
 mod ending;
 mod house;
 mod knowing;

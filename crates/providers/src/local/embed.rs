@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use headwater_core::limit::local as limit;
 /// The embedder: all-MiniLM-L6-v2. Dropping it ends its thread.
 pub struct MiniLm {
     width: usize,
+    tokenizer: Arc<Tokenizer>,
     calls: SyncSender<Texts>,
 }
 
@@ -65,13 +67,15 @@ impl MiniLm {
             .build()
             .map_err(unavailable)?;
         let width = bert.width;
+        let tokenizer = Arc::new(tokenizer);
+        let counting = Arc::clone(&tokenizer);
         let (calls, received) = sync_channel(limit::EMBED_WAITING);
         std::thread::Builder::new()
             .name("embed".to_owned())
             // Inside a pool of one: the library then splits its products over that one thread only.
             .spawn(move || pool.install(move || run(&bert, &tokenizer, &received)))
             .map_err(unavailable)?;
-        Ok(Self { width, calls })
+        Ok(Self { width, tokenizer: counting, calls })
     }
 }
 
@@ -83,6 +87,12 @@ impl Embedder for MiniLm {
 
     fn dimensions(&self) -> usize {
         self.width
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        // As `begin` spells it, so that what is counted is what is read.
+        let end = text.floor_char_boundary(limit::EMBED_BYTES);
+        self.tokenizer.encode_fast(&text[..end], true).map_or(0, |encoded| encoded.len())
     }
 
     async fn embed(&self, texts: Vec<String>) -> Vectors {

@@ -5,6 +5,7 @@ pub mod appointments;
 pub mod assets;
 pub mod auth_routes;
 pub mod chat;
+pub mod documents;
 pub mod feedback;
 pub mod health;
 pub mod layers;

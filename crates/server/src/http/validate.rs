@@ -78,6 +78,12 @@ impl Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// Of one part of a form that is missing, or not what it has to be.
+    #[must_use]
+    pub fn of_part(kind: &'static str, part: &str, msg: &str) -> Self {
+        Problem::of_field(kind, part, msg, &Value::Null).into()
+    }
+
     /// Each of them.
     #[must_use]
     pub fn all(&self) -> &[Problem] {

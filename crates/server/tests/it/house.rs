@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
+use headwater_core::port::SharedStore;
 use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderInfo};
 use headwater_core::{Millis, Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
+use headwater_engine::documents::Documents;
 use headwater_engine::engine::From;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Followed, Settings, StartRun, Tasks};
+use headwater_extract::InProcess as InProcessText;
 use headwater_providers::scripted::stage::{Act, Cues, Stage};
 use headwater_server::app::{App, router};
 use headwater_server::auth::secret::Secret;
@@ -71,7 +74,7 @@ pub(crate) struct House {
     pub secret: Secret,
     pub gate: Arc<Gate>,
     tokens: Tokens,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Drop for House {
@@ -118,10 +121,15 @@ impl House {
         let draining = CancellationToken::new();
         let gate = Arc::new(Gate::new(given.gate));
         let metrics = Metrics::default();
+        let shared: SharedStore = store.clone();
+        let uploads = folder.path().join("uploads");
+        let documents =
+            Documents::open(shared, None, Arc::new(InProcessText), tasks.clone(), uploads).unwrap();
         let app = router(App {
             engine: engine.clone(),
             auth: auth.clone(),
             chat: "assist".into(),
+            documents,
             metrics: metrics.clone(),
             metrics_for: MetricsFor::default(),
             readiness: Readiness::default(),
@@ -136,7 +144,7 @@ impl House {
         );
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
         let tokens = Tokens::new(&secret);
-        Self { engine, store, cues, address, draining, auth, secret, gate, tokens, _folder: folder }
+        Self { engine, store, cues, address, draining, auth, secret, gate, tokens, folder }
     }
 
     pub(crate) fn token(&self, user: &str) -> String {
@@ -145,7 +153,7 @@ impl House {
 
     /// The bytes that sign tokens here.
     pub(crate) fn key(&self) -> Vec<u8> {
-        std::fs::read(self._folder.path().join(headwater_server::auth::secret::FILE)).unwrap()
+        std::fs::read(self.folder.path().join(headwater_server::auth::secret::FILE)).unwrap()
     }
 
     /// Access and refresh token of one sign-in that was made `ago` seconds ago.

@@ -8,6 +8,7 @@ mod auth;
 mod care;
 mod chat;
 mod docs;
+mod documents;
 mod edge;
 mod edge_tls;
 mod farewell;

@@ -57,6 +57,22 @@ impl JsonBody {
         }
     }
 
+    /// The fields of a form, which are texts.
+    #[must_use]
+    pub fn of_form(fields: Map<String, Value>) -> Self {
+        Self(Given::Object(fields))
+    }
+
+    /// As the extractor, but of at most `most` bytes.
+    ///
+    /// # Errors
+    /// As the extractor's.
+    pub async fn up_to(request: Request, most: usize) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(&parts.headers, body, most).await?;
+        Self::parse(&parts.headers, &bytes)
+    }
+
     /// From bytes that were read already.
     fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.is_empty() {
@@ -91,9 +107,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let (parts, body) = request.into_parts();
-        let bytes = read_body(&parts.headers, body, limit::HTTP_BODY_BYTES).await?;
-        Self::parse(&parts.headers, &bytes)
+        Self::up_to(request, limit::HTTP_BODY_BYTES).await
     }
 }
 

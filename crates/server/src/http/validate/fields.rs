@@ -160,6 +160,11 @@ impl Fields {
         })
     }
 
+    /// An object that may be missing or null, which are both empty.
+    pub fn optional_object(&mut self, field: &'static str) -> Map<String, Value> {
+        if self.object.get(field).is_some_and(Value::is_null) { Map::new() } else { self.object(field) }
+    }
+
     /// Missing is a problem.
     fn required<T>(
         &mut self,
