@@ -48,16 +48,17 @@ const ROUTES: &[(&str, &str, &str, Own)] = &[
         r#"{"workflow":"generate","message":"another","session_id":"{session}","message_id":"{message}"}"#,
         Differs,
     ),
-    ("GET", "/api/v1/documents/", "", Open),
-    ("GET", "/api/v1/documents/{document}", "", Open),
-    ("POST", "/api/v1/documents/search", r#"{"query":"secret","source":"{document}","min_score":0}"#, Open),
-    ("GET", "/api/v1/documents/upload/{upload}", "", Open),
-    ("POST", "/api/v1/documents/ingest-text", r#"{"text":"Eve's own text.","source":"{document}"}"#, Open),
-    ("POST", "/api/v1/feedback", r#"{"message_id":"{run}","sentiment":"negative"}"#, Open),
-    ("GET", "/api/v1/feedback/{run}", "", Open),
-    ("GET", "/api/v1/appointments/{appointment}", "", Open),
-    ("DELETE", "/api/v1/appointments/{appointment}", "", Open),
-    ("DELETE", "/api/v1/documents/{document}", "", Open),
+    (
+        "POST",
+        "/api/v1/documents/search",
+        r#"{"query":"lantern","source":"{document}","min_score":0}"#,
+        Differs,
+    ),
+    ("GET", "/api/v1/documents/uploads/{upload}", "", Differs),
+    ("POST", "/api/v1/documents/ingest-text", r#"{"text":"Eve's own text.","source":"{document}"}"#, Same),
+    ("POST", "/api/v1/feedback", r#"{"message_id":"{run}","sentiment":"negative"}"#, Same),
+    ("DELETE", "/api/v1/appointments/{appointment}", "", Differs),
+    ("DELETE", "/api/v1/documents/{document}", "", Differs),
     ("POST", "/api/runs/{run}/stop", "", Differs),
 ];
 
@@ -138,7 +139,8 @@ impl Things {
         let fresh = |word: &str| {
             let id = ["run_", "ses_"].iter().any(|kind| word.starts_with(kind) && word.len() == 40);
             let asked = word.starts_with("ESC-") && word.len() == 20;
-            id || asked || word.len() == 13 && word.bytes().all(|b| b.is_ascii_digit())
+            let uuid = word.len() == 36 && word.bytes().filter(|b| *b == b'-').count() == 4;
+            id || asked || uuid || word.len() == 13 && word.bytes().all(|b| b.is_ascii_digit())
         };
         text.split_inclusive(split)
             .map(|word| {
@@ -177,7 +179,7 @@ async fn anns(house: &mut House) -> (Things, Act) {
         digest: "d".into(),
         metadata: "{}".into(),
         embedder: String::new(),
-        chunks: vec![NewChunk { heading: String::new(), content: "the secret".into(), vector: None }],
+        chunks: vec![NewChunk { heading: String::new(), content: "the secret lantern".into(), vector: None }],
         at: Millis(1),
     };
     house.store.put_document(document).await.unwrap();
@@ -199,7 +201,7 @@ async fn anns(house: &mut House) -> (Things, Act) {
         message: "anns-message".into(),
         document: "anns.md".into(),
         appointment: "APT-20300101100000".into(),
-        upload: "11111111-0000-4000-8000-000000000000".into(),
+        upload: upload(house).await,
     };
     let opinion = Feedback {
         owner: ann.user.clone(),
@@ -210,6 +212,15 @@ async fn anns(house: &mut House) -> (Things, Act) {
     };
     house.store.give_feedback(opinion).await.unwrap();
     (things, act)
+}
+
+/// A file of Ann's, and the name of its upload.
+async fn upload(house: &House) -> String {
+    let body = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"hers.txt\"\r\n\r\nthe secret\r\n--b--\r\n";
+    let request = house.http("POST", "/api/v1/documents/upload").body(body);
+    let answer = request.header("content-type", "multipart/form-data; boundary=b").send().await.unwrap();
+    let made: serde_json::Value = answer.json().await.unwrap();
+    made["document_id"].as_str().unwrap().to_owned()
 }
 
 /// Status, headers and body, as `user` gets them. A model that is asked meanwhile says how much it was told:
@@ -292,7 +303,7 @@ async fn what_is_anns_does_not_exist_for_eve() {
     // And nothing of hers has changed.
     assert!(act.say("more").await && !act.is_cancelled());
     let ann = principal("ann").user;
-    assert_eq!(house.store.documents(Some(&ann)).await.unwrap().len(), 1);
+    assert_eq!(house.store.documents(Some(&ann)).await.unwrap().len(), 2);
     let booked = house.store.appointments(&ann, "2030", "2031", 9).await.unwrap();
     assert_eq!(booked[0].status, headwater_core::port::desk::AppointmentStatus::Booked);
     assert!(house.store.feedback(&ann, &anns.run).await.unwrap().unwrap().positive);

@@ -311,7 +311,7 @@ pub(super) struct OpinionKept {
 pub(super) struct Appointments {
     appointments: Vec<Appointment>,
     /// Only where it is so: there are more than these.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     truncated: Option<bool>,
 }
 
@@ -334,15 +334,15 @@ pub(super) struct Appointment {
     status: AppointmentStatus,
     /// Whether it is still to come.
     upcoming: bool,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     weekday: Option<String>,
     /// With its currency.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<String>,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     vehicle: Option<String>,
     /// Whether calling it off costs nothing; only in the answer to that.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     free_of_charge: Option<bool>,
 }
 
