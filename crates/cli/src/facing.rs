@@ -1,5 +1,5 @@
 //! The settings of a server that faces the internet: TLS, proxies, origins, and what one address and one user
-//! may. Their rows stand in [`crate::settings`] with the others.
+//! may. Their rows stand in the table of [`crate::settings`] with the others.
 
 use std::path::{Path, PathBuf};
 

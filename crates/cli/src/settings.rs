@@ -3,11 +3,11 @@
 //! ([`Asked`]) and what is used ([`Settings`]) are two types: between them stands every check, and all
 //! that is wrong is said at once.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::io::Write;
+mod asked;
+mod rows;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use headwater_core::limit;
@@ -24,175 +24,10 @@ use crate::provider::missing_key;
 use crate::sign_in::SignIn;
 use crate::{handoff, logs};
 
-/// A setting: name, default as text, help.
-struct Row(&'static str, &'static str, &'static str);
-
-/// Every setting there is.
-const ROWS: &[Row] = &[
-    Row(
-        "listen",
-        "127.0.0.1:8000",
-        "where to listen, [SURFACE=]ADDR:PORT; a list in the file, commas in the environment; port 0 is any free one",
-    ),
-    Row("data", "data", "the folder for everything that is kept"),
-    Row(
-        "durability",
-        "full",
-        "`full`: an answered write survives a loss of power; `process_safe`: it survives a crash of the process only, and saves a disk sync each flush",
-    ),
-    Row(
-        "retention_days",
-        "",
-        "how many days the messages and logs of runs that ended are kept, 1 to 3650; without it for ever",
-    ),
-    Row(
-        "provider",
-        "",
-        "who answers, in every workflow: local, scripted or a host; without it `local`, and `scripted` where the model is not there",
-    ),
-    Row("model", "", "the host's model to ask; each host has a default"),
-    Row("tools", "on", "whether a host's model is offered tools: `on`, or `off` where it cannot call them"),
-    Row("models", "models", "the folder with the local model and the embeddings, as `make model` fills it"),
-    Row("model_file", "", "a GGUF file of the llama architecture to use as local model"),
-    Row(
-        "assistant",
-        "",
-        "a TOML file with an assistant (docs/assistants.md), its documents beside it; without it the shipped one",
-    ),
-    Row(
-        "knowledge",
-        "",
-        "a folder with manifest.toml and the documents that the assistant knows; without it the shipped ones",
-    ),
-    Row(
-        "unwatched",
-        "continue",
-        "what a run does that nobody watches: `continue`, or `stop` after unwatched_seconds",
-    ),
-    Row(
-        "unwatched_seconds",
-        "60",
-        "how long nobody may watch before `unwatched = \"stop\"` stops a run, 1 to 86400",
-    ),
-    Row("run_seconds", "900", "how long a run may take, 1 to 86400"),
-    Row("runs_per_user", "16", "live runs of one user, 1 to 2000"),
-    Row(
-        "drain_seconds",
-        "30",
-        "how long a stopping server waits for live runs before it ends them as interrupted, 0 to 3600",
-    ),
-    Row("tls_cert", "", "a PEM file with the certificate and its chain; with tls_key, everything is https"),
-    Row(
-        "tls_key",
-        "",
-        "a PEM file with the certificate's private key; both are read again on SIGHUP and when they change",
-    ),
-    Row(
-        "trusted_proxies",
-        "",
-        "addresses or networks (10.0.0.0/8) of proxies whose word on the client's address counts; none by default",
-    ),
-    Row(
-        "forwarded_header",
-        "x-forwarded-for",
-        "where those proxies say who asks: x-forwarded-for or forwarded; the other is not looked at",
-    ),
-    Row(
-        "origins",
-        "",
-        "origins (https://app.example.org) whose pages may open sockets and read answers, beside our own; `*`: every page of every site",
-    ),
-    Row("connections", "20000", "connections at once, 1 to 1000000"),
-    Row("connections_per_address", "200", "connections of one address at once, 1 to 1000000, or off"),
-    Row("connections_per_user", "20", "sockets of one user at once, 1 to 1000000, or off"),
-    Row(
-        "unauthenticated_per_address",
-        "50",
-        "sockets of one address on which nobody has signed in, 1 to 1000000, or off",
-    ),
-    Row(
-        "connects_per_second",
-        "60",
-        "new connections of one address each second, five times as many at once, 1 to 1000000, or off",
-    ),
-    Row(
-        "requests_per_second",
-        "100",
-        "requests of one address each second, ten times as many at once, 1 to 1000000, or off",
-    ),
-    Row(
-        "messages_per_minute",
-        "100",
-        "messages and other requests for work of one user, and of one socket, 1 to 1000000, or off",
-    ),
-    Row("messages_per_minute_per_address", "600", "the same of one address, 1 to 1000000, or off"),
-    Row("starts_per_minute", "20", "runs that one user may start, 1 to 1000000, or off"),
-    Row("starts_per_minute_per_address", "120", "runs that one address may start, 1 to 1000000, or off"),
-    Row(
-        "sign_ins_per_minute",
-        "10",
-        "sign-ins that one address may try, twice as many at once, 1 to 1000000, or off",
-    ),
-    Row("registrations_per_minute", "5", "accounts that one address may make, 1 to 1000000, or off"),
-    Row(
-        "metrics",
-        "local",
-        "who may read /metrics: `local`, who connects from this machine or a private network without a proxy; `open`, everybody; `off`, nobody",
-    ),
-    Row(
-        "anonymous_chat",
-        "off",
-        "`on`: somebody without an account may chat, as a guest of whom nobody else sees anything",
-    ),
-    Row(
-        "jwt_issuer",
-        "",
-        "the `iss` of tokens that somebody else makes; jwt_audience and jwt_keys belong to it",
-    ),
-    Row("jwt_audience", "", "the `aud` that such tokens must have"),
-    Row(
-        "jwt_keys",
-        "",
-        "the files with the keys of such tokens: a PEM with a public key (ES256, EdDSA) or a secret of at least 32 bytes (HS256); a list in the file, commas in the environment",
-    ),
-    Row(
-        "handoff_webhook",
-        "",
-        "an https address that is told when a question waits for a person (docs/operating.md); without it nobody is",
-    ),
-    Row(
-        "handoff_webhook_secret",
-        "",
-        "signs what the webhook is told, 16 bytes or more; better in the environment than in a file",
-    ),
-    Row(
-        "handoff_webhook_allow_private",
-        "no",
-        "`yes`: the webhook may be on this machine or in a private network, and there with http",
-    ),
-    Row(
-        "log",
-        "info",
-        "what is logged to standard error: error, warn, info, debug, trace, or a filter by module",
-    ),
-];
-
-const PREFIX: &str = "HEADWATER_";
-/// Other people's variables that begin like ours: the scripted provider's, and the tests'.
-const NOT_OURS: [&str; 2] = ["HEADWATER_SCRIPTED_", "HEADWATER_RECORDINGS"];
-
-/// A value as it was typed, and where.
-#[derive(Debug, Clone)]
-struct Typed {
-    values: Vec<String>,
-    from: String,
-}
-
-/// What was asked for, by whatever way.
-#[derive(Debug, Default)]
-pub(crate) struct Asked {
-    values: BTreeMap<&'static str, Typed>,
-}
+pub(crate) use self::asked::{Asked, note};
+#[cfg(test)]
+pub(crate) use self::rows::default;
+pub(crate) use self::rows::print;
 
 /// What is used.
 #[derive(Debug)]
@@ -214,124 +49,6 @@ pub(crate) struct Settings {
     pub facing: Facing,
     pub handoff: Option<WebhookConfig>,
     pub log: String,
-}
-
-fn env_name(row: &Row) -> String {
-    format!("{PREFIX}{}", row.0.to_uppercase())
-}
-
-/// Lists every setting on standard output.
-pub(crate) fn print() -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    for row in ROWS {
-        let default = if row.1.is_empty() { "none" } else { row.1 };
-        writeln!(out, "{} ({}; default: {default})\n    {}", row.0, env_name(row), row.2)
-            .map_err(Failure::of)?;
-    }
-    Ok(())
-}
-
-impl Asked {
-    /// Gathers file, environment and flags.
-    pub(crate) fn gather(
-        file: Option<&Path>,
-        env: impl Iterator<Item = (OsString, OsString)>,
-        flags: &[(&'static str, Option<String>)],
-    ) -> Result<Self, Vec<String>> {
-        let (mut asked, mut problems) = (Self::default(), Vec::new());
-        let env: BTreeMap<String, OsString> = env
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v)))
-            .filter(|(k, _)| k.starts_with(PREFIX) && !NOT_OURS.iter().any(|n| k.starts_with(n)))
-            .collect();
-        // The file may be named in the environment; that name is no setting in the file itself.
-        let named = env.get("HEADWATER_CONFIG").map(PathBuf::from);
-        if let Some(file) = file.map(Path::to_owned).or(named) {
-            asked.add_file(&file, &mut problems);
-        }
-        for (name, value) in &env {
-            match ROWS.iter().find(|row| env_name(row) == *name) {
-                _ if name == "HEADWATER_CONFIG" => {}
-                None => problems.push(format!("{name} in the environment: there is no such setting")),
-                Some(row) => match value.to_str() {
-                    None => problems.push(format!("{name} in the environment: it is no UTF-8")),
-                    // An empty variable is how shells say "not set".
-                    Some("") => {}
-                    Some(text) => asked.put(row.0, split(row.0, text), name.clone()),
-                },
-            }
-        }
-        for (name, value) in flags {
-            if let Some(text) = value {
-                asked.put(name, split(name, text), format!("--{name}"));
-            }
-        }
-        if problems.is_empty() { Ok(asked) } else { Err(problems) }
-    }
-
-    fn put(&mut self, name: &'static str, values: Vec<String>, from: String) {
-        self.values.insert(name, Typed { values, from });
-    }
-
-    fn add_file(&mut self, file: &Path, problems: &mut Vec<String>) {
-        let shown = file.display();
-        let table: toml::Table = match std::fs::read_to_string(file)
-            .map_err(|e| e.to_string())
-            .and_then(|text| text.parse().map_err(|e: toml::de::Error| e.to_string()))
-        {
-            Ok(table) => table,
-            Err(why) => return problems.push(format!("the file {shown} cannot be read: {why}")),
-        };
-        for (name, value) in table {
-            let Some(row) = ROWS.iter().find(|row| row.0 == name) else {
-                problems.push(format!("{name} in {shown}: there is no such setting"));
-                continue;
-            };
-            let scalar = |v: &toml::Value| match v {
-                toml::Value::String(s) => Some(s.clone()),
-                toml::Value::Integer(n) => Some(n.to_string()),
-                _ => None,
-            };
-            let values = match &value {
-                toml::Value::Array(list) => list.iter().map(scalar).collect(),
-                one => scalar(one).map(|v| vec![v]),
-            };
-            match values {
-                Some(values) => self.put(row.0, values, format!("{name} in {shown}")),
-                None => problems
-                    .push(format!("{name} in {shown}: must be a text, a whole number, or a list of them")),
-            }
-        }
-    }
-
-    /// Value and where it stands; the default stands in the table.
-    pub(crate) fn one(&self, name: &str) -> (String, String) {
-        match self.values.get(name) {
-            Some(typed) => (typed.values.join(","), typed.from.clone()),
-            None => (default(name).to_owned(), name.to_owned()),
-        }
-    }
-
-    /// Each value of a list; none for an empty one.
-    pub(crate) fn all(&self, name: &str) -> (Vec<String>, String) {
-        let (text, from) = self.one(name);
-        (text.split(',').map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned).collect(), from)
-    }
-
-    pub(crate) fn some(&self, name: &str) -> Option<String> {
-        Some(self.one(name).0).filter(|v| !v.is_empty())
-    }
-}
-
-pub(crate) fn default(name: &str) -> &'static str {
-    ROWS.iter().find(|row| row.0 == name).map_or("", |row| row.1)
-}
-
-fn split(name: &str, text: &str) -> Vec<String> {
-    if name == "listen" || name == "jwt_keys" {
-        text.split(',').map(|s| s.trim().to_owned()).collect()
-    } else {
-        vec![text.to_owned()]
-    }
 }
 
 /// The data folder alone, for commands that need nothing else.
@@ -364,24 +81,13 @@ impl Settings {
 
     fn check(asked: &Asked) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
-        let typed = asked.values.get("listen");
-        let listen_from = typed.map_or("listen", |t| t.from.as_str());
-        let listen = match typed {
-            Some(typed) => typed.values.clone(),
-            None => vec![default("listen").to_owned()],
-        };
-        let listen =
-            listen.iter().filter_map(|text| note(listen_from, address(text), &mut problems)).collect();
-
-        let (word, from) = asked.one("durability");
-        let durability = match word.as_str() {
-            "full" => Durability::Full,
-            "process_safe" => Durability::ProcessSafe,
-            _ => {
-                problems.push(format!("{from}: must be full or process_safe, not `{word}`"));
-                Durability::Full
-            }
-        };
+        let (listen, from) = asked.all("listen");
+        let listen = listen.iter().filter_map(|text| note(&from, address(text), &mut problems)).collect();
+        let durability = asked.word(
+            "durability",
+            &[("full", Durability::Full), ("process_safe", Durability::ProcessSafe)],
+            &mut problems,
+        );
         let provider = asked.some("provider");
         if let Some(name) = &provider
             && !known_providers().contains(&name.as_str())
@@ -405,32 +111,19 @@ impl Settings {
         let drain = Duration::from_secs(seconds("drain_seconds", 0, 3_600));
         let retention = asked.some("retention_days").map(|_| seconds("retention_days", 1, 3_650));
         let retention = retention.map(|days| Duration::from_secs(days * 86_400));
-        let (word, from) = asked.one("unwatched");
-        let unwatched = match word.as_str() {
-            "continue" => Unwatched::Continue,
-            "stop" => Unwatched::StopAfter(grace),
-            _ => {
-                problems.push(format!("{from}: must be continue or stop, not `{word}`"));
-                Unwatched::Continue
-            }
-        };
-        let (word, from) = asked.one("metrics");
-        let metrics_for = match word.as_str() {
-            "local" => MetricsFor::Local,
-            "open" => MetricsFor::Everybody,
-            "off" => MetricsFor::Nobody,
-            _ => {
-                problems.push(format!("{from}: must be local, open or off, not `{word}`"));
-                MetricsFor::Nobody
-            }
-        };
+        let unwatched = asked.word(
+            "unwatched",
+            &[("continue", Unwatched::Continue), ("stop", Unwatched::StopAfter(grace))],
+            &mut problems,
+        );
+        let metrics_for = asked.word(
+            "metrics",
+            &[("local", MetricsFor::Local), ("open", MetricsFor::Everybody), ("off", MetricsFor::Nobody)],
+            &mut problems,
+        );
         let sign_in = SignIn::of(|name| asked.one(name), &mut problems);
         let facing = Facing::read(asked, &mut problems);
-        let (word, from) = asked.one("tools");
-        if !matches!(word.as_str(), "on" | "off") {
-            problems.push(format!("{from}: must be on or off, not `{word}`"));
-        }
-        let tools = word == "on";
+        let tools = asked.word("tools", &[("on", true), ("off", false)], &mut problems);
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
         let [url, private, secret] =
@@ -466,10 +159,6 @@ fn known_providers() -> Vec<&'static str> {
     ["local", "scripted"].into_iter().chain(PRESETS.iter().map(|p| p.name)).collect()
 }
 
-pub(crate) fn note<T>(from: &str, read: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
-    read.map_err(|why| problems.push(format!("{from}: {why}"))).ok()
-}
-
 /// `[SURFACE=]ADDR:PORT`. There is one surface today: `main`, which is what an address without one means.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let (surface, address) = text.split_once('=').unwrap_or(("main", text));
@@ -484,6 +173,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::path::Path;
+
     use super::*;
 
     fn ask(
