@@ -1,0 +1,174 @@
+//! How a run comes to be: found where the same turn was asked for before, otherwise stored, given its place
+//! and its writer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use headwater_core::code::{Code, Error};
+use headwater_core::event::Outcome;
+use headwater_core::port::store::{Created, NewRun};
+use headwater_core::run::Run;
+use headwater_core::{Principal, SessionId};
+use tokio::sync::oneshot;
+
+use super::{Engine, first_event, store_failed};
+use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for};
+use crate::hub::{LiveRun, Place};
+use crate::mask::{Kinds, mask};
+use crate::workflow::{Turn, Workflow};
+use crate::writer::{self, Writer};
+
+impl Engine {
+    /// Makes a run, or finds the one that was made for the same message id. When this returns, the run
+    /// and the person's message are durable; the caller follows it from 0.
+    ///
+    /// # Errors
+    /// Codes of the request ([`Code::EmptyMessage`], [`Code::TooLarge`], [`Code::UnknownWorkflow`],
+    /// [`Code::MessageIdReused`]), of capacity ([`Code::TooManyRuns`], [`Code::Draining`]) and
+    /// [`Code::StoreFailed`].
+    pub async fn start(&self, who: &Principal, ask: StartRun) -> Result<Started, Error> {
+        let workflow = self.inner.workflows.get(&ask.workflow).ok_or_else(|| {
+            let known: Vec<_> = self.inner.workflows.keys().map(String::as_str).collect();
+            Error::new(
+                Code::UnknownWorkflow,
+                format!("there is no workflow of that name; there are: {}", known.join(", ")),
+            )
+        })?;
+        check(&ask, workflow.as_ref())?;
+        let session = ask.session.clone().unwrap_or_else(|| session_for(who, ask.message_id.as_ref()));
+        let new = NewRun {
+            id: new_run_id(),
+            owner: who.user.clone(),
+            session: session.clone(),
+            message_id: ask.message_id.clone(),
+            fingerprint: fingerprint(&ask),
+            workflow: ask.workflow.clone(),
+            // The fingerprint is of what was sent, so that a repetition is known by it.
+            message: mask(&ask.message, workflow.masks()).into_owned(),
+            at: self.inner.clock.wall(),
+        };
+        let (tell, told) = oneshot::channel();
+        let (engine, workflow, who) = (self.clone(), Arc::clone(workflow), who.clone());
+        // A task of its own: a caller that goes away while the store works must not leave a run behind
+        // that is stored and that nobody writes.
+        self.inner.tasks.spawn("start", async move {
+            let started = engine.make(&who, session, ask, new, workflow).await;
+            let _ = tell.send(started);
+        });
+        told.await.unwrap_or_else(|_| Err(Error::new(Code::Internal, "the run could not be started")))
+    }
+
+    async fn make(
+        &self,
+        who: &Principal,
+        session: SessionId,
+        ask: StartRun,
+        new: NewRun,
+        workflow: Arc<dyn Workflow>,
+    ) -> Result<Started, Error> {
+        let joined = |run: Run| Started { run: run.id, session: run.session, joined: true };
+        let _lane = self.inner.hub.lane(&who.user, &session).await;
+        // Repetitions need no place: who comes back for his answer gets it, however full the house is.
+        if new.message_id.is_some() {
+            match self.inner.store.find(&new).await.map_err(store_failed)? {
+                Some(Created::Joined(run)) => return Ok(joined(run)),
+                Some(Created::Reused) => return Err(reused()),
+                Some(Created::New(_)) | None => {}
+            }
+        }
+        let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
+        // Nor do they count: only what is new costs a model's time.
+        self.inner.starts.take(&who.user).map_err(|wait| Error::too_fast("questions", wait))?;
+        // Known here before it is stored: whoever finds it in the store finds its writer.
+        let (live, before) = place.take(new.id.clone(), &session);
+        let id = new.id.clone();
+        match self.inner.store.create(new).await {
+            Ok(Created::New(run)) => {
+                let before = before.filter(|_| workflow.remembers());
+                self.begin((who.clone(), run, ask), workflow, live, before, place);
+                Ok(Started { run: id, session, joined: false })
+            }
+            Ok(Created::Joined(run)) => {
+                live.lost();
+                Ok(joined(run))
+            }
+            Ok(Created::Reused) => {
+                live.lost();
+                Err(reused())
+            }
+            Err(error) => {
+                live.lost();
+                drop(place);
+                // It may have been stored all the same; nobody would write it.
+                if let Ok(Some(run)) = self.inner.store.run(&who.user, &id).await {
+                    let _ = self.end_orphan(&run, Outcome::Interrupted).await;
+                }
+                Err(store_failed(error))
+            }
+        }
+    }
+
+    fn begin(
+        &self,
+        (who, run, ask): (Principal, Run, StartRun),
+        workflow: Arc<dyn Workflow>,
+        live: Arc<LiveRun>,
+        before: Option<Arc<LiveRun>>,
+        place: Place,
+    ) {
+        let (emit, said) = writer::queue();
+        let emit = emit.masking(workflow.masks());
+        let rest = emit.clone();
+        let first = first_event(&run);
+        let turn = Turn {
+            who,
+            run: run.id.clone(),
+            session: run.session.clone(),
+            ask,
+            clock: self.inner.clock,
+            store: Arc::clone(&self.inner.store),
+            emit,
+        };
+        let work = Box::pin(async move {
+            if let Some(before) = before {
+                // Turns of one conversation are answered in the order in which they were asked.
+                before.over().await;
+            }
+            // A mistake in a workflow or a provider fails this run and no other.
+            let done = AssertUnwindSafe(workflow.run(turn)).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!("a workflow panicked");
+                Err(Error::new(
+                    Code::Internal,
+                    "the server made a mistake while it answered; what was written is kept",
+                ))
+            });
+            rest.rest().await;
+            // A host may quote what it was asked.
+            done.map_err(|e| Error::new(e.code, mask(&e.message, Kinds::ALL)))
+        });
+        let writer = Writer {
+            live: Arc::clone(&live),
+            store: Arc::clone(&self.inner.store),
+            bus: Arc::clone(&self.inner.bus),
+            clock: self.inner.clock,
+            settings: self.inner.settings.clone(),
+            metrics: self.inner.metrics.clone(),
+            workflow: run.workflow.clone(),
+        };
+        self.inner.metrics.run_started(&run.workflow);
+        let engine = self.clone();
+        self.inner.tasks.spawn("run", async move {
+            if AssertUnwindSafe(writer.drive(first, work, said)).catch_unwind().await.is_err() {
+                tracing::error!(run = %run.id, "a writer panicked");
+                let _ = engine.end_orphan(&run, Outcome::Interrupted).await;
+                live.lost();
+            }
+            drop(place);
+        });
+    }
+}
+
+fn reused() -> Error {
+    Error::new(Code::MessageIdReused, "this message id was used for another message; use a fresh one")
+}
