@@ -72,10 +72,9 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let (provider, embedder) = provider::choose(&settings).await?;
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
-    let tasks = Tasks::default();
-    let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let chat: Arc<str> = assistant.name.as_str().into();
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
+    let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
     let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder).telling(teller));
     assist.warm().await;

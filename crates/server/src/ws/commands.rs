@@ -16,8 +16,8 @@ pub(super) enum Done {
     Unfollow { tag: Tag, run: RunId },
 }
 
-pub(super) async fn start(engine: Engine, who: Principal, tag: Tag, ask: StartRun) -> Done {
-    Done::Reply(Reply::Started { tag, started: engine.start(&who, ask).await })
+pub(super) async fn start(engine: Engine, who: Principal, tag: Tag, mark: u64, ask: StartRun) -> Done {
+    Done::Reply(Reply::Started { tag, mark, started: engine.start(&who, ask).await })
 }
 
 pub(super) async fn stop(engine: Engine, who: Principal, tag: Tag, run: RunId) -> Done {
@@ -71,7 +71,9 @@ pub(super) fn no_room() -> Error {
 pub(super) fn refused(command: &Command, error: Error) -> Option<Reply> {
     Some(match command {
         Command::SignIn { .. } | Command::Unfollow { .. } => return None,
-        Command::Start { tag, .. } => Reply::Started { tag: tag.clone(), started: Err(error) },
+        Command::Start { tag, mark, .. } => {
+            Reply::Started { tag: tag.clone(), mark: *mark, started: Err(error) }
+        }
         Command::Follow { tag, target, .. } => {
             Reply::Following { tag: tag.clone(), target: target.clone(), run: Err(error) }
         }

@@ -274,8 +274,10 @@ impl Connection {
         }
         match command {
             Command::SignIn { .. } => {}
-            Command::Start { tag, ask } => self.ordered.push_back(start(engine, who, tag, *ask).boxed()),
-            Command::Follow { tag, target, from, whole } => {
+            Command::Start { tag, mark, ask } => {
+                self.ordered.push_back(start(engine, who, tag, mark, *ask).boxed());
+            }
+            Command::Follow { tag, target, from, whole, asked: _ } => {
                 self.ordered.push_back(follow(engine, who, tag, target, from, whole).boxed());
             }
             Command::Unfollow { tag, run } => {

@@ -47,6 +47,8 @@ pub enum Command {
     Start {
         /// Comes back with the reply.
         tag: Tag,
+        /// The dialect's own note, which comes back too: replies need not come in the order of asking.
+        mark: u64,
         /// What is asked.
         ask: Box<StartRun>,
     },
@@ -61,6 +63,9 @@ pub enum Command {
         /// Hand out the log from its beginning all the same: the dialect needs what stands before the
         /// position to encode what stands after it.
         whole: bool,
+        /// A client asked for it, and not the dialect for something else that the client asked for: counts
+        /// among what the client may ask for.
+        asked: bool,
     },
     /// Stop handing out a run's events; the run goes on. In order with starts and follows.
     Unfollow {
@@ -136,6 +141,8 @@ pub enum Reply {
     Started {
         /// As it was given.
         tag: Tag,
+        /// As it was given.
+        mark: u64,
         /// The run.
         started: Result<Started, Error>,
     },

@@ -140,20 +140,22 @@ pub enum ServerFrame {
     },
 }
 
+/// The marks of starts: whether what is made is followed.
+const FOLLOW: u64 = 1;
+const NO_FOLLOW: u64 = 0;
+
 /// One connection of `/ws`.
 #[derive(Debug)]
 pub struct Native {
     signed_in: bool,
     bad_tokens: u32,
-    /// Of the starts that are under way, in order: whether to follow what is made.
-    follow_next: std::collections::VecDeque<bool>,
 }
 
 impl Native {
     /// A fresh connection.
     #[must_use]
     pub fn new(signed_in: bool) -> Self {
-        Self { signed_in, bad_tokens: 0, follow_next: std::collections::VecDeque::new() }
+        Self { signed_in, bad_tokens: 0 }
     }
 
     fn read(&mut self, frame: ClientFrame, tag: Tag, out: &mut Out) {
@@ -167,13 +169,13 @@ impl Native {
                 refuse(&tag, None, error, out);
             }
             ClientFrame::Start { run, follow } => {
-                self.follow_next.push_back(follow);
-                out.commands.push(Command::Start { tag, ask: Box::new(run.into()) });
+                let mark = if follow { FOLLOW } else { NO_FOLLOW };
+                out.commands.push(Command::Start { tag, mark, ask: Box::new(run.into()) });
             }
             ClientFrame::Follow { run_id, after, cursor } => match from(after, cursor.as_deref()) {
                 Ok(from) => {
                     let target = Target::Run(run_id);
-                    out.commands.push(Command::Follow { tag, target, from, whole: false });
+                    out.commands.push(Command::Follow { tag, target, from, whole: false, asked: true });
                 }
                 Err(error) => refuse(&tag, Some(run_id), error, out),
             },
@@ -236,10 +238,7 @@ impl Dialect for Native {
 
     fn on_reply(&mut self, reply: Reply, out: &mut Out) {
         match reply {
-            Reply::SignedIn { tag, who, changed } => {
-                if changed {
-                    self.follow_next.clear();
-                }
+            Reply::SignedIn { tag, who, .. } => {
                 self.signed_in = true;
                 self.bad_tokens = 0;
                 answer(&tag, &ServerFrame::SignedIn { user_id: who.user.as_str().to_owned() }, out);
@@ -254,25 +253,19 @@ impl Dialect for Native {
                 }
             }
             Reply::SignedOut { error } => refuse(&None, None, error, out),
-            Reply::Started { tag, started } => {
-                let follow = self.follow_next.pop_front().unwrap_or(true);
-                match started {
-                    Ok(started) => {
-                        let run_id = started.run.clone();
-                        let frame = ServerFrame::Started {
-                            run_id,
-                            session_id: started.session,
-                            joined: started.joined,
-                        };
-                        answer(&tag, &frame, out);
-                        if follow {
-                            let (target, from) = (Target::Run(started.run), From::After(0));
-                            out.commands.push(Command::Follow { tag, target, from, whole: false });
-                        }
+            Reply::Started { tag, mark, started } => match started {
+                Ok(started) => {
+                    let run_id = started.run.clone();
+                    let frame =
+                        ServerFrame::Started { run_id, session_id: started.session, joined: started.joined };
+                    answer(&tag, &frame, out);
+                    if mark == FOLLOW {
+                        let (target, from) = (Target::Run(started.run), From::After(0));
+                        out.commands.push(Command::Follow { tag, target, from, whole: false, asked: false });
                     }
-                    Err(error) => refuse(&tag, None, error, out),
                 }
-            }
+                Err(error) => refuse(&tag, None, error, out),
+            },
             Reply::Following { tag, run: Ok((run, after)), .. } => {
                 answer(&tag, &ServerFrame::Following { run: run.into(), after }, out);
             }

@@ -40,8 +40,10 @@ pub struct Chat {
     /// The conversation of a client that names none.
     session: SessionId,
     bad_tokens: u32,
-    /// Messages whose runs are being made, oldest first; `true` where a stop came meanwhile.
+    /// Messages whose runs are being made, oldest first.
     starting: VecDeque<Starting>,
+    /// Messages so far: the next one's mark.
+    messages: u64,
     /// Resumes under way.
     resuming: usize,
     /// Runs that are shown later, each with the position to show it after.
@@ -52,7 +54,9 @@ pub struct Chat {
 
 #[derive(Debug)]
 struct Starting {
+    mark: u64,
     message_id: Option<String>,
+    /// A stop came meanwhile.
     stop: bool,
 }
 
@@ -67,6 +71,7 @@ impl Chat {
             session,
             bad_tokens: 0,
             starting: VecDeque::new(),
+            messages: 0,
             resuming: 0,
             waiting: VecDeque::new(),
             turn: None,
@@ -85,8 +90,10 @@ impl Chat {
             );
             return refuse(&full, message_id.as_deref(), out);
         }
-        self.starting.push_back(Starting { message_id, stop: false });
-        out.commands.push(Command::Start { tag: None, ask: Box::new(ask) });
+        let mark = self.messages;
+        self.messages += 1;
+        self.starting.push_back(Starting { mark, message_id, stop: false });
+        out.commands.push(Command::Start { tag: None, mark, ask: Box::new(ask) });
     }
 
     fn on_stop(&mut self, run: Option<RunId>, out: &mut Out) {
@@ -112,7 +119,8 @@ impl Chat {
         }
         self.resuming += 1;
         let tag = Some(Arc::from(RESUME));
-        out.commands.push(Command::Follow { tag, target, from: From::After(after), whole: true });
+        let from = From::After(after);
+        out.commands.push(Command::Follow { tag, target, from, whole: true, asked: true });
     }
 
     /// Everything that is shown, waits to be, or is on its way there.
@@ -135,7 +143,7 @@ impl Chat {
         {
             self.turn = Some(Turn::new(run.clone(), after));
             let (target, from) = (Target::Run(run), From::After(after));
-            out.commands.push(Command::Follow { tag: None, target, from, whole: true });
+            out.commands.push(Command::Follow { tag: None, target, from, whole: true, asked: false });
         }
     }
 
@@ -248,8 +256,10 @@ impl Dialect for Chat {
             }
             // In this dialect's own words, like any error; the connection is closed after it.
             Reply::SignedOut { error } => refuse(&error, None, out),
-            Reply::Started { started, .. } => {
-                let starting = self.starting.pop_front();
+            Reply::Started { mark, started, .. } => {
+                // A refusal overtakes what was asked before it.
+                let at = self.starting.iter().position(|s| s.mark == mark);
+                let starting = at.and_then(|at| self.starting.remove(at));
                 match started {
                     Ok(started) => {
                         if starting.is_some_and(|s| s.stop) {
@@ -260,13 +270,16 @@ impl Dialect for Chat {
                     Err(error) => refuse(&error, starting.and_then(|s| s.message_id).as_deref(), out),
                 }
             }
-            Reply::Following { run: Ok((run, after)), .. } => {
-                self.on_following(run.id, run.session, after, out)
+            Reply::Following { tag, target, run } => {
+                if tag.as_deref() == Some(RESUME) {
+                    self.resuming = self.resuming.saturating_sub(1);
+                }
+                match (run, target) {
+                    (Ok((run, after)), _) => self.on_following(run.id, run.session, after, out),
+                    (Err(error), Target::Run(run)) => self.on_lost(Some(&run), &error, false, out),
+                    (Err(error), Target::Newest(_)) => self.on_lost(None, &error, false, out),
+                }
             }
-            Reply::Following { target, run: Err(error), .. } => match target {
-                Target::Run(run) => self.on_lost(Some(&run), &error, false, out),
-                Target::Newest(_) => self.on_lost(None, &error, false, out),
-            },
             // How it ended is an event of its log, and shown in its place.
             Reply::Stopped { outcome: Ok(_), .. } => {}
             Reply::Stopped { run, outcome: Err(error), .. } => {

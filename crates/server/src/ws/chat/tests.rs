@@ -11,6 +11,7 @@ use super::*;
 struct Client {
     chat: Chat,
     out: Out,
+    answered: u64,
 }
 
 fn run(id: &str) -> RunId {
@@ -55,7 +56,8 @@ fn turn(tokens: &[&str], outcome: Outcome) -> Vec<Arc<Event>> {
 
 impl Client {
     fn new(signed_in: bool, partial: bool) -> Self {
-        Self { chat: Chat::new("assist".into(), session("made"), signed_in, partial), out: Out::default() }
+        let chat = Chat::new("assist".into(), session("made"), signed_in, partial);
+        Self { chat, out: Out::default(), answered: 0 }
     }
 
     fn says(&mut self, frame: &str) -> &mut Self {
@@ -70,7 +72,14 @@ impl Client {
 
     fn started(&mut self, id: &str) -> &mut Self {
         let started = Started { run: run(id), session: session("s"), joined: false };
-        self.told(Reply::Started { tag: None, started: Ok(started) })
+        self.start_came(Ok(started))
+    }
+
+    /// What came of the oldest message that nothing has come of.
+    fn start_came(&mut self, started: Result<Started, Error>) -> &mut Self {
+        let mark = self.answered;
+        self.answered += 1;
+        self.told(Reply::Started { tag: None, mark, started })
     }
 
     /// What a client asked for itself.
@@ -339,7 +348,7 @@ fn what_cannot_be_followed_is_told_and_does_not_hold_up_the_next() {
         matches!(&client.commands()[..], [Command::Follow { target: Target::Run(r), .. }] if r.as_str() == "q")
     );
     client.says(r#"{"type":"message","message":"x","message_id":"m"}"#);
-    client.told(Reply::Started { tag: None, started: Err(Error::new(Code::TooManyRuns, "no")) });
+    client.start_came(Err(Error::new(Code::TooManyRuns, "no")));
     let frames = client.frames();
     assert!(frames[0].contains("TOO_MANY_RUNS") && frames[0].contains(r#""message_id":"m""#), "{frames:?}");
 }
@@ -416,4 +425,38 @@ fn a_message_without_a_session_has_the_connections_or_its_ids() {
     assert_eq!(session_of(r#"{"type":"message","message":"hi","session_id":""}"#), Some(session("made")));
     assert_eq!(session_of(r#"{"type":"message","message":"hi","session_id":"s"}"#), Some(session("s")));
     assert_eq!(session_of(r#"{"type":"message","message":"hi","message_id":"m"}"#), None);
+}
+
+// Planted fault: paired by order. The refusal was then told of `first`, which was given up.
+#[test]
+fn a_refusal_that_overtakes_is_told_of_its_own_message() {
+    let mut client = Client::new(true, true);
+    client.says(r#"{"type":"message","message":"a","message_id":"first"}"#);
+    client.says(r#"{"type":"message","message":"b","message_id":"second"}"#).commands();
+    let slow = Error::new(Code::RateLimited, "wait");
+    client.told(Reply::Started { tag: None, mark: 1, started: Err(slow) });
+    let frames = client.frames();
+    assert!(frames[0].contains(r#""message_id":"second""#), "{frames:?}");
+    client.started("r");
+    assert!(matches!(&client.commands()[..], [Command::Follow { asked: false, .. }]));
+}
+
+// Planted fault: resumes never counted down. The tenth was then refused, and every message after it.
+#[test]
+fn resumes_that_were_answered_take_no_room() {
+    let mut client = Client::new(true, true);
+    for _ in 0..3 * limit::QUEUED_TURNS {
+        client.says(r#"{"type":"resume","run_id":"r"}"#);
+        let commands = client.commands();
+        assert!(matches!(&commands[..], [Command::Follow { asked: true, .. }]), "{commands:?}");
+        client.resumed(Target::Run(run("r")), "r", 0);
+        client.sees("r", &turn(&["a"], Outcome::Completed));
+        client.frames();
+    }
+    client.says(r#"{"type":"resume","run_id":"gone"}"#).commands();
+    let reply =
+        |target| Reply::Following { tag: Some(RESUME.into()), target, run: Err(Error::not_found("Run")) };
+    client.told(reply(Target::Run(run("gone"))));
+    assert_eq!(client.codes(), ["NOT_FOUND"]);
+    assert_eq!(client.chat.waits(), 0);
 }

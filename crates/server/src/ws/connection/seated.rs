@@ -24,8 +24,11 @@ impl Connection {
                 self.around.seat.message(&who.user)?;
                 self.around.seat.start()
             }
-            Command::Follow { .. } | Command::List { .. } => self.around.seat.message(&who.user),
-            Command::SignIn { .. } | Command::Unfollow { .. } | Command::Stop { .. } => Ok(()),
+            Command::Follow { asked: true, .. } | Command::List { .. } => self.around.seat.message(&who.user),
+            Command::Follow { asked: false, .. }
+            | Command::SignIn { .. }
+            | Command::Unfollow { .. }
+            | Command::Stop { .. } => Ok(()),
         }
     }
 
