@@ -84,7 +84,7 @@ export function chat(socket, userOf, expire) {
         if (!f.message?.trim()) return error('EMPTY_MESSAGE', 'Message is required');
         if (/too fast/i.test(f.message) && !limited.has(f.message_id)) {
           limited.add(f.message_id);
-          return error('RATE_LIMITED', 'Too many messages in a short time', { message_id: f.message_id, retry_after: 2 });
+          return error('RATE_LIMITED', 'Too many messages; try again in 2 s', { message_id: f.message_id, retry_after: 2 });
         }
         const turn = { owner: user.id, workflow: 'assist', message: f.message, session_id: f.session_id, message_id: f.message_id };
         if (!busy) return void show(startRun(turn), 0);

@@ -72,10 +72,10 @@ export function documents({ route, url, raw, body, user, type, json }) {
       if (!text) return json(400, { detail: 'Empty file' });
       if (!text.trim()) return json(400, { detail: 'Document appears to be empty' });
       const texts = text.match(/[\s\S]{1,1000}/g);
-      const state = { document_id: randomUUID(), filename, status: 'reading', chunks_done: 0, chunks_total: null, detail: null };
+      const state = { document_id: randomUUID(), filename, status: 'reading', chunks_done: 0, chunks_total: 0, detail: null };
       uploads.set(state.document_id, { owner: user.id, state });
       void index(state, entry(filename, fields.document_type ?? 'manual', user.id, texts));
-      return json(202, state);
+      return json(202, { document_id: state.document_id, filename, status: 'indexing' });
     }
   }
   const upload = /^GET \/api\/v1\/documents\/uploads\/(.+)$/.exec(route);

@@ -21,8 +21,6 @@ interface Message {
   role?: string;
   run_id?: string;
   content?: string;
-  text?: string;
-  message?: string;
 }
 
 export class ChatClient {
@@ -108,7 +106,7 @@ export class ChatClient {
       const body = await call<{ messages?: Message[] }>(`/api/v1/chat/history/${encodeURIComponent(sessionId)}`, { token });
       const messages = (body.messages ?? []).map((m) => ({
         role: m.role ?? 'assistant',
-        text: m.content ?? m.text ?? m.message ?? '',
+        text: m.content ?? '',
         runId: m.run_id ?? null,
       }));
       this.happens({ kind: 'past', sessionId, messages });

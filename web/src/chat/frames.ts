@@ -10,12 +10,13 @@ interface Numbered {
   seq?: number;
 }
 
+/** Null where the run ended before it came to them. */
 export interface Metadata {
-  agent?: string;
-  confidence?: number;
+  agent?: string | null;
+  confidence?: number | null;
   context?: {
     sources?: string[];
-    classified_intent?: string;
+    classified_intent?: string | null;
     escalation?: { escalation_id?: string; message?: string } | null;
     /** Tools that were called for the answer, in their order. */
     tools?: { name?: string; ok?: boolean }[];

@@ -217,6 +217,9 @@ describe('too much, too fast', () => {
     p.frame({ type: 'error', error: 'Slow down', code: 'RATE_LIMITED', message_id: 'm1', retry_after: 5 });
     expect(p.turn()).toMatchObject({ phase: 'refused', error: { code: 'RATE_LIMITED', until: p.now + 5_000 } });
     expect(p.s.problems[0]!.text).toBe('Slow down (again in 5 s)');
+    // The server's own sentence says it already.
+    const said = 'Too many questions; try again in 30 s';
+    expect(asked().frame({ type: 'error', error: said, code: 'RATE_LIMITED', message_id: 'm1', retry_after: 30 }).s.problems[0]!.text).toBe(said);
     expect(p.turn(1).phase).toBe('waiting');
     p.sent();
     p.do({ kind: 'again', id: 'm1' });

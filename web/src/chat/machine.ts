@@ -3,6 +3,7 @@
  * here, so every interleaving of drop, resume, stop and queue can be written down as a test.
  */
 import { fullJitter } from '../shared/backoff';
+import { withWait } from '../shared/http';
 import type { ServerFrame } from './frames';
 import { initial, isLive, newTurn, type ChatState, type Effect, type Input, type Problem, type Turn } from './state';
 
@@ -273,7 +274,7 @@ function failed(s: ChatState, frame: ErrorFrame, at: number): Out {
   }
   const seconds = frame.retry_after;
   const until = typeof seconds === 'number' && seconds >= 0 ? at + seconds * 1000 : undefined;
-  const text = until === undefined ? frame.error : `${frame.error} (again in ${Math.ceil(seconds!)} s)`;
+  const text = until === undefined ? frame.error : withWait(frame.error, seconds!);
   const [next] = problem(s, at, code, text);
   // A failure of a run ends it. Anything else that names no run refuses the newest question that has none yet.
   const ofRun = frame.run_id !== undefined || code === 'PROCESSING_ERROR';

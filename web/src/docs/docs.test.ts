@@ -15,6 +15,10 @@ describe('the document', () => {
     expect(op('start_run').open).toBe(false);
     expect(op('ws_chat').open).toBe(true);
     expect(op('ws_chat').socket?.client?.$ref).toContain('ChatClientFrame');
+    expect(op('ws_chat').socket?.server?.$ref).toContain('ChatServerFrame');
+    expect(op('logout').body?.example).toEqual({ everywhere: false });
+    expect(op('upload_document').parameters.map((p) => p.name)).toEqual(['wait', 'document_id', 'Prefer']);
+    for (const g of api.groups) for (const o of g.operations) expect(o.answers.map((a) => a.status), o.id).toContain('429');
     expect(op('follow_run').answers[0]!.contents.map((c) => c.media).sort()).toEqual(['application/json', 'text/event-stream']);
   });
 
@@ -37,7 +41,8 @@ describe('types', () => {
   it('are said in a few words', () => {
     const word = (name: string, field: string) => typeWord(api, api.schemas[name]!.properties![field]);
     expect(word('Search', 'top_k')).toBe('integer, 1 to 20');
-    expect(word('Search', 'document_type')).toBe('string or null');
+    expect(word('Search', 'document_type')).toBe('string, at most 64 characters or null');
+    expect(word('UploadState', 'detail')).toBe('string or null');
     expect(word('Found', 'results')).toBe('list of Passage');
     expect(word('StartBody', 'session_id')).toBe('string, 1 to 128 characters or null');
     expect(word('UploadState', 'chunks_done')).toBe('integer');
@@ -84,7 +89,8 @@ describe('a request', () => {
       `curl -N 'http://h/api/runs/r/events?after=2' -H 'Accept: text/event-stream' -H "Authorization: Bearer $TOKEN"`,
     );
     expect(curl(op('delete_document'), filled({ parameters: { 'path:source': 'a' } }), 'http://h')).toContain('curl -X DELETE http://h/api/v1/documents/a');
-    expect(curl(op('logout'), filled(), 'http://h')).toContain('-X POST');
+    expect(curl(op('logout'), filled(), 'http://h')).toBe('curl -X POST http://h/api/v1/auth/logout -H "Authorization: Bearer $TOKEN"');
+    expect(ask(op('logout'), filled({ body: ' ' }), null)).toMatchObject({ body: null, headers: {} });
     expect(curl(op('upload_document'), filled({ form: { file: 'm.pdf', document_type: 'faq' } }), 'http://h')).toContain(`-F 'file=@m.pdf' -F 'document_type=faq'`);
   });
 });

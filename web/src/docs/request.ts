@@ -37,7 +37,8 @@ export function ask(op: Operation, filled: Filled, token: string | null): Ask {
   // An open route takes a token as well, but needs none: what it does without one is what is shown.
   if (token && !op.open) headers.Authorization = `Bearer ${token}`;
   for (const p of given) if (p.in === 'header') headers[p.name] = p.value;
-  const json = op.body?.media === 'application/json';
+  // A body that was emptied is none: some may be left out.
+  const json = op.body?.media === 'application/json' && filled.body.trim() !== '';
   if (json) headers['Content-Type'] = 'application/json';
   return { method: op.method.toUpperCase(), url, headers, body: json ? filled.body : null };
 }
@@ -50,7 +51,9 @@ export function curl(op: Operation, filled: Filled, origin: string): string {
   const words = ['curl'];
   const stream = filled.accept === 'text/event-stream';
   if (stream) words.push('-N');
-  if (method !== 'GET' && !(method === 'POST' && (body !== null || op.body))) words.push('-X', method);
+  // With something to send curl takes POST by itself.
+  const sends = body !== null || Object.values(filled.form).some((value) => value !== '');
+  if (method !== (sends ? 'POST' : 'GET')) words.push('-X', method);
   words.push(/[^\w:/.{}-]/.test(url) ? quoted(origin + url) : origin + url);
   for (const [name, value] of Object.entries(headers)) {
     words.push('-H', name === 'Authorization' ? '"Authorization: Bearer $TOKEN"' : quoted(`${name}: ${value}`));

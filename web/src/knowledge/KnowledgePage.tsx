@@ -173,8 +173,9 @@ function Documents({ know }: { know: Knowledge }) {
               </tr>
             </thead>
             <tbody>
+              {/* A shared document and one of yours may have one name. */}
               {docs.map((d) => (
-                <Row key={d.source} d={d} know={know} />
+                <Row key={`${d.source} ${d.first_indexed}`} d={d} know={know} />
               ))}
             </tbody>
           </table>
@@ -187,7 +188,7 @@ function Documents({ know }: { know: Knowledge }) {
 /** Where in the document it stands, as far as the server says it. */
 function place(hit: Hit): string {
   const m = hit.metadata ?? {};
-  const heading = typeof m.heading === 'string' && m.heading ? m.heading : typeof m.heading_path === 'string' ? m.heading_path : '';
+  const heading = typeof m.heading === 'string' ? m.heading : '';
   const at = typeof m.chunk_index === 'number' ? `passage ${m.chunk_index + 1}` : '';
   return [heading, at].filter(Boolean).join(' · ');
 }

@@ -13,7 +13,9 @@ describe('an upload', () => {
     // Browsers count the form around the file as well, and may report out of order.
     u = all(u, { kind: 'sent', bytes: 1400 }, { kind: 'sent', bytes: 900 });
     expect(share(u)).toBe(1);
-    u = hear(u, answered({ document_id: 'd1', status: 'reading', chunks_done: 0, chunks_total: null }));
+    u = hear(u, answered({ document_id: 'd1', filename: 'manual.pdf', status: 'indexing' }));
+    expect([say(u), u.id, share(u)]).toEqual(['indexing', 'd1', null]);
+    u = hear(u, answered({ document_id: 'd1', status: 'reading', chunks_done: 0, chunks_total: 0 }));
     expect([u.phase, u.id, share(u)]).toEqual(['reading', 'd1', null]);
     u = hear(u, answered({ document_id: 'd1', status: 'indexing', chunks_done: 10, chunks_total: 40 }));
     expect([say(u), share(u)]).toEqual(['indexing 10 of 40 passages', 0.25]);
@@ -27,6 +29,11 @@ describe('an upload', () => {
     expect([u.phase, say(u)]).toEqual(['done', '1 passage, searchable']);
   });
 
+  it('says that nothing was to be done with the same document again', () => {
+    const u = all(begun(1, 'a.md', 10, 'faq'), { kind: 'started' }, answered({ status: 'done', chunks_done: 0, chunks_total: 0, detail: null }));
+    expect([say(u), share(u)]).toEqual(['was here already, searchable', 1]);
+  });
+
   it('fails with the reason that was given', () => {
     const sending = hear(begun(1, 'a.md', 10, 'faq'), { kind: 'started' });
     expect(say(hear(sending, { kind: 'failed', why: 'Empty file' }))).toBe('Empty file');
@@ -36,7 +43,7 @@ describe('an upload', () => {
 
   it('is not begun where the answer is known', () => {
     expect(refusedHere('a.exe', 5)).toBe('Unsupported file format: a.exe');
-    expect(refusedHere('a.PDF', 5)).toBeNull();
+    expect([refusedHere('a.PDF', 5), refusedHere('a.markdown', 5)]).toEqual([null, null]);
     expect(refusedHere('a.pdf', 0)).toBe('Empty file');
     expect(begun(1, 'a.pdf', MAX_BYTES + 1, 'x')).toMatchObject({ phase: 'failed', wrong: 'File too large (max 50MB)' });
   });

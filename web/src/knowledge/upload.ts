@@ -3,17 +3,20 @@ import { refusal, type HttpError } from '../shared/http';
 
 /** The contract's bound: refused here already, so that nobody waits for 200 MB to be refused there. */
 export const MAX_BYTES = 50 * 1024 * 1024;
-export const KINDS = ['.pdf', '.docx', '.txt', '.md'];
+export const KINDS = ['.pdf', '.docx', '.txt', '.text', '.md', '.markdown'];
 
-/** As `GET /api/v1/documents/uploads/{id}` says it. */
+/**
+ * As `GET /api/v1/documents/uploads/{id}` says it. The answer to the upload itself has the first three; where the server did
+ * not answer before the document was searchable, it has `chunks_created` in place of `status`.
+ */
 export interface Report {
   document_id?: string;
   filename?: string;
   status?: string;
   chunks_done?: number;
-  chunks_total?: number | null;
+  /** 0 until they are counted. */
+  chunks_total?: number;
   detail?: string | null;
-  /** Where the server did not answer before the document was searchable. */
   chunks_created?: number;
 }
 
@@ -68,11 +71,11 @@ export function hear(u: Upload, heard: Heard): Upload {
     case 'answered': {
       const r = heard.report;
       const here = { ...u, sent: u.bytes, id: r.document_id ?? u.id };
-      if (typeof r.chunks_created === 'number') return { ...here, phase: 'done', done: r.chunks_created, total: r.chunks_created };
+      if (r.chunks_created !== undefined) return { ...here, phase: 'done', done: r.chunks_created, total: r.chunks_created };
       // A state that this page does not know is work that goes on.
       const phase = SERVER_PHASES.includes(r.status ?? '') ? (r.status as Phase) : 'reading';
       if (phase === 'failed') return { ...here, phase, wrong: r.detail ?? 'The document could not be read' };
-      return { ...here, phase, done: r.chunks_done ?? here.done, total: r.chunks_total ?? here.total };
+      return { ...here, phase, done: r.chunks_done ?? here.done, total: r.chunks_total || here.total };
     }
   }
 }
@@ -98,6 +101,8 @@ export function say(u: Upload): string {
     case 'indexing':
       return u.total ? `indexing ${u.done} of ${u.total} passages` : 'indexing';
     case 'done':
+      // The very same document again: nothing was to be done, and nothing was counted.
+      if (u.done === 0) return 'was here already, searchable';
       return u.done === 1 ? '1 passage, searchable' : `${u.done} passages, searchable`;
     case 'failed':
       return u.wrong ?? 'failed';

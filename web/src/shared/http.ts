@@ -38,8 +38,12 @@ export function explain(status: number, body: unknown): HttpError {
 export function refusal(status: number, body: unknown, retryAfter: string | null): HttpError {
   const e = explain(status, body);
   const after = status === 429 && /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) : null;
-  return after === null ? e : new HttpError(e.status, `${e.message} (again in ${after} s)`, e.code, after);
+  return after === null ? e : new HttpError(e.status, withWait(e.message, after), e.code, after);
 }
+
+/** A sentence and when to try again; most of the server's sentences say it already. */
+export const withWait = (sentence: string, seconds: number): string =>
+  /\bagain in \d+ s\b/.test(sentence) ? sentence : `${sentence} (again in ${Math.ceil(seconds)} s)`;
 
 export interface Call {
   method?: 'GET' | 'POST' | 'DELETE';

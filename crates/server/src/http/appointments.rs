@@ -6,9 +6,11 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use headwater_core::limit;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::openapi::Appointment;
 use super::refusal::Refusal;
 use crate::app::App;
 use crate::auth::SignedIn;
@@ -20,9 +22,12 @@ pub fn routes() -> Router<App> {
         .route("/api/v1/appointments/{appointment_id}", delete(cancel))
 }
 
-#[derive(Serialize)]
-struct Listed {
-    /// By slot.
+/// Your appointments.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Appointments")]
+pub(super) struct Listed {
+    /// By slot: all that are ahead, and the newest of the last two years; 100 together.
+    #[schemars(with = "Vec<Appointment>")]
     appointments: Vec<Value>,
     /// Only where it is so: there are more than these.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -40,9 +45,13 @@ async fn list(State(app): State<App>, SignedIn(who): SignedIn) -> Result<Json<Li
     Ok(Json(Listed { appointments, truncated }))
 }
 
-#[derive(Serialize)]
-struct Cancelled {
+/// An appointment was called off.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AppointmentCancelled")]
+pub(super) struct Cancelled {
+    /// `Appointment cancelled`
     message: &'static str,
+    #[schemars(with = "Appointment")]
     appointment: Value,
 }
 

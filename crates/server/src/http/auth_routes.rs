@@ -98,8 +98,11 @@ async fn me(SignedIn(who): SignedIn) -> Json<Me> {
     Json(Me { user_id: user.into(), email, name })
 }
 
-#[derive(Serialize)]
-struct LoggedOut {
+/// That it is done.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Done")]
+pub(super) struct LoggedOut {
+    /// `Logged out`
     message: &'static str,
 }
 
@@ -123,10 +126,12 @@ async fn guest(State(auth): State<Arc<Auth>>) -> Result<Response, Refusal> {
     }
 }
 
-#[derive(Serialize)]
-struct Ticket {
+/// Opens one WebSocket.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Ticket {
+    /// For `?ticket=`.
     ticket: String,
-    /// Seconds.
+    /// Seconds that it is good.
     expires_in: u64,
 }
 

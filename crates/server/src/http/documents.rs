@@ -2,7 +2,7 @@
 
 mod multipart;
 mod receive;
-mod shapes;
+pub(super) mod shapes;
 
 use axum::extract::{OriginalUri, Path, Query, Request, State};
 use axum::http::header::LOCATION;

@@ -5,6 +5,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use headwater_core::limit;
 use headwater_core::port::desk::Feedback;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::refusal::Refusal;
@@ -20,11 +21,15 @@ pub fn routes() -> Router<App> {
 }
 
 /// The keys in the contract's order.
-#[derive(Serialize)]
-struct Recorded {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OpinionKept", description = "An opinion that is kept.")]
+pub(super) struct Recorded {
+    /// `success`
     status: &'static str,
+    /// `Feedback recorded`
     message: &'static str,
     message_id: String,
+    #[schemars(extend("enum" = [POSITIVE, "negative"]))]
     sentiment: &'static str,
 }
 

@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::refusal::dress;
 use crate::app::App;
 
 /// The two routes.
@@ -29,6 +30,9 @@ pub(super) struct Health {
     status: &'static str,
     /// Who answers in the chat.
     provider: Option<Provider>,
+    /// Only where it is so: people without an account may chat, and get tokens at `POST /api/v1/auth/guest`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    anonymous_chat: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -44,7 +48,7 @@ struct Provider {
 async fn health(State(app): State<App>) -> Json<Health> {
     let provider =
         app.engine.provider(&app.chat).map(|p| Provider { name: p.name, model: p.model, label: p.label });
-    Json(Health { status: "healthy", provider })
+    Json(Health { status: "healthy", provider, anonymous_chat: app.auth.has_guests() })
 }
 
 /// Whether the server may be sent work.
@@ -85,5 +89,7 @@ async fn ready(State(app): State<App>) -> Response {
     let fine = database == CONNECTED && !app.draining.is_cancelled();
     let (code, status) =
         if fine { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
-    (code, Json(Ready { status, database })).into_response()
+    let mut answer = (code, Json(Ready { status, database })).into_response();
+    dress(&mut answer, false, None);
+    answer
 }

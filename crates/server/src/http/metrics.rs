@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::refusal::Refusal;
@@ -97,8 +98,10 @@ fn written(
 }
 
 /// The original's keys, in its order.
-#[derive(Serialize)]
-struct Numbers {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Metrics", description = "A few measurements.")]
+pub(super) struct Numbers {
+    /// `healthy`
     status: &'static str,
     /// Since the start of this process.
     requests_total: u64,

@@ -11,6 +11,8 @@ mod operator;
 mod runs;
 mod shapes;
 
+pub(super) use self::shapes::Appointment;
+
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -50,7 +52,8 @@ numbered log of events that any number of viewers follow live, from any position
 
 Every answer has `X-Request-ID` (yours, where it is harmless, or a new one) and `X-Response-Time`. A 401 has \
 `WWW-Authenticate: Bearer`; a 429 and a 503 have `Retry-After`, in seconds. A route that does not exist is a 404, \
-another method a 405 with `Allow`; a server without room answers 503. What belongs to somebody else is answered \
+another method a 405 with `Allow`; a server without room answers 503, and one that cannot \
+read or write its store 500. What belongs to somebody else is answered \
 like what does not exist.
 
 Errors are `{\"detail\": …}`: a sentence, or for a 422 mostly the list of what is wrong with the fields. Under \

@@ -1,11 +1,28 @@
 //! A booking as a client of `/ws/chat` sees it, and the routes that show and cancel it.
 
+use std::collections::BTreeSet;
+
 use headwater_core::port::desk::{Desk, NewAppointment};
 use headwater_core::{Millis, RunId, UserId, limit};
 use headwater_engine::Clock;
 use serde_json::{Value, json};
 
 use crate::house::{House, Socket};
+
+/// The fields that the API's description gives an appointment, all of them or those that are always there.
+fn described(required: bool) -> BTreeSet<String> {
+    let document = headwater_server::http::openapi::document();
+    let shape = &document["components"]["schemas"]["Appointment"];
+    match shape["required"].as_array().filter(|_| required) {
+        Some(names) => names.iter().map(|name| name.as_str().unwrap().to_owned()).collect(),
+        None => shape["properties"].as_object().unwrap().keys().cloned().collect(),
+    }
+}
+
+fn is_as_described(appointment: &Value) {
+    let told: BTreeSet<_> = appointment.as_object().unwrap().keys().cloned().collect();
+    assert!(told.is_superset(&described(true)) && told.is_subset(&described(false)), "{appointment}");
+}
 
 /// A day and a time that the shipped workshop takes.
 fn free(house: &House) -> (String, String) {
@@ -32,7 +49,8 @@ async fn status_and_body(request: reqwest::RequestBuilder) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-// Planted faults: an appointment of another shown or cancelled; `tools` told where none ran.
+// Planted faults: an appointment of another shown or cancelled; `tools` told where none ran; a key that the API's
+// description does not have.
 #[tokio::test]
 async fn a_booking_from_the_first_word_to_its_end() {
     let mut house = House::new().await;
@@ -69,6 +87,7 @@ async fn a_booking_from_the_first_word_to_its_end() {
 
     let (status, listed) = status_and_body(house.http("GET", "/api/v1/appointments")).await;
     let one = &listed["appointments"][0];
+    is_as_described(one);
     assert_eq!((status, listed["appointments"].as_array().unwrap().len()), (200, 1));
     assert_eq!((&one["slot"], &one["status"]), (&json!(format!("{date}T{time}")), &json!("booked")));
     assert_eq!((&one["service"], &one["vehicle"]), (&json!("Oil change"), &json!("car-7")));
@@ -93,6 +112,7 @@ async fn a_booking_from_the_first_word_to_its_end() {
         let (status, cancelled) = status_and_body(house.http("DELETE", &path)).await;
         assert_eq!((status, &cancelled["message"]), (200, &json!("Appointment cancelled")));
         assert_eq!(cancelled["appointment"]["status"], "cancelled");
+        is_as_described(&cancelled["appointment"]);
     }
     let (_, listed) = status_and_body(house.http("GET", "/api/v1/appointments")).await;
     assert_eq!(listed["appointments"][0]["status"], "cancelled");

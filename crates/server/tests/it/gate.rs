@@ -217,7 +217,10 @@ async fn too_many_messages_are_told_in_the_dialects_words_and_stops_are_heard() 
     chat.say(r#"{"type":"message","message":"hi","message_id":"m1"}"#).await;
     let told = chat.until("error").await;
     assert_eq!((&told["code"], &told["message_id"]), (&json!("RATE_LIMITED"), &json!("m1")));
-    assert_eq!(told["error"], "Too many messages; try again in 30 s");
+    assert_eq!(
+        (&told["error"], &told["retry_after"]),
+        (&json!("Too many messages; try again in 30 s"), &json!(30))
+    );
     // The same user on another socket, in the other protocol.
     let mut native = house.socket("/ws").await;
     native.say(r#"{"type":"list","id":7}"#).await;

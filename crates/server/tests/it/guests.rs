@@ -71,6 +71,10 @@ async fn without_the_setting_there_are_none() {
     assert_eq!(socket.hear().await["code"], "AUTH_REQUIRED");
     // Nor those of a time when it was on.
     let open = open().await;
+    // Pages learn from here whether to offer it.
+    let health = |house: &House| house.http("GET", "/health").send();
+    assert_eq!(health(&open).await.unwrap().json::<Value>().await.unwrap()["anonymous_chat"], true);
+    assert!(!health(&house).await.unwrap().text().await.unwrap().contains("anonymous_chat"));
     let granted = call(&open, "POST", "/api/v1/auth/guest", "", json!({})).await.1;
     let rules = Rules { before: Some(open.secret.clone()), ..Rules::default() };
     let closed = House::with_rules(rules).await;

@@ -152,7 +152,9 @@ async fn health_names_the_provider_and_readiness_asks_the_store() {
     tokio::time::advance(2 * headwater_core::limit::READINESS_NEWS).await;
     tokio::time::resume();
     house.store.faults().fail_writes(1);
-    let (status, ready) = json_of(house.http("GET", "/health/ready")).await;
+    let answer = house.http("GET", "/health/ready").send().await.unwrap();
+    assert_eq!(answer.headers()["retry-after"], "5");
+    let (status, ready) = (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap());
     assert_eq!((status, &ready["status"]), (503, &json!("not_ready")));
     assert!(ready["database"].as_str().unwrap().starts_with("error: "));
 }

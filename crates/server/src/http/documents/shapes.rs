@@ -5,16 +5,22 @@ use headwater_core::port::store::Document;
 use headwater_engine::documents::{Counts, State};
 use headwater_engine::ingest::{About, Indexed};
 use headwater_engine::retrieve::Passage;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-#[derive(Serialize)]
-pub(super) struct Created {
+/// A document that is searchable now.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ingested")]
+pub(in crate::http) struct Created {
     document_id: String,
     filename: String,
     document_type: String,
+    /// Passages that it has.
     chunks_created: usize,
+    /// Tokens that the embedding model read, or about as many; 0 where this document was here already.
     tokens_used: usize,
+    #[schemars(extend("enum" = ["recursive", "markdown", "sentence", "fixed"]))]
     chunking_strategy: &'static str,
 }
 
@@ -36,20 +42,31 @@ impl Created {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Accepted {
+/// A document that is here whole, and is indexed beside the answer.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UploadAccepted")]
+pub(in crate::http) struct Accepted {
+    /// For `GET /api/v1/documents/uploads/{document_id}`.
     pub document_id: String,
     pub filename: String,
+    #[schemars(extend("const" = "indexing"))]
     pub status: &'static str,
 }
 
-#[derive(Serialize)]
-pub(super) struct Progress {
+/// How far an upload is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UploadState")]
+pub(in crate::http) struct Progress {
     document_id: String,
+    /// Empty until it is known.
     filename: String,
+    #[schemars(extend("enum" = ["receiving", "reading", "indexing", "done", "failed"]))]
     status: &'static str,
+    /// Passages that are done; searchable all at once, at the end.
     chunks_done: usize,
+    /// Passages that there are; 0 until they are counted, and where this document was here already.
     chunks_total: usize,
+    /// Why it failed.
     detail: Option<String>,
 }
 
@@ -66,17 +83,24 @@ impl Progress {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct List {
+/// The documents that you see, the latest first.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DocumentList")]
+pub(in crate::http) struct List {
     documents: Vec<Listed>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Document")]
 struct Listed {
+    /// Its name.
     source: String,
     document_type: String,
+    /// Passages that it has.
     chunk_count: usize,
+    /// UTC, as `2026-11-21T01:39:22.109878`.
     first_indexed: String,
+    /// UTC, in the same way.
     last_indexed: String,
 }
 
@@ -93,9 +117,13 @@ impl From<Vec<Document>> for List {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Stats {
+/// How much there is of what you see.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DocumentStats")]
+pub(in crate::http) struct Stats {
+    /// Passages.
     total_chunks: usize,
+    /// Documents of different names.
     total_sources: usize,
     total_document_types: usize,
 }
@@ -110,29 +138,39 @@ impl From<Counts> for Stats {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Deleted {
+/// A document is gone.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::http) struct Deleted {
+    /// `Document deleted`
     pub message: &'static str,
     pub source: String,
     pub chunks_deleted: usize,
 }
 
-#[derive(Serialize)]
-pub(super) struct Found {
+/// Passages, best first.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::http) struct Found {
     results: Vec<Hit>,
     query: String,
+    /// How many there are here.
     total: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Passage")]
 struct Hit {
     content: String,
+    /// 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     score: f64,
     metadata: Metadata,
+    /// The document's name.
     source: String,
 }
 
-#[derive(Serialize)]
+/// What is known of a passage, and what whoever sent the document gave with it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PassageMetadata")]
 struct Metadata {
     source: String,
     filename: String,
@@ -144,7 +182,7 @@ struct Metadata {
     document_type: String,
     chunk_strategy: String,
     original_length: usize,
-    /// Ours: the headings above the passage, joined by ` > `.
+    /// The headings above the passage, joined by ` > `.
     heading: String,
     #[serde(flatten)]
     own: Map<String, Value>,

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use super::operation::{Book, get, post};
-use super::shapes::{Done, LogIn, Refresh, Register, Ticket};
-use crate::http::auth_routes::{Granted, Me};
+use super::shapes::{LogIn, LogOut, Refresh, Register};
+use crate::http::auth_routes::{Granted, LoggedOut, Me, Ticket};
+
+const SIGN_IN: &str =
+    "Authentication required · Invalid token · Invalid access token (it is a refresh token)";
 
 fn tokens() -> Value {
     json!({
@@ -24,7 +27,7 @@ pub(super) fn describe(book: &mut Book) {
             .gives::<Granted>(200, "You are signed in.", tokens())
             .refuses(400, "Email already registered")
             .refuses(422, "A field is missing or not as it must be.")
-            .refuses(429, "Too many people sign in at this moment, or you try too often."),
+            .refuses(429, "Too many new accounts; try again in N s · Too many people are signing in; try again in a moment"),
     );
     book.add(
         post("/api/v1/auth/login", "login", "Sign in")
@@ -33,15 +36,19 @@ pub(super) fn describe(book: &mut Book) {
             .gives::<Granted>(200, "You are signed in.", tokens())
             .refuses(401, "Invalid email or password")
             .refuses(422, "A field is missing or not as it must be.")
-            .refuses(429, "Too many people sign in at this moment, or you try too often."),
+            .refuses(429, "Too many attempts to sign in; try again in N s · Too many people are signing in; try again in a moment"),
     );
     book.add(
         post("/api/v1/auth/refresh", "refresh", "Get new tokens for a refresh token")
+            .about(
+                "It is used up: keep the new one. The last one may be sent again for 10 seconds and gets the same pair; any \
+                 other second use ends the whole sign-in.",
+            )
             .open()
             .takes::<Refresh>(json!({ "refresh_token": "eyJ0…" }))
             .gives::<Granted>(200, "New tokens.", tokens())
-            .refuses(401, "Invalid token · Invalid refresh token (it is an access token) · User not found")
-            .refuses(422, "The field is missing."),
+            .refuses(401, "Invalid token (also for one that was used before) · Invalid refresh token (it is an access token) · User not found")
+            .refuses(422, "The field is missing or too long."),
     );
     book.add(
         get("/api/v1/auth/me", "me", "Who a token belongs to")
@@ -50,24 +57,26 @@ pub(super) fn describe(book: &mut Book) {
                 "What the token says.",
                 json!({ "user_id": "30fc…", "email": "bob@example.com", "name": "Bob" }),
             )
-            .refuses(
-                401,
-                "Authentication required · Invalid token · Invalid access token (it is a refresh token)",
-            ),
+            .refuses(401, SIGN_IN),
     );
     book.add(
         post("/api/v1/auth/logout", "logout", "Sign out")
-            .about("The tokens that you have are no longer good, and connections that were opened with them are closed.")
-            .gives::<Done>(200, "You are signed out.", json!({ "message": "Logged out" }))
-            .refuses(401, "Authentication required · Invalid token"),
+            .about(
+                "The tokens of this sign-in are no longer good, and connections that were opened with them are closed. The body \
+                 may be left out.",
+            )
+            .may_take::<LogOut>(json!({ "everywhere": false }))
+            .gives::<LoggedOut>(200, "You are signed out.", json!({ "message": "Logged out" }))
+            .refuses(401, SIGN_IN)
+            .refuses(422, "`everywhere` is neither true nor false."),
     );
     book.add(
         post("/api/v1/auth/guest", "guest", "Sign in without an account")
             .about("Only where the operator allows it; `GET /health` then says `anonymous_chat: true`.")
             .open()
             .gives::<Granted>(200, "You are signed in as a guest.", tokens())
-            .refuses(404, "Guests are not allowed here.")
-            .refuses(429, "Too many guests at this moment."),
+            .refuses(404, "Not Found: guests may not come here.")
+            .refuses(429, "Too many new accounts; try again in N s"),
     );
     book.add(
         post("/api/ws-ticket", "ws_ticket", "Get a ticket for one WebSocket")
@@ -75,8 +84,8 @@ pub(super) fn describe(book: &mut Book) {
                 "A browser cannot send a header with a WebSocket, and a token in an address ends up in logs. A ticket \
                  is good once and for some seconds.",
             )
-            .gives::<Ticket>(200, "Open `/ws?ticket=…` or `/ws/chat?ticket=…`.", json!({ "ticket": "tkt_…", "expires_in": 30 }))
-            .refuses(401, "Authentication required · Invalid token")
-            .refuses(429, "Too many tickets that have not been used."),
+            .gives::<Ticket>(200, "Open `/ws?ticket=…` or `/ws/chat?ticket=…`.", json!({ "ticket": "Zm9v…", "expires_in": 30 }))
+            .refuses(401, SIGN_IN)
+            .refuses(429, "Too many tickets wait for their connections; try again in a moment"),
     );
 }

@@ -3,17 +3,23 @@
 use serde_json::json;
 
 use super::operation::{Book, delete, get, post};
-use super::shapes::{AppointmentCancelled, Appointments, ChatAsk, ChatClientFrame, Opinion, OpinionKept};
+use super::shapes::{ChatAsk, Opinion};
 use crate::http::chat::{Answered, History};
+use crate::http::{appointments, feedback};
+use crate::ws::chat::frames::{ClientFrame, ServerFrame};
+
+const SIGN_IN: &str =
+    "Authentication required · Invalid token · Invalid access token (it is a refresh token)";
 
 pub(super) fn describe(book: &mut Book) {
     book.group("Chat");
-    let client = book.asked::<ChatClientFrame>();
+    let (client, server) = (book.asked::<ClientFrame>(), book.given::<ServerFrame<'static>>());
     book.add(
         get("/ws/chat", "ws_chat", "Chat over a WebSocket")
             .about(
                 "Accepted with a good token, with a bad one and with none; unauthenticated it is closed with 4401 after five \
-                 minutes. A connection serves any number of turns, and listens while an answer streams.",
+                 minutes. When the token runs out, or its owner signs out, it gets `TOKEN_EXPIRED` and is closed with 4401. Who \
+                 asks too often is told `RATE_LIMITED` and `retry_after`, and stays connected. A connection serves any number of turns, and listens while an answer streams.",
             )
             .signed_in_by(json!([{ "bearer": [] }, { "token": [] }, { "ticket": [] }, {}]))
             .query("token", json!({ "type": "string" }), "An access token. A bad one leaves the connection unauthenticated.")
@@ -25,6 +31,7 @@ pub(super) fn describe(book: &mut Book) {
                     run carry `run_id` and `seq`: after a lost connection, send `resume` with both.",
                 "documentation": "/docs/chat.md",
                 "client": client,
+                "server": server,
                 "example": [
                     "→ {\"type\":\"auth\",\"token\":\"eyJ0…\"}",
                     "← {\"type\":\"auth_success\",\"message\":\"Authentication successful\",\"user\":{…}}",
@@ -34,8 +41,13 @@ pub(super) fn describe(book: &mut Book) {
                     "← {\"type\":\"complete\",\"response\":\"128 hp\",\"session_id\":\"car\",\"metadata\":{…},\"run_id\":\"run_af52…\",\"seq\":14}",
                 ],
             }))
-            .refuses(403, "Pages of this origin may not open connections here.")
-            .refuses(429, "You have as many connections as allowed."),
+            .refuses(400, "It is no handshake of a WebSocket; the sentence says why.")
+            .refuses(403, "Origin not allowed")
+            .refuses(426, "Only WebSockets are served here · Only version 13 of WebSocket is spoken")
+            .refuses(
+                429,
+                "Too many connections from your address on which nobody has signed in; sign in or close some and try again",
+            ),
     );
     book.add(
         post("/api/v1/chat", "chat", "Ask, and wait for the whole answer")
@@ -50,15 +62,20 @@ pub(super) fn describe(book: &mut Book) {
                     "run_id": "run_0144…",
                 }),
             )
-            .refuses(401, "Authentication required · Invalid token")
-            .refuses(422, "A field is missing or not as it must be; the message is empty.")
-            .refuses(429, "You have as many live runs as allowed, or ask too often.")
+            .refuses(401, &format!("{SIGN_IN} · Token expired (while you waited; the run goes on)"))
+            .refuses(422, "A field is missing or not as it must be · Message is required")
+            .refuses(
+                429,
+                "Too many questions; try again in N s · Too many questions from your address; try again in N s · you have N \
+                 live answers, which is the limit · this server has as many live answers as it may have",
+            )
             .refuses(500, "Failed to process message: …")
-            .refuses(503, "The server is about to stop."),
+            .refuses(503, "this server is about to stop; try again in a moment"),
     );
     book.add(
         get("/api/v1/chat/history/{session_id}", "chat_history", "The messages of a session")
-            .about("The newest 500, oldest first. A session that is not there, or not yours, is empty.")
+            .about("The newest 500, oldest first; `truncated` where there are older ones. A session that is not there, or not yours, is \
+                 empty.")
             .part("session_id", "The session.")
             .gives::<History>(
                 200,
@@ -68,7 +85,7 @@ pub(super) fn describe(book: &mut Book) {
                     { "role": "assistant", "content": "128 hp.", "run_id": "run_af52…", "outcome": "completed", "at": 1_795_248_162_528_u64 },
                 ]}),
             )
-            .refuses(401, "Authentication required · Invalid token"),
+            .refuses(401, SIGN_IN),
     );
 
     book.group("Desk");
@@ -76,42 +93,47 @@ pub(super) fn describe(book: &mut Book) {
         post("/api/v1/feedback", "feedback", "Say what you think of an answer")
             .about("In place of what you thought of the same answer before.")
             .takes::<Opinion>(json!({ "message_id": "run_af52…", "sentiment": "positive", "comment": "Short and right." }))
-            .gives::<OpinionKept>(
+            .gives::<feedback::Recorded>(
                 200,
                 "It is kept.",
                 json!({ "status": "success", "message": "Feedback recorded", "message_id": "run_af52…", "sentiment": "positive" }),
             )
-            .refuses(401, "Authentication required · Invalid token")
+            .refuses(401, SIGN_IN)
             .refuses(422, "A field is missing or not as it must be."),
     );
+    let mut listed = appointment("booked");
+    listed["notes"] = json!("");
+    listed["created_at"] = json!(1_796_207_400_000_u64);
+    let mut cancelled = appointment("cancelled");
+    cancelled["free_of_charge"] = json!(true);
     book.add(
         get("/api/v1/appointments", "appointments", "Your appointments")
-            .about("Those that the assistant made for you, cancelled ones too, by slot.")
-            .gives::<Appointments>(
+            .about("Those that the assistant made for you, cancelled ones too: all that are ahead, and the newest of two years.")
+            .gives::<appointments::Listed>(
                 200,
                 "The appointments.",
-                json!({ "appointments": [appointment("booked")] }),
+                json!({ "appointments": [listed] }),
             )
-            .refuses(401, "Authentication required · Invalid token"),
+            .refuses(401, SIGN_IN),
     );
     book.add(
         delete("/api/v1/appointments/{appointment_id}", "cancel_appointment", "Call an appointment off")
             .about("Its slot is free again. Twice is once.")
             .part("appointment_id", "`APT-…`")
-            .gives::<AppointmentCancelled>(
+            .gives::<appointments::Cancelled>(
                 200,
                 "It is called off.",
-                json!({ "message": "Appointment cancelled", "appointment": appointment("cancelled") }),
+                json!({ "message": "Appointment cancelled", "appointment": cancelled }),
             )
-            .refuses(401, "Authentication required · Invalid token")
+            .refuses(401, SIGN_IN)
             .refuses(404, "Appointment not found")
-            .refuses(409, "It has begun: there is nothing to call off."),
+            .refuses(409, "That appointment has begun already and cannot be cancelled."),
     );
 }
 
 fn appointment(status: &str) -> serde_json::Value {
     json!({
         "appointment_id": "APT-20261123093000", "slot": "2026-11-24T09:00", "service": "Oil change",
-        "status": status, "upcoming": true, "weekday": "Tuesday", "price": "$80",
+        "status": status, "upcoming": true, "weekday": "Tuesday", "price": "from $89",
     })
 }

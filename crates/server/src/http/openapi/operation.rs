@@ -31,6 +31,7 @@ pub(super) struct Operation {
     about: &'static str,
     parameters: Vec<Value>,
     body: Option<(&'static str, Content)>,
+    body_may_be_missing: bool,
     answers: Vec<(u16, String, Vec<Content>)>,
     security: Option<Value>,
     /// Errors in the native protocol's shape.
@@ -47,6 +48,7 @@ fn new(method: &'static str, path: &'static str, id: &'static str, summary: &'st
         about: "",
         parameters: Vec::new(),
         body: None,
+        body_may_be_missing: false,
         answers: Vec::new(),
         security: None,
         native: false,
@@ -120,6 +122,12 @@ impl Operation {
         self
     }
 
+    /// A JSON body that may be left out.
+    pub(super) fn may_take<T: JsonSchema>(mut self, example: Value) -> Self {
+        self.body_may_be_missing = true;
+        self.takes::<T>(example)
+    }
+
     /// Answers JSON.
     pub(super) fn gives<T: JsonSchema>(self, status: u16, what: &str, example: Value) -> Self {
         self.answer(status, what, Content::Json(shape::<T>, Some(example)))
@@ -143,6 +151,28 @@ impl Operation {
             (false, _) => shape::<Refused>,
         };
         self.answer(status, what, Content::Json(shape, None))
+    }
+
+    /// Says no with this as well, before what it says with this status already.
+    fn also_refuses(mut self, status: u16, what: &str) -> Self {
+        match self.answers.iter_mut().find(|(given, ..)| *given == status) {
+            Some((_, given, _)) => *given = format!("{what} · {given}"),
+            None => self = self.refuses(status, what),
+        }
+        self
+    }
+
+    /// What stands before every handler: the address's allowance, and the bounds of a body of JSON.
+    fn with_what_every_route_says(mut self) -> Self {
+        let in_words = |code: &'static str, sentence: &'static str| if self.native { code } else { sentence };
+        let too_often = in_words("`rate_limited`", "Too many requests; try again in N s");
+        let too_large = in_words("`too_large`", "Request body too large");
+        let too_slow = in_words("`invalid_request`: it took too long", "The request body took too long");
+        let broken = in_words("`invalid_request`: it broke off", "There was an error parsing the body");
+        if matches!(self.body, Some(("application/json", _))) {
+            self = self.also_refuses(400, broken).also_refuses(408, too_slow).also_refuses(413, too_large);
+        }
+        self.also_refuses(429, too_often)
     }
 
     /// Nobody need be signed in.
@@ -213,6 +243,7 @@ impl Book {
     }
 
     pub(super) fn add(&mut self, op: Operation) {
+        let op = op.with_what_every_route_says();
         let mut written = Map::from_iter([
             ("tags".to_owned(), json!([self.tag])),
             ("operationId".to_owned(), json!(op.id)),
@@ -228,7 +259,7 @@ impl Book {
         if let Some((media, content)) = op.body {
             set(
                 "requestBody",
-                json!({ "required": true, "content": written_content(&mut self.asked, media, content) }),
+                json!({ "required": !op.body_may_be_missing, "content": written_content(&mut self.asked, media, content) }),
             );
         }
         let mut answers = Map::new();
@@ -297,6 +328,7 @@ fn written_content(writer: &mut SchemaGenerator, json_media: &str, content: Cont
 fn headers(status: u16) -> Option<Value> {
     let (name, schema, what) = match status {
         401 => ("WWW-Authenticate", json!({ "const": "Bearer" }), "How to sign in."),
+        202 => ("Location", json!({ "type": "string" }), "Where to ask how far it is."),
         429 | 503 => ("Retry-After", json!({ "type": "integer", "minimum": 0 }), "Seconds to wait."),
         _ => return None,
     };

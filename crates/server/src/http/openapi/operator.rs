@@ -3,10 +3,13 @@
 use serde_json::json;
 
 use super::operation::{Book, get};
-use super::shapes::Metrics;
 use crate::http::health::{Health, Ready};
+use crate::http::metrics::Numbers;
 
 const PROMETHEUS: &str = "text/plain";
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const NOT_YOURS: &str =
+    "Not Found: the operator shows them to others, usually to the machine and its private network.";
 
 pub(super) fn describe(book: &mut Book) {
     book.group("Server");
@@ -27,21 +30,29 @@ pub(super) fn describe(book: &mut Book) {
                 json!({ "status": "not_ready", "database": "connected" }),
             ),
     );
-    book.add(get("/metrics", "prometheus", "Measurements for Prometheus").open().gives_text(
-        200,
-        "Text in the exposition format.",
-        PROMETHEUS,
-    ));
+    book.add(
+        get("/metrics", "prometheus", "Measurements for Prometheus")
+            .open()
+            .gives_text(
+                200,
+                "Text in the exposition format that `Accept` names, in Prometheus' own otherwise.",
+                PROMETHEUS,
+            )
+            .gives_text(200, "", OPEN_METRICS)
+            .refuses(404, NOT_YOURS),
+    );
     book.add(
         get("/api/v1/metrics", "metrics", "A few measurements, or all of them for Prometheus")
             .about("JSON, unless `Accept` names `text/plain` or `application/openmetrics-text`.")
             .open()
-            .gives::<Metrics>(
+            .gives::<Numbers>(
                 200,
                 "The measurements.",
                 json!({ "status": "healthy", "requests_total": 1234, "cache_hit_rate": 0.0 }),
             )
-            .gives_text(200, "", PROMETHEUS),
+            .gives_text(200, "", PROMETHEUS)
+            .gives_text(200, "", OPEN_METRICS)
+            .refuses(404, NOT_YOURS),
     );
     book.add(
         get("/openapi.json", "openapi", "This document")

@@ -9,7 +9,7 @@ use crate::http::runs::{Listed, StoppedBody};
 use crate::wire::{RunView, StartBody, StartedBody};
 use crate::ws::native::{ClientFrame, SUBPROTOCOL, ServerFrame};
 
-const SIGN_IN: &str = "`auth_required` · `invalid_token` · `token_expired`";
+const SIGN_IN: &str = "`auth_required` · `invalid_token`";
 const NO_RUN: &str = "`not_found`: there is no such run, or it is not yours.";
 
 fn run() -> Value {
@@ -37,10 +37,10 @@ pub(super) fn describe(book: &mut Book) {
             )
             .refuses(401, SIGN_IN)
             .refuses(409, "`message_id_reused`: the same `message_id` came with another content.")
-            .refuses(413, "`too_large`")
-            .refuses(422, "`invalid_request` · `empty_message` · `unknown_workflow`")
-            .refuses(429, "`too_many_runs` · `rate_limited`")
-            .refuses(503, "`draining` · `provider_unavailable`"),
+                        .refuses(422, "`invalid_request` · `empty_message` · `unknown_workflow`")
+            .refuses(413, "a field of it too")
+            .refuses(429, "`too_many_runs`")
+            .refuses(503, "`draining`"),
     );
     book.add(
         get("/api/runs", "list_runs", "Your runs, newest first")
@@ -109,7 +109,6 @@ pub(super) fn describe(book: &mut Book) {
     book.add(
         get("/ws", "ws_native", "The native protocol over a WebSocket")
             .about("Starts, follows, stops and lists runs on one connection. Never merges: each event keeps its number and its bytes.")
-            .native()
             .signed_in_by(json!([{ "bearer": [] }, { "token": [] }, { "ticket": [] }, {}]))
             .query("token", json!({ "type": "string" }), "An access token.")
             .query("ticket", json!({ "type": "string" }), "From `POST /api/ws-ticket`.")
@@ -127,7 +126,12 @@ pub(super) fn describe(book: &mut Book) {
                     "← {\"type\":\"event\",\"cursor\":\"AQAA…\",\"event\":{\"run_id\":\"run_aed7…\",\"seq\":1,\"type\":\"run_started\",…}}",
                 ],
             }))
-            .refuses(403, "`origin_refused`: pages of this origin may not open connections here.")
-            .refuses(429, "`too_many_connections`"),
+            .refuses(400, "It is no handshake of a WebSocket; the sentence says why.")
+            .refuses(403, "Origin not allowed")
+            .refuses(426, "Only WebSockets are served here · Only version 13 of WebSocket is spoken")
+            .refuses(
+                429,
+                "Too many connections from your address on which nobody has signed in; sign in or close some and try again",
+            ),
     );
 }

@@ -1,15 +1,16 @@
-//! Shapes of bodies that are read field by field, or written by hand, and so have no type of their own. The
-//! bounds are those of `core/limit.rs`; where bytes are counted, the schema has the same number of characters,
+//! Shapes of bodies that are read field by field, or written by hand, and so have no type of their own; what a
+//! handler answers has one, and is not here. The bounds are those of `core/limit.rs`; where bytes are counted, the schema has the same number of characters,
 //! which is never less.
 
 #![expect(dead_code, reason = "describes the wire; nothing is made of these")]
 
 use std::collections::BTreeMap;
 
-use headwater_core::{RunId, SessionId, limit};
+use headwater_core::limit;
 use schemars::JsonSchema;
 use serde_json::Value;
 
+use crate::auth::token::TOKEN_BYTES;
 use crate::http::runs::PageHead;
 use crate::http::validate::Problem;
 use crate::wire::EventView;
@@ -59,23 +60,16 @@ pub(super) struct LogIn {
 
 #[derive(JsonSchema)]
 pub(super) struct Refresh {
-    /// From registering, logging in or refreshing.
+    /// From registering, logging in or refreshing; used up by it.
+    #[schemars(length(max = TOKEN_BYTES))]
     refresh_token: String,
 }
 
-/// That it is done.
 #[derive(JsonSchema)]
-pub(super) struct Done {
-    message: String,
-}
-
-/// Opens one WebSocket.
-#[derive(JsonSchema)]
-pub(super) struct Ticket {
-    /// For `?ticket=`.
-    ticket: String,
-    /// Seconds that it is good.
-    expires_in: u64,
+pub(super) struct LogOut {
+    /// `true`: every sign-in of yours ends, and not only this one.
+    #[serde(default)]
+    everywhere: Option<bool>,
 }
 
 #[derive(JsonSchema)]
@@ -86,11 +80,11 @@ pub(super) struct ChatAsk {
     /// Missing, null or empty: a new session.
     #[serde(default)]
     session_id: Option<String>,
-    /// Checked and not used.
+    /// Kept with what is booked.
     #[serde(default)]
     #[schemars(extend("format" = "uuid"))]
     customer_id: Option<String>,
-    /// Checked and not used.
+    /// Kept with what is booked, where you name no other vehicle.
     #[serde(default)]
     #[schemars(extend("format" = "uuid"))]
     vehicle_id: Option<String>,
@@ -110,17 +104,36 @@ pub(super) struct EventPage {
 
 #[derive(JsonSchema)]
 pub(super) struct Upload {
-    /// PDF, DOCX, TXT or Markdown; at most 50 MB.
+    /// PDF, DOCX, TXT or Markdown, told by the name's ending; at most 50 MB. One of the same name is replaced.
     #[schemars(extend("format" = "binary", "contentMediaType" = "application/octet-stream"))]
     file: String,
     #[serde(default = "manual")]
+    #[schemars(length(max = limit::DOCUMENT_TYPE_BYTES))]
     document_type: String,
+    /// Missing: `markdown` for Markdown and DOCX, `recursive` for the rest.
+    #[serde(default)]
+    chunking_strategy: Option<Cut>,
     /// Characters of a passage.
     #[serde(default = "chunk_chars")]
+    #[schemars(range(min = CUT_CHARS.0, max = CUT_CHARS.1))]
     chunk_size: usize,
-    /// Characters that neighbours share.
-    #[serde(default = "chunk_overlap")]
-    chunk_overlap: usize,
+    /// Characters that neighbours share, fewer than `chunk_size`. Missing: a fifth of it, at most 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = CUT_CHARS.1), with = "usize")]
+    chunk_overlap: Option<usize>,
+}
+
+/// Characters that a passage may be asked to have.
+const CUT_CHARS: (usize, usize) = (*limit::CHUNK_CHARS_ASKED.start(), *limit::CHUNK_CHARS_ASKED.end());
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Cut {
+    Recursive,
+    Markdown,
+    Sentence,
+    Fixed,
 }
 
 fn manual() -> String {
@@ -131,66 +144,36 @@ fn chunk_chars() -> usize {
     limit::CHUNK_CHARS
 }
 
-fn chunk_overlap() -> usize {
-    limit::CHUNK_OVERLAP
-}
-
 #[derive(JsonSchema)]
 pub(super) struct IngestText {
+    /// Not only white space.
     #[schemars(length(min = 1))]
     text: String,
-    /// What the document is to be called; another of this name is replaced.
-    #[schemars(length(min = 1))]
+    /// What the document is to be called, without control characters; another of yours of this name is replaced.
+    #[schemars(length(min = 1, max = limit::SOURCE_BYTES))]
     source: String,
     #[serde(default = "manual")]
+    #[schemars(length(max = limit::DOCUMENT_TYPE_BYTES))]
     document_type: String,
-    /// `recursive`, `markdown` or `fixed`; chosen by the text where it is missing.
+    /// Missing: `recursive`.
     #[serde(default)]
-    chunking_strategy: Option<String>,
-    /// Kept with each passage.
+    chunking_strategy: Option<Cut>,
+    /// Characters of a passage.
+    #[serde(default = "chunk_chars")]
+    #[schemars(range(min = CUT_CHARS.0, max = CUT_CHARS.1))]
+    chunk_size: usize,
+    /// Characters that neighbours share, fewer than `chunk_size`. Missing: a fifth of it, at most 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = CUT_CHARS.1), with = "usize")]
+    chunk_overlap: Option<usize>,
+    /// Shown with each passage; at most 4096 bytes as JSON.
     #[serde(default)]
-    metadata: BTreeMap<String, Value>,
-}
-
-/// A document that is searchable now.
-#[derive(JsonSchema)]
-pub(super) struct Ingested {
-    document_id: String,
-    filename: String,
-    document_type: String,
-    chunks_created: usize,
-    tokens_used: u64,
-    chunking_strategy: String,
-}
-
-/// How far an upload is.
-#[derive(JsonSchema)]
-pub(super) struct UploadState {
-    document_id: String,
-    filename: String,
-    status: UploadStatus,
-    /// Passages that are searchable.
-    chunks_done: usize,
-    /// Of how many, once that is known.
-    chunks_total: Option<usize>,
-    /// What went wrong, where something did.
-    detail: Option<String>,
-}
-
-#[derive(JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-enum UploadStatus {
-    Receiving,
-    Reading,
-    Indexing,
-    Done,
-    Failed,
+    metadata: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(JsonSchema)]
 pub(super) struct Search {
-    #[schemars(length(min = 1))]
+    #[schemars(length(max = limit::MESSAGE_BYTES))]
     query: String,
     /// The most passages.
     #[serde(default = "five")]
@@ -198,10 +181,13 @@ pub(super) struct Search {
     top_k: usize,
     /// Of this type only.
     #[serde(default)]
+    #[schemars(length(max = limit::DOCUMENT_TYPE_BYTES))]
     document_type: Option<String>,
     /// Of this document only.
     #[serde(default)]
+    #[schemars(length(max = limit::SOURCE_BYTES))]
     source: Option<String>,
+    /// Only passages at least this good.
     #[serde(default = "half")]
     #[schemars(range(min = 0, max = 1))]
     min_score: f64,
@@ -213,67 +199,6 @@ fn five() -> usize {
 
 fn half() -> f64 {
     0.5
-}
-
-/// Passages, best first.
-#[derive(JsonSchema)]
-pub(super) struct Found {
-    results: Vec<Passage>,
-    query: String,
-    /// How many there are here.
-    total: usize,
-}
-
-#[derive(JsonSchema)]
-struct Passage {
-    content: String,
-    /// 0 to 1.
-    #[schemars(range(min = 0, max = 1))]
-    score: f64,
-    metadata: BTreeMap<String, Value>,
-    /// The document's name.
-    source: String,
-}
-
-/// The documents that you see.
-#[derive(JsonSchema)]
-pub(super) struct DocumentList {
-    documents: Vec<DocumentView>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "Document")]
-struct DocumentView {
-    source: String,
-    document_type: String,
-    chunk_count: usize,
-    /// ISO 8601, UTC.
-    first_indexed: String,
-    /// ISO 8601, UTC.
-    last_indexed: String,
-}
-
-#[derive(JsonSchema)]
-pub(super) struct DocumentStats {
-    total_chunks: usize,
-    total_sources: usize,
-    total_document_types: usize,
-}
-
-#[derive(JsonSchema)]
-pub(super) struct Deleted {
-    /// `Document deleted`
-    message: String,
-    source: String,
-    chunks_deleted: usize,
-}
-
-#[derive(JsonSchema)]
-pub(super) struct Metrics {
-    /// `healthy`
-    status: String,
-    requests_total: u64,
-    cache_hit_rate: f64,
 }
 
 #[derive(JsonSchema)]
@@ -290,42 +215,16 @@ pub(super) struct Opinion {
     #[schemars(length(min = 1, max = limit::ID_BYTES))]
     message_id: String,
     sentiment: Sentiment,
-    /// In your own words.
+    /// In your own words; empty is none.
     #[serde(default)]
+    #[schemars(length(max = limit::FEEDBACK_BYTES))]
     comment: Option<String>,
 }
 
-/// An opinion that is kept.
+/// An appointment that was made in the chat. It is written by the clerk's tools; a test of the routes compares.
 #[derive(JsonSchema)]
-pub(super) struct OpinionKept {
-    /// `success`
-    status: String,
-    /// `Feedback recorded`
-    message: String,
-    message_id: String,
-    sentiment: Sentiment,
-}
-
-/// Your appointments, by slot.
-#[derive(JsonSchema)]
-pub(super) struct Appointments {
-    appointments: Vec<Appointment>,
-    /// Only where it is so: there are more than these.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    truncated: Option<bool>,
-}
-
-/// An appointment was called off.
-#[derive(JsonSchema)]
-pub(super) struct AppointmentCancelled {
-    /// `Appointment cancelled`
-    message: String,
-    appointment: Appointment,
-}
-
-/// An appointment that was made in the chat.
-#[derive(JsonSchema)]
-pub(super) struct Appointment {
+#[schemars(description = "An appointment that was made in the chat.")]
+pub(in crate::http) struct Appointment {
     /// `APT-YYYYMMDDHHMMSS`
     appointment_id: String,
     /// `YYYY-MM-DDTHH:MM` on the workshop's clock.
@@ -336,11 +235,17 @@ pub(super) struct Appointment {
     upcoming: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     weekday: Option<String>,
-    /// With its currency.
+    /// In words and with its currency; only where the workshop still has the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vehicle: Option<String>,
+    /// What the workshop should know; only in the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<String>,
+    /// Milliseconds since 1970 UTC; only in the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<i64>,
     /// Whether calling it off costs nothing; only in the answer to that.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_of_charge: Option<bool>,
@@ -352,43 +257,4 @@ pub(super) struct Appointment {
 enum AppointmentStatus {
     Booked,
     Cancelled,
-}
-
-/// A frame of `/ws/chat`, from the client. Other fields are ignored.
-#[derive(JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum ChatClientFrame {
-    /// Sign in; may be repeated.
-    Auth {
-        token: String,
-        /// `false`: token frames have `""` as `partial_response`.
-        #[serde(default)]
-        partial: Option<bool>,
-    },
-    /// One turn.
-    Message {
-        #[schemars(length(min = 1, max = limit::MESSAGE_BYTES))]
-        message: String,
-        #[serde(default)]
-        session_id: Option<SessionId>,
-        /// Your own name for the turn: sending it twice is sending it once.
-        #[serde(default)]
-        message_id: Option<String>,
-    },
-    /// Answered with `pong`.
-    Ping,
-    /// Stop the answer that is shown, or this run.
-    Stop {
-        #[serde(default)]
-        run_id: Option<RunId>,
-    },
-    /// Show a run from a position on.
-    Resume {
-        #[serde(default)]
-        session_id: Option<SessionId>,
-        #[serde(default)]
-        run_id: Option<RunId>,
-        #[serde(default)]
-        after: u64,
-    },
 }

@@ -1,48 +1,69 @@
 //! The frames of `/ws/chat`, with their keys in the original's order; ours (`run_id`, `seq`, `outcome`,
 //! `message_id`) come after.
 
-use headwater_core::code::Code;
+use headwater_core::code::{Code, Error};
 use headwater_core::event::{Outcome, Seq, Stage};
-use headwater_core::{Principal, RunId, SessionId};
+use headwater_core::{Principal, RunId, SessionId, limit};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::ToolRun;
 
 use crate::escalation::EscalationView;
 
-/// What a client may send.
-#[derive(Debug, Deserialize)]
+/// What a client may send. What must be there and is not has an answer of its own, and so is optional here and
+/// not on the wire.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum ClientFrame {
+#[schemars(
+    rename = "ChatClientFrame",
+    description = "A frame of `/ws/chat`, from the client. Other fields are ignored."
+)]
+pub(crate) enum ClientFrame {
+    /// Sign in; may be repeated.
     Auth {
-        #[serde(default)]
+        /// An access token.
+        #[schemars(required)]
         token: Option<String>,
+        /// `false`: token frames have `""` as `partial_response`.
         #[serde(default)]
         partial: Option<bool>,
     },
+    /// One turn.
     Message {
-        #[serde(default)]
+        /// At most 32768 bytes, not only white space.
+        #[schemars(required, length(min = 1, max = limit::MESSAGE_BYTES))]
         message: Option<String>,
+        /// Missing, null or empty: the connection's own session.
         #[serde(default, deserialize_with = "or_empty")]
         session_id: Option<SessionId>,
+        /// Your own name for the turn: sending it twice is sending it once.
         #[serde(default)]
         message_id: Option<headwater_core::MessageId>,
-        /// Any text of at most 128 bytes: the original's clients send what they have.
+        /// Any text of at most 128 bytes; kept with what is booked.
+        // The original's clients send what they have.
         #[serde(default)]
+        #[schemars(length(max = limit::ID_BYTES))]
         customer_id: Option<String>,
+        /// In the same way.
         #[serde(default)]
+        #[schemars(length(max = limit::ID_BYTES))]
         vehicle_id: Option<String>,
     },
+    /// Answered with `pong`.
     Ping,
+    /// Stop the answer that is shown, or this run.
     Stop {
         #[serde(default)]
         run_id: Option<RunId>,
     },
+    /// Show a run, or the newest of a session, from a position on.
     Resume {
         #[serde(default, deserialize_with = "or_empty")]
         session_id: Option<SessionId>,
         #[serde(default)]
         run_id: Option<RunId>,
+        /// The last `seq` that came.
         #[serde(default)]
         after: Seq,
     },
@@ -57,20 +78,32 @@ fn or_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SessionI
 /// The types that a client may send; anything else is `UNKNOWN_TYPE`, not a broken frame.
 pub(super) const CLIENT_TYPES: [&str; 5] = ["auth", "message", "ping", "stop", "resume"];
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum ServerFrame<'a> {
+#[schemars(
+    rename = "ChatServerFrame",
+    description = "A frame of `/ws/chat`, from the server. `seq` is the last event that it carries: resume after it."
+)]
+pub(crate) enum ServerFrame<'a> {
+    /// You are signed in.
     AuthSuccess { message: &'static str, user: User<'a> },
+    /// The token is not good; who was signed in still is.
     AuthError { message: &'static str },
+    /// A step begins: `starting`, `agent_routing`, `rag_retrieval`, `generating`.
     Progress { step: &'static str, message: &'static str, run_id: &'a RunId, seq: Seq },
+    /// A piece of the answer, and everything so far.
     Token { token: &'a str, partial_response: &'a str, run_id: &'a RunId, seq: Seq },
+    /// The whole answer, or what there was of it when it was stopped.
     Complete(Complete<'a>),
+    /// What went wrong; the end of a run where it has `outcome`.
     Error(ErrorFrame<'a>),
+    /// To `ping`.
     Pong,
 }
 
-#[derive(Serialize)]
-pub(super) struct User<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatUser")]
+pub(crate) struct User<'a> {
     id: &'a str,
     email: &'a str,
     name: &'a str,
@@ -82,28 +115,33 @@ impl<'a> From<&'a Principal> for User<'a> {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Complete<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Complete<'a> {
     pub response: &'a str,
     pub session_id: &'a SessionId,
     pub metadata: Metadata<'a>,
     pub run_id: &'a RunId,
     pub seq: Seq,
-    /// Only where the answer is not whole: a client of the original never sees it otherwise.
+    /// Only where the answer is not whole: `cancelled`.
+    // A client of the original never sees it otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
 }
 
 /// Null where no specialist was chosen: a run of another workflow, or one stopped before.
-#[derive(Serialize)]
-pub(super) struct Metadata<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatCompleteMetadata")]
+pub(crate) struct Metadata<'a> {
     pub agent: Option<&'a str>,
     pub confidence: Option<f64>,
     pub context: Context<'a>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Context<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatCompleteContext")]
+pub(crate) struct Context<'a> {
+    /// Names of documents, each once, best first.
     pub sources: &'a [String],
     pub classified_intent: Option<&'a str>,
     pub confidence: Option<f64>,
@@ -111,14 +149,17 @@ pub(super) struct Context<'a> {
     /// Only where a person is asked to look at the question too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalation: Option<&'a EscalationView>,
-    /// Ours, and only where tools ran.
+    /// Only where tools ran.
     #[serde(skip_serializing_if = "<[ToolRun]>::is_empty")]
     pub tools: &'a [ToolRun],
 }
 
-#[derive(Serialize, Default)]
-pub(super) struct ErrorFrame<'a> {
+#[derive(Serialize, Default, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct ErrorFrame<'a> {
+    /// A sentence for people.
     pub error: &'a str,
+    /// A word for programs: the table in [chat.md](/docs/chat.md).
     pub code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<&'a RunId>,
@@ -126,10 +167,15 @@ pub(super) struct ErrorFrame<'a> {
     pub seq: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
+    /// The text that was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial_response: Option<&'a str>,
+    /// Of the message that was refused, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<&'a str>,
+    /// Seconds after which the same can succeed, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 /// Step and text of a stage (contract).
@@ -177,6 +223,14 @@ pub(super) fn word(code: Code) -> &'static str {
         | Code::StoreFailed
         | Code::SlowViewer
         | Code::Internal => "PROCESSING_ERROR",
+    }
+}
+
+impl<'a> ErrorFrame<'a> {
+    /// An error in this dialect's words.
+    pub(super) fn of(error: &'a Error) -> Self {
+        let retry_after = error.retry_after;
+        Self { error: &error.message, code: word(error.code), retry_after, ..Self::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! One answer is shown at a time: turns that are asked for meanwhile are made at once (they are durable,
 //! and the engine answers the turns of a session in order) and shown when their time comes.
 
-mod frames;
+pub(crate) mod frames;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -18,7 +18,7 @@ use headwater_engine::StartRun;
 use headwater_engine::engine::From;
 use serde_json::Value;
 
-use self::frames::{CLIENT_TYPES, ClientFrame, ErrorFrame, ServerFrame, User, word};
+use self::frames::{CLIENT_TYPES, ClientFrame, ErrorFrame, ServerFrame, User};
 use self::turn::Turn;
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply, Target};
 use crate::wire::json;
@@ -312,13 +312,12 @@ fn invalid(what: &str, out: &mut Out) {
 }
 
 fn refuse(error: &Error, message_id: Option<&str>, out: &mut Out) {
-    let frame =
-        ErrorFrame { error: &error.message, code: word(error.code), message_id, ..Default::default() };
+    let frame = ErrorFrame { message_id, ..ErrorFrame::of(error) };
     out.frames.push(json(&ServerFrame::Error(frame)));
 }
 
 /// An error about a run.
 fn refuse_run(error: &Error, run_id: Option<&RunId>, out: &mut Out) {
-    let frame = ErrorFrame { error: &error.message, code: word(error.code), run_id, ..Default::default() };
+    let frame = ErrorFrame { run_id, ..ErrorFrame::of(error) };
     out.frames.push(json(&ServerFrame::Error(frame)));
 }

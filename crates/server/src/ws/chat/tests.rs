@@ -6,6 +6,7 @@ use headwater_core::{Millis, Principal, UserId};
 use headwater_engine::Started;
 use serde_json::json;
 
+use super::frames::word;
 use super::*;
 
 struct Client {
@@ -351,6 +352,28 @@ fn what_cannot_be_followed_is_told_and_does_not_hold_up_the_next() {
     client.start_came(Err(Error::new(Code::TooManyRuns, "no")));
     let frames = client.frames();
     assert!(frames[0].contains("TOO_MANY_RUNS") && frames[0].contains(r#""message_id":"m""#), "{frames:?}");
+}
+
+// Planted fault: the seconds left out.
+#[test]
+fn who_is_too_fast_is_told_when_to_come_back_after_the_originals_keys() {
+    let mut client = Client::new(true, true);
+    client.says(r#"{"type":"message","message":"x","message_id":"m"}"#);
+    let wait = std::time::Duration::from_millis(4_200);
+    client.told(Reply::Started { tag: None, started: Err(Error::too_fast("questions", wait)) });
+    assert_eq!(
+        client.frames(),
+        [concat!(
+            r#"{"type":"error","error":"Too many questions; try again in 5 s","code":"RATE_LIMITED","#,
+            r#""message_id":"m","retry_after":5}"#
+        )]
+    );
+    client.chat.on_refused(Error::too_fast("messages", wait), &mut client.out);
+    client.told(Reply::Lost { run: run("r"), error: Error::too_fast("messages", wait) });
+    assert!(client.frames().iter().all(|frame| frame.ends_with(r#""retry_after":5}"#)));
+    // Where nobody knows when, nothing is said.
+    client.chat.on_refused(Error::new(Code::RateLimited, "no"), &mut client.out);
+    assert_eq!(client.frames(), [r#"{"type":"error","error":"no","code":"RATE_LIMITED"}"#]);
 }
 
 #[test]

@@ -161,6 +161,7 @@ impl Turn {
             outcome: unfinished(outcome),
             partial_response: Some(&self.text),
             message_id: None,
+            retry_after: None,
         }))
     }
 }
