@@ -42,7 +42,7 @@ test-pages: ## the pages: types, their pure parts, and whether what is committed
 	scripts/check-pages.sh
 
 test-outside: ## the real program from outside: clients, browser, kill -9, power cuts, the real model
-	cargo build --locked -p headwater-cli
+	cargo build --workspace --all-targets --locked
 	@scripts/fetch-models.sh $(MODELS) || echo "no model: the test that asks the real one is left out"
 	HEADWATER_BIN=$(CURDIR)/target/debug/headwater MODELS=$(MODELS) tests/outside/run.sh
 

@@ -205,6 +205,29 @@ async fn a_user_has_so_many_sockets_and_is_told() {
     tokio::time::timeout(Duration::from_secs(60), again).await.unwrap();
 }
 
+// Planted fault: the follow behind a start counted as a message of its own. Its answer was then made and
+// never shown.
+#[tokio::test]
+async fn an_answer_that_was_begun_is_shown() {
+    let rules = Rules { messages: Some(Rate::per_minute(2, 2)), ..Rules::default() };
+    let mut house = House::with(rules, Settings::default()).await;
+    let mut chat = house.socket("/ws/chat").await;
+    for n in 1..=2 {
+        chat.say(
+            &json!({"type": "message", "message": "What is the engine power?", "session_id": "s"})
+                .to_string(),
+        )
+        .await;
+        let mut act = house.cues.next().await;
+        act.say(format!("answer {n} ")).await;
+        act.end().await;
+        assert_eq!(chat.until("complete").await["response"], format!("answer {n} "));
+    }
+    chat.say(r#"{"type":"message","message":"and?","message_id":"m3"}"#).await;
+    let told = chat.until("error").await;
+    assert_eq!((&told["code"], &told["message_id"]), (&json!("RATE_LIMITED"), &json!("m3")));
+}
+
 #[tokio::test]
 async fn too_many_messages_are_told_in_the_dialects_words_and_stops_are_heard() {
     let rules = Rules { messages: Some(Rate::per_minute(2, 2)), ..Rules::default() };

@@ -360,7 +360,7 @@ fn who_is_too_fast_is_told_when_to_come_back_after_the_originals_keys() {
     let mut client = Client::new(true, true);
     client.says(r#"{"type":"message","message":"x","message_id":"m"}"#);
     let wait = std::time::Duration::from_millis(4_200);
-    client.told(Reply::Started { tag: None, started: Err(Error::too_fast("questions", wait)) });
+    client.start_came(Err(Error::too_fast("questions", wait)));
     assert_eq!(
         client.frames(),
         [concat!(
