@@ -64,3 +64,10 @@ fn the_core_needs_no_runtime_and_no_vendor() {
         assert!(!needs.contains(crate_name), "core needs {crate_name}");
     }
 }
+
+// Once there were two after a merge: what the second had begun, no drain waited for and no metric showed.
+#[test]
+fn there_is_one_place_that_spawns() {
+    let serve = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/serve.rs")).unwrap();
+    assert_eq!(serve.matches("Tasks::default()").count(), 1);
+}
