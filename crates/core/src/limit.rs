@@ -39,6 +39,9 @@ pub const EMAIL_BYTES: usize = 254;
 pub const NAME_BYTES: usize = 200;
 /// Bytes of a comment to an answer: a paragraph.
 pub const FEEDBACK_BYTES: usize = 4 * 1024;
+/// Opinions that are kept of one person; beyond them his oldest goes. More than anybody gives in years, and at
+/// most 8 MB of comments: a message's name is the client's own, so nothing else bounds how many there are.
+pub const FEEDBACK_PER_USER: usize = 2_000;
 /// Password hashes at once; each takes 19 MiB, so a flood of log-ins cannot take the memory.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
 
@@ -216,6 +219,9 @@ pub const TAIL_CHECK: Duration = Duration::from_millis(1_500);
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Reads of the store for viewers at once, so that many that are behind cannot starve the writer.
 pub const STORE_READERS: usize = 4;
+/// Searches of documents at once, beside [`STORE_READERS`]: one looks at up to [`PASSAGES_PER_USER`] passages, some
+/// tenths of a second in which no viewer may wait for it.
+pub const STORE_SEARCHERS: usize = 2;
 
 // ── models and knowledge ─────────────────────────────────────────────────────────────────────────
 
@@ -331,6 +337,8 @@ pub const DOCUMENT_TEXT_BYTES: usize = 4 * 1024 * 1024;
 pub const DOCUMENT_CHUNKS: usize = 10_000;
 /// Documents of one user.
 pub const DOCUMENTS_PER_USER: usize = 500;
+/// Passages of one user, over all his documents: 200 MB with their meaning, all of which a search of his looks at.
+pub const PASSAGES_PER_USER: usize = 100_000;
 /// Bytes of a document's name: a file's name and a short path.
 pub const SOURCE_BYTES: usize = 512;
 /// Bytes of a document's kind.
@@ -343,6 +351,8 @@ pub const CHUNK_CHARS_ASKED: std::ops::RangeInclusive<usize> = 100..=8_000;
 /// Documents whose text is read and indexed at once: there is one embedding model, and each holds some ten
 /// times [`DOCUMENT_TEXT_BYTES`] at worst.
 pub const INDEXING: usize = 4;
+/// Of these, documents of one user: whoever sends many lets others have their turn.
+pub const INDEXING_PER_USER: usize = 1;
 /// Passages of one document that are embedded at once; between two such groups others get their turn.
 pub const EMBED_GROUP: usize = 16;
 /// How often and how far apart an embedder that is busy is asked again before indexing gives up.

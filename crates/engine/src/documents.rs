@@ -2,6 +2,7 @@
 //! Everybody sees what is shared and his own, and may change his own only.
 
 mod board;
+mod turns;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -41,6 +42,8 @@ struct Inner {
     board: Arc<board::Board>,
     /// Documents that are read and indexed at once: their texts are in memory.
     at_work: Semaphore,
+    /// Of these, those of one user.
+    turns: turns::Turns,
 }
 
 /// What a document is to be, beside its text.
@@ -93,7 +96,9 @@ impl Documents {
         let clock = Clock::default();
         let board = Arc::new(board::Board::new(clock));
         let at_work = Semaphore::new(limit::INDEXING);
-        Ok(Self { inner: Arc::new(Inner { store, embedder, extract, tasks, clock, folder, board, at_work }) })
+        let turns = turns::Turns::default();
+        let inner = Inner { store, embedder, extract, tasks, clock, folder, board, at_work, turns };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Takes a place for a document of this user. `id` is the id that it gets where it is new; the client's
@@ -156,6 +161,9 @@ impl Documents {
     async fn work(&self, upload: &Upload, about: About, content: Content) -> Result<Indexed, IngestError> {
         upload.reached(Stage::Reading);
         let closed = |_| Error::new(Code::Internal, "documents cannot be indexed now");
+        // First his own turn, so that each user stands in the queue for a place with one document at a time.
+        let turn = self.inner.turns.of(upload.owner());
+        let _turn = turn.acquire().await.map_err(closed)?;
         let _place = self.inner.at_work.acquire().await.map_err(closed)?;
         let (text, content_type) = match (content, upload.file()) {
             (Content::Text(text), _) => (text, "text/plain"),

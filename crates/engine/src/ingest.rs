@@ -149,6 +149,11 @@ pub async fn ingest(
         }
         _ => {}
     }
+    // Beside what it takes the place of. One document of a user is indexed at a time, so nothing comes between.
+    let owner_has = document.owner.as_ref().map(|_| {
+        let others = seen.iter().filter(|d| d.owner == document.owner && d.source != document.source);
+        others.map(|d| d.chunks).sum::<usize>()
+    });
     let (text, cutting) = (document.text, document.cutting);
     // Some megabytes take a moment, in which the runtime's threads have other things to do.
     let sections = tokio::task::spawn_blocking(move || cut(&text, cutting)).await;
@@ -157,6 +162,13 @@ pub async fn ingest(
         .map_err(|_| too_many())?;
     if sections.is_empty() {
         return Err(IngestError::Refused("Document appears to be empty".to_owned()));
+    }
+    if owner_has.is_some_and(|has| has + sections.len() > limit::PASSAGES_PER_USER) {
+        let most = limit::PASSAGES_PER_USER;
+        let why = format!(
+            "With it you would have more than {most} passages; delete a document, or ask for larger ones"
+        );
+        return Err(IngestError::Refused(why));
     }
     progress(0, sections.len());
     let mut chunks = Vec::with_capacity(sections.len());

@@ -8,7 +8,7 @@ use std::process::{ExitCode, Stdio};
 use async_trait::async_trait;
 use headwater_core::limit;
 use headwater_core::port::extract::{Extract, ExtractError, Format};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -17,6 +17,10 @@ use crate::{InProcess, refused, text_of};
 
 /// The child refused the file; its reason is on its standard output.
 const REFUSED: u8 = 3;
+/// The child could not do its work, which is no fault of the file; its reason is on its standard output.
+const FAILED: u8 = 1;
+/// It could not write to its standard output: what is there may be a piece of the document.
+const UNSAID: u8 = 4;
 /// Bytes of a reason.
 const REASON_BYTES: usize = 1024;
 
@@ -78,6 +82,13 @@ impl Child {
             Some(code) if code == i32::from(REFUSED) => {
                 Err(refused(text.chars().take(REASON_BYTES).collect::<String>()))
             }
+            Some(code) if code == i32::from(FAILED) => {
+                let why = text.chars().take(REASON_BYTES).collect::<String>();
+                Err(ExtractError::Failed(format!("the reading process: {why}")))
+            }
+            Some(code) if code == i32::from(UNSAID) => {
+                Err(ExtractError::Failed("the reading process could not write".to_owned()))
+            }
             // A signal (its bounds, its stack) or an abort (its memory): the file is at fault, not we.
             code => {
                 tracing::info!(?code, format = format.as_str(), "a document ended the process that read it");
@@ -104,21 +115,24 @@ impl Extract for Child {
 pub fn child_main(format: &str, path: &Path) -> ExitCode {
     if let Err(error) = confine() {
         // Without its bounds it would be no better than reading in the server.
-        return answer(ExitCode::FAILURE, &format!("the reading process cannot be bounded: {error}"));
+        return failed(&format!("it cannot be bounded: {error}"));
     }
     let Some(format) = Format::ALL.into_iter().find(|f| f.as_str() == format) else {
-        return ExitCode::FAILURE;
+        return failed("it knows no such format");
     };
     let mut bytes = Vec::new();
     let most = limit::UPLOAD_BYTES + 1;
     let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    if read.is_err() || bytes.len() as u64 == most {
-        return ExitCode::FAILURE;
+    if let Err(error) = read {
+        return failed(&format!("the file cannot be read: {error}"));
+    }
+    if bytes.len() as u64 == most {
+        return failed("the file is larger than one that was received can be");
     }
     match text_of(format, bytes) {
         Ok(text) => answer(ExitCode::SUCCESS, &text),
         Err(ExtractError::Refused(why)) => answer(ExitCode::from(REFUSED), &why),
-        Err(ExtractError::Failed(_)) => ExitCode::FAILURE,
+        Err(ExtractError::Failed(why)) => failed(&why),
     }
 }
 
@@ -126,13 +140,23 @@ fn answer(code: ExitCode, text: &str) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
+        Err(_) => ExitCode::from(UNSAID),
     }
+}
+
+fn failed(why: &str) -> ExitCode {
+    answer(ExitCode::from(FAILED), why)
+}
+
+/// At most this. A hard limit that is lower already stays: nobody but root may raise it.
+fn bounded(now: &Rlimit, most: u64) -> Rlimit {
+    let most = now.maximum.map_or(most, |hard| hard.min(most));
+    Rlimit { current: Some(most), maximum: Some(most) }
 }
 
 /// Nothing beyond these, for this process and for ever.
 fn confine() -> rustix::io::Result<()> {
-    let bound = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    let bound = |resource, most| setrlimit(resource, bounded(&getrlimit(resource), most));
     bound(Resource::As, limit::extract::MEMORY)?;
     bound(Resource::Cpu, limit::extract::CPU_SECONDS)?;
     // It writes to its standard output only, and a crash leaves no picture of somebody's document.
@@ -142,4 +166,47 @@ fn confine() -> rustix::io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn told(script: &str) -> Result<String, ExtractError> {
+        Child::new("/bin/sh".into(), &["-c", script]).extract(Format::Pdf, Path::new("/nowhere")).await
+    }
+
+    // Planted fault: every other code the file's fault; a full table of processes was then a damaged file.
+    #[tokio::test]
+    async fn what_is_our_fault_is_not_blamed_on_the_file() {
+        match told("echo it cannot be bounded; exit 1").await {
+            Err(ExtractError::Failed(why)) => assert!(why.contains("it cannot be bounded"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        match told("echo a piece of the document; exit 4").await {
+            Err(ExtractError::Failed(why)) => assert!(!why.contains("piece"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(
+            matches!(told("echo a scan; exit 3").await, Err(ExtractError::Refused(why)) if why == "a scan\n")
+        );
+        for end in ["exit 101", "kill -9 $$"] {
+            let why = told(end).await;
+            assert!(matches!(&why, Err(ExtractError::Refused(why)) if why.contains("damaged")), "{why:?}");
+        }
+        assert_eq!(told("echo words").await.unwrap(), "words\n");
+    }
+
+    // Planted fault: the hard limit not looked at; setting it higher is refused to everybody but root.
+    #[test]
+    fn a_lower_limit_stays() {
+        let of = |current, maximum, most| {
+            let bound = bounded(&Rlimit { current, maximum }, most);
+            (bound.current, bound.maximum)
+        };
+        assert_eq!(of(None, None, 60), (Some(60), Some(60)));
+        assert_eq!(of(Some(10), Some(100), 60), (Some(60), Some(60)));
+        assert_eq!(of(Some(30), Some(30), 60), (Some(30), Some(30)));
+        assert_eq!(of(Some(0), Some(0), 60), (Some(0), Some(0)));
+    }
 }

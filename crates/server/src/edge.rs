@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use headwater_core::Error;
+use axum::http::StatusCode;
 use headwater_core::limit;
 use headwater_engine::Tasks;
 use hyper::body::Incoming;
@@ -29,7 +29,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
@@ -38,15 +38,12 @@ use self::head_time::HeadTimer;
 use self::socket::Socket;
 use self::tls::Tls;
 use crate::gate::{AddressKey, Gate};
+use crate::http::layers::{X_REQUEST_ID, X_RESPONSE_TIME, millis};
 use crate::http::refusal::RETRY_SECONDS;
 use crate::metrics::Metrics;
 
 /// Connections over the cap that are told so at once; more are closed without a word.
 const REFUSED_AT_ONCE: usize = 64;
-
-/// What is said over the cap, without a look at the request.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    retry-after: 5\r\nconnection: close\r\ncontent-length: 33\r\n\r\n{\"detail\":\"Too many connections\"}";
 
 /// What a connection may cost. The defaults are those of [`limit`].
 #[derive(Debug, Clone, Copy)]
@@ -184,6 +181,7 @@ impl Edge {
     }
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr, app: &Router, shutdown: &CancellationToken) {
+        let came = Instant::now();
         // Without it small frames wait for the peer's acknowledgement: 19 ms at the 99th percentile.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection was gone before it began");
@@ -194,7 +192,8 @@ impl Edge {
             if !self.full.swap(true, Ordering::Relaxed) {
                 tracing::warn!(connections = self.limits.connections, "full: connections are refused");
             }
-            return self.refuse(stream, FULL.to_vec());
+            let words = no(StatusCode::SERVICE_UNAVAILABLE, "Too many connections", RETRY_SECONDS, came);
+            return self.refuse(stream, words);
         };
         self.full.store(false, Ordering::Relaxed);
         // Of a trusted proxy's connections each carries many people's requests.
@@ -204,7 +203,8 @@ impl Edge {
             Ok(address) => Held { _place: place, _open: self.metrics.connection(), _address: address },
             Err(error) => {
                 tracing::debug!(%error, "a connection is refused");
-                return self.refuse(stream, too_many(&error));
+                let wait = error.retry_after.unwrap_or(RETRY_SECONDS);
+                return self.refuse(stream, no(StatusCode::TOO_MANY_REQUESTS, &error.message, wait, came));
             }
         };
         let talk = converse(stream, ConnInfo::new(peer), held, self.clone(), app.clone(), shutdown.clone());
@@ -221,14 +221,15 @@ impl Edge {
     }
 }
 
-/// What is said over the caps of one address.
-fn too_many(error: &Error) -> Vec<u8> {
-    let body = serde_json::json!({ "detail": error.message }).to_string();
-    let wait = error.retry_after.unwrap_or(RETRY_SECONDS);
-    let length = body.len();
+/// What is said over a cap, without a look at the request: so its name is one of ours.
+fn no(status: StatusCode, sentence: &str, wait: u64, came: Instant) -> Vec<u8> {
+    let body = serde_json::json!({ "detail": sentence }).to_string();
+    let (length, id) = (body.len(), uuid::Uuid::new_v4());
+    let time = millis(came.elapsed());
     format!(
-        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: {wait}\r\n\
-         connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{X_REQUEST_ID}: {id}\r\n\
+         {X_RESPONSE_TIME}: {time}\r\nretry-after: {wait}\r\nconnection: close\r\n\
+         content-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }

@@ -117,7 +117,7 @@ pub(super) const ROWS: &[Row] = &[
     Row(
         "metrics",
         "local",
-        "who may read /metrics: `local`, who connects from this machine or a private network without a proxy; `open`, everybody; `off`, nobody",
+        "who may read /metrics: `local`, who connects from this machine or a private network, without a proxy and not by a name with dots; `open`, everybody; `off`, nobody",
     ),
     Row(
         "anonymous_chat",

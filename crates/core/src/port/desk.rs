@@ -129,7 +129,9 @@ pub trait Desk: Send + Sync {
     /// Takes a question off the queue; `false` where none of that name waits. For the operator.
     async fn close_escalation(&self, id: &str, at: Millis) -> Result<bool, StoreError>;
 
-    /// Keeps what somebody thought, in place of what he thought of the same message before.
+    /// Keeps what somebody thought, in place of what he thought of the same message before. Of one owner at most
+    /// [`crate::limit::FEEDBACK_PER_USER`] are kept: beyond that the oldest go, never the one that is given; of
+    /// one time those whose message's name sorts first.
     async fn give_feedback(&self, feedback: Feedback) -> Result<(), StoreError>;
 
     /// What this owner thought of a message.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use headwater_core::port::extract::{Extract, ExtractError, Format};
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
+use headwater_core::port::store::{NewChunk, NewDocument};
 use headwater_core::port::{Embedder, SharedEmbedder, SharedStore};
 use headwater_core::{Code, Millis, UserId, limit};
 use headwater_engine::Tasks;
@@ -158,6 +159,29 @@ async fn a_client_that_goes_away_stops_nothing() {
     assert_eq!(shelf.documents.list(&who).await.unwrap().len(), 1);
 }
 
+// Planted fault: the user's turn not waited for; one user's uploads then held every place.
+#[tokio::test(start_paused = true)]
+async fn one_user_does_not_hold_every_place() {
+    let gate = Arc::new(Semaphore::new(0));
+    let reading = Arc::new(AtomicUsize::new(0));
+    let shelf = Shelf::new(Gate { let_in: Some(Arc::clone(&gate)), reading: Arc::clone(&reading) });
+    let send = |who: usize, source: String| {
+        let (upload, mut file) = shelf.documents.begin_file(&user(who), None).unwrap();
+        std::io::Write::write_all(&mut file, b"some words").unwrap();
+        shelf.documents.index(upload, about(&source), Content::File(Format::Text))
+    };
+    let mut told: Vec<_> = (0..limit::UPLOADS_PER_USER).map(|n| send(1, n.to_string())).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(reading.load(Ordering::Relaxed), limit::INDEXING_PER_USER);
+    told.extend((2..5).map(|who| send(who, "a".into())));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(reading.load(Ordering::Relaxed), limit::INDEXING, "others are served beside him");
+    gate.add_permits(told.len());
+    for one in told {
+        assert!(one.await.unwrap().unwrap().stored);
+    }
+}
+
 // Planted fault: a busy embedder's refusal passed on at once.
 #[tokio::test(start_paused = true)]
 async fn a_busy_embedder_is_asked_again_and_not_for_ever() {
@@ -177,6 +201,42 @@ async fn a_busy_embedder_is_asked_again_and_not_for_ever() {
         other => panic!("{other:?}"),
     }
     assert_eq!(store.documents(None).await.unwrap().len(), 1, "all of it or nothing");
+}
+
+// Planted faults: the sum not looked at; what is replaced counted as well.
+#[tokio::test]
+async fn one_user_has_so_many_passages_in_all() {
+    let shelf = Shelf::new(Gate::default());
+    let filled = |owner: Option<UserId>, source: String, chunks: usize| {
+        let chunk = NewChunk { heading: String::new(), content: "x".into(), vector: None };
+        shelf.store.put_document(NewDocument {
+            id: source.clone(),
+            owner,
+            source,
+            document_type: "manual".into(),
+            digest: "d".into(),
+            embedder: String::new(),
+            metadata: "{}".into(),
+            chunks: vec![chunk; chunks],
+            at: Millis(0),
+        })
+    };
+    let put = |source: &str, text: &str| {
+        let text = Text { owner: Some(ann().user), ..Text::shared(source, "manual", text) };
+        ingest(&shelf.store, None, text, Millis(0), |_, _| {})
+    };
+    // What is shared, and another's, is not his.
+    filled(None, "shared".into(), 1_000).await.unwrap();
+    filled(Some(user(1)), "another's".into(), 1_000).await.unwrap();
+    filled(Some(ann().user), "many".into(), limit::PASSAGES_PER_USER - 1).await.unwrap();
+    assert!(put("the last", "one").await.unwrap().stored);
+    match put("one more", "one").await {
+        Err(IngestError::Refused(why)) => assert!(why.contains("100000 passages"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(put("the last", "another one").await.unwrap().stored, "in place of one that is there");
+    assert!(put("many", "few").await.unwrap().stored);
+    assert!(put("one more", "one").await.unwrap().stored);
 }
 
 #[tokio::test]

@@ -178,6 +178,17 @@ impl Gate {
         self.ask(&self.starts_per_address, address, "questions from your address")
     }
 
+    /// A search of this user's: it costs what a message does, and is taken from the same allowance.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`].
+    pub fn search(&self, user: &UserId) -> Result<(), Error> {
+        self.messages.take(user).map_err(|wait| {
+            count(&self.turned_away.messages);
+            Error::too_fast("searches and messages", wait)
+        })
+    }
+
     fn ask(&self, of: &Allowances<AddressKey>, address: &AddressKey, what: &str) -> Result<(), Error> {
         of.take(address).map_err(|wait| {
             count(&self.turned_away.requests);

@@ -140,6 +140,19 @@ fn ours(headers: &HeaderMap, encrypted: bool) -> Option<Origin> {
     format!("{scheme}://{}", host.to_str().ok()?.to_ascii_lowercase()).parse().ok()
 }
 
+/// Whether this server was asked for by an address, as `localhost`, or by a name without a dot: names that no
+/// stranger can have in the public system of names. A page of a stranger whose own name leads here for a while
+/// ("rebinding") asks by that name, and is otherwise indistinguishable from somebody on this machine.
+pub(crate) fn near_by_name(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Some((host, _)) = host.to_str().ok().and_then(split_port) else { return false };
+    match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.parse::<std::net::Ipv4Addr>().is_ok() || !(host.is_empty() || host.contains('.')),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

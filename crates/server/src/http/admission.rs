@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Extension, MatchedPath, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE,
@@ -24,15 +24,13 @@ use crate::gate::{ClientAddress, Gate};
 /// limits of his own.
 const SIGN_IN: &str = "/api/v1/auth/login";
 const REGISTER: [&str; 2] = ["/api/v1/auth/register", "/api/v1/auth/guest"];
-/// Where a `POST` starts a run.
-const START: [&str; 2] = ["/api/runs", "/api/v1/chat"];
 
 /// What a page of another origin may send, and may read of the answer. No credentials: there are none that
 /// a browser adds by itself.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-const MAY_SEND: &str =
-    "Accept, Accept-Language, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-ID";
-const MAY_READ: &str = "X-Request-ID, X-Response-Time, Retry-After";
+const MAY_SEND: &str = "Accept, Accept-Language, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, \
+                        Prefer, X-Request-ID";
+const MAY_READ: &str = "X-Request-ID, X-Response-Time, Retry-After, Location";
 /// Seconds that a browser may remember this.
 const MAX_AGE: &str = "600";
 
@@ -68,9 +66,17 @@ fn ask(gate: &Gate, address: ClientAddress, request: &Request) -> Result<(), Err
     match route_of(request) {
         Some(SIGN_IN) => gate.sign_in(&key),
         Some(route) if REGISTER.contains(&route) => gate.registration(&key),
-        Some(route) if START.contains(&route) => gate.start(&key),
         _ => Ok(()),
     }
+}
+
+/// A run is about to be started by somebody who has shown who he is. Not before that: who shows nothing could
+/// otherwise use up what everybody behind his address may start.
+///
+/// # Errors
+/// [`Code::RateLimited`].
+pub(super) fn start(gate: &Gate, address: Option<Extension<ClientAddress>>) -> Result<(), Error> {
+    address.map_or(Ok(()), |Extension(address)| gate.start(&address.key()))
 }
 
 fn route_of(request: &Request) -> Option<&str> {

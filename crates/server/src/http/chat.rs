@@ -1,7 +1,7 @@
 //! `POST /api/v1/chat` and the history: the same runs as the socket's, asked for and waited for over HTTP.
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -15,12 +15,14 @@ use headwater_engine::{Follow, Followed, StartRun};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::admission;
 use super::refusal::Refusal;
 use super::validate::{JsonBody, Text};
 use crate::app::App;
 use crate::auth::standing::expired;
 use crate::auth::{Bearer, SignedIn};
 use crate::escalation::EscalationView;
+use crate::gate::ClientAddress;
 use crate::wire::ToolRun;
 
 /// The routes.
@@ -64,6 +66,7 @@ struct Context {
 async fn chat(
     State(app): State<App>,
     Bearer(identity): Bearer,
+    address: Option<Extension<ClientAddress>>,
     body: JsonBody,
 ) -> Result<Json<Answered>, Refusal> {
     let (message, session, customer_id, vehicle_id) = body.read(|f| {
@@ -74,6 +77,7 @@ async fn chat(
         f.object("metadata");
         (message, session, customer, vehicle)
     })?;
+    admission::start(&app.gate, address)?;
     let session = session.unwrap_or_else(new_session);
     let ask = StartRun {
         workflow: app.chat.to_string(),

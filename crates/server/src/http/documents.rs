@@ -82,6 +82,7 @@ async fn search(
         source: f.optional_text("source", Text::up_to(limit::SOURCE_BYTES)),
         min_score: f.number("min_score", 0.5, 0.0..=1.0),
     })?;
+    app.gate.search(&question.owner)?;
     let query = question.text.clone();
     Ok(Json(Found::new(query, app.documents.search(question).await?)))
 }
@@ -100,19 +101,28 @@ async fn remove(
     Ok(Json(Deleted { message: "Document deleted", source, chunks_deleted }))
 }
 
-async fn upload(
-    State(app): State<App>,
-    SignedIn(who): SignedIn,
-    request: Request,
-) -> Result<Response, Refusal> {
+/// Who sends a document. Asked for here and not by an extractor: an answer that comes before a large body is
+/// read has to see to it that it arrives ([`receive::turn_away`]).
+fn member(app: &App, headers: &HeaderMap) -> Result<Principal, Refusal> {
+    let identity = app.auth.bearer(headers)?;
+    // A guest costs nothing to become, so the caps of a user would bound nobody.
+    if identity.guest {
+        let why = "Guests cannot store documents; register first";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, why));
+    }
+    Ok(identity.who)
+}
+
+async fn upload(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let asked = match Asked::of(&app, &parts.uri, &parts.headers) {
-        Ok(asked) => asked,
-        Err(refusal) => return Err(receive::turn_away(&parts.headers, body, refusal).await),
-    };
-    let (upload, file) = match app.documents.begin_file(&who.user, asked.id.clone()) {
+    let begun = member(&app, &parts.headers).and_then(|who| {
+        let asked = Asked::of(&app, &parts.uri, &parts.headers)?;
+        let (upload, file) = app.documents.begin_file(&who.user, asked.id.clone())?;
+        Ok((asked, upload, file))
+    });
+    let (asked, upload, file) = match begun {
         Ok(begun) => begun,
-        Err(error) => return Err(receive::turn_away(&parts.headers, body, error.into()).await),
+        Err(refusal) => return Err(receive::turn_away(&parts.headers, body, refusal).await),
     };
     let prepared = match receive::receive(&parts.headers, body, &upload, file).await {
         Ok(received) => about_file(received.filename, received.format, received.fields)
@@ -122,13 +132,19 @@ async fn upload(
     index(&app, &asked, upload, prepared).await
 }
 
-async fn ingest_text(
-    State(app): State<App>,
-    SignedIn(Principal { user, .. }): SignedIn,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let asked = Asked::of(&app, request.uri(), request.headers())?;
-    let upload = app.documents.begin(&user, asked.id.clone())?;
+async fn ingest_text(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
+    let begun = member(&app, request.headers()).and_then(|who| {
+        let asked = Asked::of(&app, request.uri(), request.headers())?;
+        let upload = app.documents.begin(&who.user, asked.id.clone())?;
+        Ok((asked, upload))
+    });
+    let (asked, upload) = match begun {
+        Ok(begun) => begun,
+        Err(refusal) => {
+            let (parts, body) = request.into_parts();
+            return Err(receive::turn_away(&parts.headers, body, refusal).await);
+        }
+    };
     let prepared = about_text(request).await;
     index(&app, &asked, upload, prepared).await
 }

@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -98,6 +99,11 @@ async fn method_not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
+/// As the value of [`X_RESPONSE_TIME`].
+pub(crate) fn millis(took: Duration) -> String {
+    format!("{:.2}ms", took.as_secs_f64() * 1000.0)
+}
+
 async fn dress(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = RequestId::of(&request);
@@ -117,7 +123,7 @@ async fn dress(State(metrics): State<Metrics>, mut request: Request, next: Next)
     });
 
     let took = began.elapsed();
-    let millis = format!("{:.2}ms", took.as_secs_f64() * 1000.0);
+    let millis = millis(took);
     metrics.answered(&method, route, answer.status(), took);
     let status = answer.status().as_u16();
     span.in_scope(|| tracing::info!(%method, route, status, time = millis.as_str(), "answered"));

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use crate::app::App;
 use crate::edge::ConnInfo;
+use crate::gate::origin::near_by_name;
 use crate::metrics::prometheus_text;
 
 /// The two routes.
@@ -24,7 +25,8 @@ pub fn routes() -> Router<App> {
 /// Who may read the counters: they tell how busy the house is, and with which models.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MetricsFor {
-    /// Who connects from this machine or a private network, and not through a proxy.
+    /// Who connects from this machine or a private network, not through a proxy, and asks by an address or by
+    /// a name without a dot.
     #[default]
     Local,
     /// Everybody.
@@ -41,6 +43,7 @@ impl MetricsFor {
             // A proxy stands in a private network itself; what it passes on comes from anywhere.
             Self::Local => {
                 is_private(peer)
+                    && near_by_name(headers)
                     && !headers.contains_key(FORWARDED)
                     && !headers.contains_key("x-forwarded-for")
             }
@@ -128,11 +131,13 @@ async fn numbers(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::header::HOST;
 
     #[test]
     fn only_who_is_near_and_comes_himself_reads_them() {
-        let none = HeaderMap::new();
-        let mut proxied = HeaderMap::new();
+        let mut none = HeaderMap::new();
+        none.insert(HOST, HeaderValue::from_static("127.0.0.1:8000"));
+        let mut proxied = none.clone();
         proxied.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
         for (address, near) in [
             ("127.0.0.1", true),
@@ -152,6 +157,33 @@ mod tests {
             assert!(MetricsFor::Everybody.may(peer, &proxied));
             assert!(!MetricsFor::Nobody.may(peer, &none));
         }
+    }
+
+    // Planted fault: the host not looked at; a page at rebound.example then read them through a browser here.
+    #[test]
+    fn a_page_whose_name_was_bent_to_this_machine_does_not() {
+        for (host, near) in [
+            ("127.0.0.1", true),
+            ("127.0.0.1:8000", true),
+            ("[::1]:8000", true),
+            ("localhost:8000", true),
+            ("LOCALHOST", true),
+            ("headwater:8000", true),
+            ("rebound.example:8000", false),
+            ("localhost.rebound.example", false),
+            ("127.0.0.1.rebound.example", false),
+            ("a.example:80:80", false),
+            ("evil.", false),
+            ("[::1", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static(host));
+            assert_eq!(MetricsFor::Local.may([127, 0, 0, 1].into(), &headers), near, "{host}");
+            headers.append(HOST, HeaderValue::from_static("localhost"));
+            assert!(!MetricsFor::Local.may([127, 0, 0, 1].into(), &headers), "two hosts");
+        }
+        assert!(!MetricsFor::Local.may([127, 0, 0, 1].into(), &HeaderMap::new()));
     }
 
     #[test]

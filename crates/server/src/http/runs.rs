@@ -1,7 +1,7 @@
 //! The native protocol over HTTP: `docs/protocol/native.md`.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, Path, Query, Request, State};
+use axum::extract::{Extension, FromRequestParts, Path, Query, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -16,11 +16,13 @@ use headwater_engine::engine::From as Position;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::admission;
 use super::refusal::{dress, status_of};
 use super::sse;
 use super::validate::read_body;
 use crate::app::App;
 use crate::auth::token::Identity;
+use crate::gate::ClientAddress;
 use crate::wire::{self, ErrorView, RunView, StartedBody};
 
 /// The routes.
@@ -135,11 +137,13 @@ async fn body(request: Request) -> Result<Bytes, Fault> {
 async fn start(
     State(app): State<App>,
     Caller(who): Caller,
+    address: Option<Extension<ClientAddress>>,
     request: Request,
 ) -> Result<(StatusCode, Json<StartedBody>), Fault> {
     let bytes = body(request).await?;
     let asked = wire::object(&mut serde_json::Deserializer::from_slice(&bytes))
         .map_err(|e| Error::new(Code::InvalidRequest, format!("the body cannot be read: {e}")))?;
+    admission::start(&app.gate, address)?;
     let started = app.engine.start(&who, asked.into()).await?;
     let status = if started.joined { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(StartedBody { run_id: started.run, session_id: started.session })))

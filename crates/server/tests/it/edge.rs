@@ -173,7 +173,18 @@ async fn connections_are_capped_and_upgraded_ones_count() {
     let mut third = served.connect().await;
     // Sent before the answer is read: it may not be lost to a reset.
     third.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert_eq!(third.answer().await, (503, r#"{"detail":"Too many connections"}"#.into()));
+    let said = third.head().await;
+    let mut body = [0; 33];
+    third.0.read_exact(&mut body).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("content-length: 33\r\n"), "{said}");
+    assert_eq!(&body, br#"{"detail":"Too many connections"}"#);
+    let header = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    assert_eq!(
+        uuid::Uuid::parse_str(header("x-request-id: ")).map(|id| id.get_version_num()),
+        Ok(4),
+        "{said}"
+    );
+    assert!(header("x-response-time: ").ends_with("ms") && header("retry-after: ") == "5", "{said}");
     // Nor is it closed under a peer that still sends; that would be a reset.
     for _ in 0..3 {
         third.send("and more").await;

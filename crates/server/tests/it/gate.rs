@@ -110,7 +110,8 @@ async fn pages_that_may_read_answers_and_others_may_not() {
     assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
     assert_eq!(headers["access-control-allow-origin"], "https://app.example.org");
     assert!(headers["access-control-allow-methods"].to_str().unwrap().contains("POST"));
-    assert!(headers["access-control-allow-headers"].to_str().unwrap().contains("Authorization"));
+    let may_send = headers["access-control-allow-headers"].to_str().unwrap();
+    assert!(may_send.contains("Authorization") && may_send.contains("Prefer"), "{may_send}");
     assert_eq!(headers["vary"], "Origin");
     assert!(!headers.contains_key("access-control-allow-credentials"));
     let refused = preflight("https://evil.example").send().await.unwrap();
@@ -123,7 +124,7 @@ async fn pages_that_may_read_answers_and_others_may_not() {
     assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example.org");
     assert_eq!(
         answer.headers()["access-control-expose-headers"],
-        "X-Request-ID, X-Response-Time, Retry-After"
+        "X-Request-ID, X-Response-Time, Retry-After, Location"
     );
     let answer = health("https://evil.example").await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers().get("access-control-allow-origin")), (200, None));
@@ -304,6 +305,47 @@ async fn an_address_starts_so_many_whoever_asks() {
     assert_eq!(refused.status(), 429);
     let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
     assert_eq!(body["error"]["code"], "rate_limited");
+}
+
+// Planted fault: asked at the door, before the token; the stranger's requests then used up Ann's.
+#[tokio::test]
+async fn who_shows_no_token_uses_up_nobodys_starts() {
+    let rules = Rules { starts_per_address: Some(Rate::per_minute(1, 1)), ..Rules::default() };
+    let mut house = House::with(rules, Settings::default()).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for path in ["/api/runs", "/api/v1/chat"] {
+        for token in ["", "bad"] {
+            let url = format!("http://{}{path}", house.address);
+            let asked = client.post(url).bearer_auth(token).json(&json!({"message": "hi"}));
+            assert_eq!(asked.send().await.unwrap().status(), 401);
+        }
+    }
+    let chat = house.http("POST", "/api/v1/chat").json(&json!({"message": "hi"}));
+    let answered = tokio::spawn(chat.send());
+    house.cues.next().await.end().await;
+    assert_eq!(answered.await.unwrap().unwrap().status(), 200);
+    // Now they are used up.
+    let refused = house.http("POST", "/api/v1/chat").json(&json!({"message": "hi"})).send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"60".parse().unwrap()));
+    let sentence = r#"{"detail":"Too many questions from your address; try again in 60 s"}"#;
+    assert_eq!(refused.text().await.unwrap(), sentence);
+}
+
+// Planted fault: the search not asked at the gate.
+#[tokio::test]
+async fn searches_are_taken_from_a_users_messages() {
+    let rules = Rules { messages: Some(Rate::per_minute(2, 2)), ..Rules::default() };
+    let house = House::with(rules, Settings::default()).await;
+    let search = |user| {
+        let asked = house.http_as(user, "POST", "/api/v1/documents/search");
+        asked.json(&json!({"query": "oil"})).send()
+    };
+    for _ in 0..2 {
+        assert_eq!(search("ann").await.unwrap().status(), 200);
+    }
+    let refused = search("ann").await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"30".parse().unwrap()));
+    assert_eq!(search("bob").await.unwrap().status(), 200);
 }
 
 #[tokio::test]

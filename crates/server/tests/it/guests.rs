@@ -117,6 +117,22 @@ async fn a_guests_tokens_are_his_alone_and_let_him_resume() {
     assert_eq!(call(&house, "GET", "/api/v1/auth/me", &token(&one), json!({})).await.0, 401);
 }
 
+// Planted fault: not asked; the documents were then stored, for each of as many guests as somebody makes.
+#[tokio::test]
+async fn guests_store_no_documents() {
+    let house = open().await;
+    let (_, guest) = call(&house, "POST", "/api/v1/auth/guest", "", json!({})).await;
+    let token = guest["access_token"].as_str().unwrap();
+    let text = json!({"text": "some words", "source": "a"});
+    for path in ["/api/v1/documents/ingest-text", "/api/v1/documents/upload"] {
+        let said = call(&house, "POST", path, token, text.clone()).await;
+        assert_eq!(said, (403, json!({"detail": "Guests cannot store documents; register first"})));
+    }
+    let list = call(&house, "GET", "/api/v1/documents/", token, json!({})).await;
+    assert_eq!(list, (200, json!({"documents": []})));
+    assert_eq!(call(&house, "POST", "/api/v1/documents/ingest-text", &house.token("ann"), text).await.0, 200);
+}
+
 #[tokio::test]
 async fn guests_have_the_same_limits() {
     let mut house = open().await;

@@ -1,13 +1,13 @@
 //! Appointments, questions that wait for a person, and opinions, in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use headwater_core::port::desk::{
     Appointment, AppointmentStatus, Desk, Escalation, Feedback, NewAppointment,
 };
 use headwater_core::port::store::StoreError;
-use headwater_core::{Millis, UserId};
+use headwater_core::{Millis, UserId, limit};
 
 use super::MemoryStore;
 use crate::rules;
@@ -17,7 +17,7 @@ use crate::rules;
 pub(super) struct Papers {
     appointments: Vec<(UserId, Appointment)>,
     escalations: Vec<Escalation>,
-    feedback: HashMap<(UserId, String), Feedback>,
+    feedback: BTreeMap<(UserId, String), Feedback>,
 }
 
 impl Papers {
@@ -100,6 +100,24 @@ impl Papers {
         open.map(|e| e.closed_at = Some(at)).is_some()
     }
 
+    fn give(&mut self, new: Feedback) {
+        let key = (new.owner.clone(), new.message_id.clone());
+        self.feedback.insert(key.clone(), new);
+        let from = (key.0.clone(), String::new());
+        let mut own: Vec<_> =
+            self.feedback.range(from..).take_while(|((owner, _), _)| *owner == key.0).collect();
+        let more = own.len().saturating_sub(limit::FEEDBACK_PER_USER);
+        if more == 0 {
+            return;
+        }
+        own.retain(|(other, _)| **other != key);
+        own.sort_by_key(|((_, message), given)| (given.at, message.clone()));
+        let going: Vec<_> = own.into_iter().take(more).map(|(key, _)| key.clone()).collect();
+        for key in going {
+            self.feedback.remove(&key);
+        }
+    }
+
     fn counts(&self) -> (u64, u64) {
         let good = self.feedback.values().filter(|f| f.positive).count();
         (good as u64, (self.feedback.len() - good) as u64)
@@ -148,8 +166,7 @@ impl Desk for MemoryStore {
 
     async fn give_feedback(&self, feedback: Feedback) -> Result<(), StoreError> {
         self.write_with(|kept| {
-            let key = (feedback.owner.clone(), feedback.message_id.clone());
-            kept.papers.feedback.insert(key, feedback);
+            kept.papers.give(feedback);
         })
     }
 

@@ -5,7 +5,7 @@ use headwater_core::port::desk::{
     Appointment, AppointmentStatus, Desk, Escalation, Feedback, NewAppointment,
 };
 use headwater_core::port::store::StoreError;
-use headwater_core::{Millis, RunId, SessionId, UserId};
+use headwater_core::{Millis, RunId, SessionId, UserId, limit};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::fault::{Fault, from_sql, to_sql};
@@ -86,6 +86,14 @@ impl Desk for SqliteStore {
                 feedback.at.0
             ];
             connection.prepare_cached(sql::GIVE_FEEDBACK)?.execute(row)?;
+            let owner = feedback.owner.as_str();
+            let mut kept = connection.prepare_cached(sql::FEEDBACK_OF)?;
+            let kept: i64 = kept.query_row([owner], |row| row.get(0))?;
+            let more = kept - to_sql(limit::FEEDBACK_PER_USER);
+            if more > 0 {
+                let oldest = params![owner, feedback.message_id, more];
+                connection.prepare_cached(sql::FORGET_FEEDBACK)?.execute(oldest)?;
+            }
             Ok(())
         };
         self.writer.write(give).await

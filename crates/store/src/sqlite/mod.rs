@@ -27,7 +27,7 @@ use headwater_core::port::store::{
     ReadError, Revocation, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
-use headwater_core::{RunId, SessionId, UserId};
+use headwater_core::{RunId, SessionId, UserId, limit};
 use rusqlite::Connection;
 
 pub use copy::{Copied, CopyError, Restored, backup, restore};
@@ -44,6 +44,8 @@ pub struct SqliteStore {
     // Dropped in this order: the writer is the last to close the file, and clears up behind it; then
     // another server may have it.
     readers: readers::Readers,
+    /// For searches, which take long: what viewers read does not wait for them.
+    searchers: readers::Readers,
     writer: writer::Writer,
     documents: documents::Documents,
     _lock: File,
@@ -61,8 +63,15 @@ impl SqliteStore {
         documents::remove_left_over(&opened.connection).map_err(failed)?;
         let writer = writer::Writer::start(opened.connection, opened.path.clone(), durability)
             .map_err(|error| OpenError::Io(opened.path.clone(), error))?;
-        let readers = readers::Readers::new(opened.path);
-        Ok(Self { readers, writer, documents: documents::Documents::default(), _lock: opened.lock })
+        let searchers = readers::Readers::new(opened.path.clone(), limit::STORE_SEARCHERS);
+        let readers = readers::Readers::new(opened.path, limit::STORE_READERS);
+        Ok(Self {
+            readers,
+            searchers,
+            writer,
+            documents: documents::Documents::default(),
+            _lock: opened.lock,
+        })
     }
 
     /// Transactions committed since it was opened; appends share them.
@@ -217,7 +226,7 @@ impl Store for SqliteStore {
     }
 
     async fn search(&self, query: ChunkQuery) -> Result<Vec<ChunkHit>, StoreError> {
-        self.read_with(move |connection| knowledge::search(connection, &query)).await
+        self.searchers.read(move |connection| knowledge::search(connection, &query)).await
     }
 
     fn load(&self) -> Load {

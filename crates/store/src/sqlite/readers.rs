@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use headwater_core::limit;
 use headwater_core::port::store::StoreError;
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -12,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::fault::Fault;
 use super::{open, sql};
 
-/// The readers of one database; at most [`limit::STORE_READERS`] work at once, the others wait.
+/// Some readers of one database; so many work at once, the others wait.
 #[derive(Debug)]
 pub(super) struct Readers {
     places: Arc<Semaphore>,
@@ -21,9 +20,9 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Readers of this file; connections are opened when they are needed.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { places: Arc::new(Semaphore::new(limit::STORE_READERS)), idle: Arc::default(), path }
+    /// So many readers of this file; connections are opened when they are needed.
+    pub(super) fn new(path: PathBuf, at_once: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(at_once)), idle: Arc::default(), path }
     }
 
     /// Does `work` on one state of the database: what is committed meanwhile is not seen halfway.
@@ -60,4 +59,69 @@ fn snapshot<T>(
     let value = work(connection)?;
     connection.prepare_cached(sql::COMMIT)?.execute([])?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use headwater_core::port::store::{ChunkQuery, Store as _};
+    use headwater_core::{UserId, limit};
+
+    use super::super::{Durability, SqliteStore};
+    use super::*;
+
+    /// Work for every place of these, which goes on until what is given back is dropped.
+    async fn occupy(readers: &Readers, places: usize) -> Vec<std::sync::mpsc::Sender<()>> {
+        let (began, mut begun) = tokio::sync::mpsc::channel(places);
+        let mut held = Vec::new();
+        for _ in 0..places {
+            let (hold, until) = std::sync::mpsc::channel::<()>();
+            held.push(hold);
+            let (readers, began) = (
+                Readers {
+                    places: readers.places.clone(),
+                    idle: readers.idle.clone(),
+                    path: readers.path.clone(),
+                },
+                began.clone(),
+            );
+            tokio::spawn(async move {
+                let work = move |_: &Connection| {
+                    let _ = began.blocking_send(());
+                    let _ = until.recv();
+                    Ok(())
+                };
+                readers.read(work).await
+            });
+        }
+        for _ in 0..places {
+            begun.recv().await.unwrap();
+        }
+        held
+    }
+
+    // Planted fault: searches done by the readers of viewers; either then waited for the other.
+    #[tokio::test]
+    async fn searches_and_viewers_do_not_wait_for_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("db"), Durability::ProcessSafe).unwrap();
+        let search = || {
+            store.search(ChunkQuery {
+                owner: UserId::parse("ann").unwrap(),
+                words: vec!["oil".into()],
+                vector: None,
+                document_type: None,
+                source: None,
+                candidates: 5,
+            })
+        };
+        let soon = Duration::from_secs(60);
+        let held = occupy(&store.searchers, limit::STORE_SEARCHERS).await;
+        assert!(tokio::time::timeout(soon, store.live()).await.expect("viewers are served").is_ok());
+        drop(held);
+        let held = occupy(&store.readers, limit::STORE_READERS).await;
+        assert!(tokio::time::timeout(soon, search()).await.expect("searches are served").is_ok());
+        drop(held);
+    }
 }

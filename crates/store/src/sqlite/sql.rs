@@ -127,6 +127,10 @@ pub(super) const GIVE_FEEDBACK: &str = "
     INSERT INTO feedback (owner, message_id, positive, comment, at) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (owner, message_id)
     DO UPDATE SET positive = excluded.positive, comment = excluded.comment, at = excluded.at";
+pub(super) const FEEDBACK_OF: &str = "SELECT count(*) FROM feedback WHERE owner = ?1";
+pub(super) const FORGET_FEEDBACK: &str = "
+    DELETE FROM feedback WHERE rowid IN (
+        SELECT rowid FROM feedback WHERE owner = ?1 AND message_id <> ?2 ORDER BY at, message_id LIMIT ?3)";
 pub(super) const FEEDBACK: &str =
     "SELECT positive, comment, at FROM feedback WHERE owner = ?1 AND message_id = ?2";
 pub(super) const FEEDBACK_COUNTS: &str =

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use headwater_core::Millis;
 use headwater_core::port::SharedStore;
 use headwater_core::port::desk::{Appointment, AppointmentStatus, Escalation, Feedback, NewAppointment};
+use headwater_core::{Millis, limit};
 
 use crate::given::{File, run_id, session_id, user_id};
 
@@ -25,6 +25,7 @@ clauses! {
     escalations_of_two_do_not_mix
     an_opinion_replaces_the_one_before
     opinions_of_another_do_not_exist
+    of_one_owner_so_many_opinions_are_kept
 }
 
 pub(crate) fn appointment(owner: &str, slot: &str, service: &str) -> NewAppointment {
@@ -258,6 +259,36 @@ async fn opinions_of_another_do_not_exist(store: SharedStore) {
     store.give_feedback(opinion("v", "m", false)).await.unwrap();
     assert_eq!(store.feedback(&user_id("u"), "m").await.unwrap(), Some(opinion("u", "m", true)));
     assert_eq!(store.feedback_counts().await.unwrap(), (1, 1));
+}
+
+/// Planted twice: nothing forgotten; and the owner not asked for, where another's opinion went.
+async fn of_one_owner_so_many_opinions_are_kept(store: SharedStore) {
+    let given = |n: usize, at: usize| Feedback {
+        at: Millis(i64::try_from(at).unwrap()),
+        ..opinion("u", &format!("m{n:05}"), true)
+    };
+    store.give_feedback(Feedback { at: Millis(0), ..opinion("v", "m", false) }).await.unwrap();
+    let most = limit::FEEDBACK_PER_USER;
+    let mut all = tokio::task::JoinSet::new();
+    for n in 0..most {
+        let (store, given) = (Arc::clone(&store), given(n, 10 + n / 2));
+        all.spawn(async move { store.give_feedback(given).await.unwrap() });
+    }
+    all.join_all().await;
+    let there = async |n: usize| store.feedback(&user_id("u"), &format!("m{n:05}")).await.unwrap().is_some();
+    let good = u64::try_from(most).unwrap();
+    assert_eq!(store.feedback_counts().await.unwrap(), (good, 1));
+    // In place of one that is there: nothing goes, and it is no longer the oldest.
+    store.give_feedback(given(0, 1_000_000)).await.unwrap();
+    assert_eq!(store.feedback_counts().await.unwrap(), (good, 1));
+    // A new one, older than all: what goes is the oldest of the others.
+    store.give_feedback(given(most, 1)).await.unwrap();
+    assert_eq!(store.feedback_counts().await.unwrap(), (good, 1));
+    assert!(there(0).await && !there(1).await && there(2).await && there(most).await);
+    store.give_feedback(given(most + 1, 2_000_000)).await.unwrap();
+    assert!(!there(most).await && there(2).await && there(most + 1).await);
+    store.give_feedback(given(most + 2, 2_000_000)).await.unwrap();
+    assert!(!there(2).await && there(3).await, "of one time by its name");
 }
 
 #[tokio::test]

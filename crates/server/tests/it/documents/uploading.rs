@@ -120,6 +120,26 @@ async fn too_large_is_said_to_whoever_writes_it_all_first() {
     }
 }
 
+// Planted fault: the token asked for by an extractor; the 401 was then lost to a reset.
+#[tokio::test]
+async fn who_has_not_signed_in_hears_so_also_when_he_writes_it_all_first() {
+    let house = House::new().await;
+    let large = vec![b'a'; 20 * 1024 * 1024];
+    for path in ["/upload", "/ingest-text"] {
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        let head = format!(
+            "POST {ROOT}{path} HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary={BORDER}\r\n\
+             content-length: {}\r\n\r\n",
+            large.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&large).await.unwrap();
+        let answer = answered(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("connection: close"), "{answer}");
+        assert!(answer.ends_with(r#"{"detail":"Authentication required"}"#), "{answer}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_upload_has_to_keep_coming() {
     let house = House::new().await;
