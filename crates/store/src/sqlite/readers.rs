@@ -70,13 +70,14 @@ mod tests {
 
     use super::super::{Durability, SqliteStore};
     use super::*;
+    use tokio::task::JoinSet;
 
     /// Work for every place of these, which goes on until what is given back is dropped.
-    async fn occupy(readers: &Readers, places: usize) -> Vec<std::sync::mpsc::Sender<()>> {
+    async fn occupy(readers: &Readers, places: usize) -> (Vec<std::sync::mpsc::SyncSender<()>>, JoinSet<()>) {
         let (began, mut begun) = tokio::sync::mpsc::channel(places);
-        let mut held = Vec::new();
+        let (mut held, mut all) = (Vec::new(), JoinSet::new());
         for _ in 0..places {
-            let (hold, until) = std::sync::mpsc::channel::<()>();
+            let (hold, until) = std::sync::mpsc::sync_channel::<()>(0);
             held.push(hold);
             let (readers, began) = (
                 Readers {
@@ -86,19 +87,19 @@ mod tests {
                 },
                 began.clone(),
             );
-            tokio::spawn(async move {
+            all.spawn(async move {
                 let work = move |_: &Connection| {
                     let _ = began.blocking_send(());
                     let _ = until.recv();
                     Ok(())
                 };
-                readers.read(work).await
+                readers.read(work).await.unwrap();
             });
         }
         for _ in 0..places {
             begun.recv().await.unwrap();
         }
-        held
+        (held, all)
     }
 
     // Planted fault: searches done by the readers of viewers; either then waited for the other.
