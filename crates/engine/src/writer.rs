@@ -48,10 +48,14 @@ impl Emitter {
     pub async fn emit(&self, mut body: Body) {
         match &mut body {
             Body::Token { text } => {
+                // A place first: what is said and what is held back part in one step, or a stop between the
+                // two would leave a hole.
+                let Ok(place) = self.to.reserve().await else { return };
                 *text = self.window.lock().push(text);
-                if text.is_empty() {
-                    return;
+                if !text.is_empty() {
+                    place.send(body);
                 }
+                return;
             }
             Body::ToolCalled { arguments: value, .. } | Body::ToolReturned { result: value, .. } => {
                 mask_json(value, self.kinds);
@@ -64,10 +68,27 @@ impl Emitter {
 
     /// Says what is held back: the text goes no further.
     pub async fn rest(&self) {
-        let text = self.window.lock().finish();
-        if !text.is_empty() {
-            let _ = self.to.send(Body::Token { text }).await;
+        let Ok(place) = self.to.reserve().await else { return };
+        if let Some(body) = self.held().finish() {
+            place.send(body);
         }
+    }
+
+    /// For the writer: what is held back when the work is dropped.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held(Arc::clone(&self.window))
+    }
+}
+
+/// What the masking of a run's text holds back.
+#[derive(Debug, Clone)]
+pub struct Held(Arc<Mutex<Window>>);
+
+impl Held {
+    fn finish(&self) -> Option<Body> {
+        let text = self.0.lock().finish();
+        (!text.is_empty()).then_some(Body::Token { text })
     }
 }
 
@@ -95,6 +116,8 @@ pub struct Writer {
     pub clock: Clock,
     /// What the operator set.
     pub settings: Settings,
+    /// What its workflow has said and masking still holds back.
+    pub held: Held,
     /// Where it is counted.
     pub metrics: Metrics,
     /// What the run does.
@@ -251,6 +274,9 @@ impl Writer {
                     self.number(&mut log, &mut pending, &mut answer, body);
                 }
                 said.close();
+                if let Some(rest) = self.held.finish() {
+                    self.number(&mut log, &mut pending, &mut answer, rest);
+                }
                 self.number(&mut log, &mut pending, &mut answer, ending);
             }
         }

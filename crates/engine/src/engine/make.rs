@@ -119,7 +119,7 @@ impl Engine {
     ) {
         let (emit, said) = writer::queue();
         let emit = emit.masking(workflow.masks());
-        let rest = emit.clone();
+        let (rest, held) = (emit.clone(), emit.held());
         let first = first_event(&run);
         let turn = Turn {
             who,
@@ -153,6 +153,7 @@ impl Engine {
             bus: Arc::clone(&self.inner.bus),
             clock: self.inner.clock,
             settings: self.inner.settings.clone(),
+            held,
             metrics: self.inner.metrics.clone(),
             workflow: run.workflow.clone(),
         };

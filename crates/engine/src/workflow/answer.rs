@@ -40,12 +40,8 @@ impl<'a> Voice<'a> {
         }
     }
 
-    /// Says everything that was held back: before anything else happens in the run, and at its end.
-    pub(super) async fn rest(&mut self) {}
-
     /// Says that something other than text happened.
     pub(super) async fn tell(&mut self, body: Body) {
-        self.rest().await;
         self.emit.emit(body).await;
     }
 
@@ -122,7 +118,6 @@ pub(super) async fn converse(
         };
         // A connection that is not needed is not held while a tool works.
         drop(deltas);
-        voice.rest().await;
         let Some(hands) = hands.as_ref().filter(|_| !calls.is_empty() && !request.tools.is_empty()) else {
             return if voice.has_spoken() || called.is_empty() { Ok(finished) } else { Err(silent(&info)) };
         };

@@ -75,7 +75,6 @@ impl<'a> Errand<'a> {
         for word in answer.split_inclusive(' ') {
             voice.say(word.to_owned()).await;
         }
-        voice.rest().await;
         Ok(Some(finished()))
     }
 

@@ -89,6 +89,27 @@ async fn what_is_held_back_is_said_when_a_model_breaks_off_and_its_error_is_mask
     assert!(error.message.ends_with("cannot answer \"[EMAIL], [CARD]\""), "{}", error.message);
 }
 
+// Planted fault: the rest of the window dropped with the work. The answer then ended in "in ".
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_is_kept_when_somebody_stops_it() {
+    let mut house = House::new();
+    let run =
+        house.engine.start(&ann(), ask_in("assist", "How long is the warranty?", "s")).await.unwrap().run;
+    let mut act = house.cues.next().await;
+    let mut follow = house.follow(&run, 0).await;
+    act.say("Three years, in wri").await;
+    let mut seen = String::new();
+    while seen.is_empty() {
+        if let headwater_engine::Followed::Events(events) = follow.next().await.unwrap() {
+            seen = text(&events);
+        }
+    }
+    assert_eq!(seen, "Three years, in ");
+    assert_eq!(house.engine.stop(&ann(), &run).await.unwrap(), Outcome::Cancelled);
+    let log = house.log(&run).await;
+    assert_eq!((ending(&log, 1), text(&log).as_str()), (Outcome::Cancelled, "Three years, in wri"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn earlier_turns_are_given_to_a_model_masked_and_each_word_still_streams() {
     let mut house = House::new();

@@ -6,6 +6,7 @@ use super::operation::{Book, Operation, delete, get, post};
 use super::shapes::{IngestText, Search, Upload};
 use crate::http::documents::shapes::{Accepted, Created, Deleted, Found, List, Progress, Stats};
 
+const GUESTS: &str = "Guests cannot store documents; register first";
 const SIGN_IN: &str =
     "Authentication required · Invalid token · Invalid access token (it is a refresh token)";
 const INVALID: &str = "A field is missing or not as it must be";
@@ -70,6 +71,7 @@ pub(super) fn describe(book: &mut Book) {
                 ),
             )
             .refuses(401, SIGN_IN)
+            .refuses(403, GUESTS)
             .refuses(408, "The upload stood still")
             .refuses(409, TAKEN)
             .refuses(422, &format!("{INVALID} · {ASKED}"))
@@ -106,6 +108,7 @@ pub(super) fn describe(book: &mut Book) {
                 ),
             )
             .refuses(401, SIGN_IN)
+            .refuses(403, GUESTS)
             .refuses(409, TAKEN)
             .refuses(422, &format!("{INVALID} · {ASKED}"))
             .refuses(429, TOO_MANY)
