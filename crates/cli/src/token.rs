@@ -36,7 +36,7 @@ pub(crate) fn token(args: &TokenArgs) -> Result<(), Failure> {
     std::fs::create_dir_all(&data)
         .map_err(|e| Failure::Failed(format!("the data folder {} cannot be made: {e}", data.display())))?;
     let secret = Secret::load_or_create(&data).map_err(Failure::of)?;
-    let who = Principal { user, email: args.email.clone(), name: args.name.clone() };
+    let who = Principal { user, email: args.email.clone(), name: args.name.clone(), guest: false };
     let (token, _) = Tokens::new(&secret).access(&who, Clock::default().wall()).map_err(Failure::of)?;
     writeln!(std::io::stdout().lock(), "{token}").map_err(Failure::of)
 }

@@ -11,6 +11,8 @@ pub struct Principal {
     pub email: String,
     /// As in his token; may be empty.
     pub name: String,
+    /// He has no account, and cost nothing to become: what the caps of a user would bound, he may not.
+    pub guest: bool,
 }
 
 impl Principal {

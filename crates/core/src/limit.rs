@@ -283,6 +283,8 @@ pub const SEARCH_CANDIDATES: usize = 64;
 
 // ── hand-off ─────────────────────────────────────────────────────────────────────────────────────
 
+/// Escalations of one user that wait: more conversations than a person has; a script asks in many.
+pub const ESCALATIONS_PER_USER: usize = 20;
 /// Escalations that wait to be told outside, and that are read again at a start: more than a desk of
 /// people works off in a day.
 pub const HANDOFF_QUEUE: usize = 256;

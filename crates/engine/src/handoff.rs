@@ -105,8 +105,10 @@ impl Teller {
             tokio::select! {
                 Some(notice) = notices.recv(), if pending.len() < limit::HANDOFF_QUEUE => {
                     // What was read from the store at the start may come here too.
-                    if pending.iter().all(|p| p.notice.escalation_id != notice.escalation_id) {
-                        pending.push(Pending { notice, tries: 0, due: Instant::now() });
+                    match pending.iter_mut().find(|p| p.notice.escalation_id == notice.escalation_id) {
+                        // A graver reason has come meanwhile.
+                        Some(waiting) => waiting.notice = notice,
+                        None => pending.push(Pending { notice, tries: 0, due: Instant::now() }),
                     }
                 }
                 () = due(next.map(|(_, due)| due)), if next.is_some() => {

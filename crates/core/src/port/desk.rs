@@ -77,6 +77,17 @@ pub struct Escalation {
     pub closed_at: Option<Millis>,
 }
 
+/// How grave a reason is: a danger comes before a matter for people, a wish, a doubt.
+#[must_use]
+pub fn gravity(reason: &str) -> u8 {
+    match reason {
+        "safety_concern" => 3,
+        "sensitive_topic" => 2,
+        "user_request" => 1,
+        _ => 0,
+    }
+}
+
 /// What somebody thought of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feedback {
@@ -116,14 +127,16 @@ pub trait Desk: Send + Sync {
     /// slots without one are left out.
     async fn taken(&self, from: &str, until: &str) -> Result<Vec<(String, usize)>, StoreError>;
 
-    /// Puts a question on the queue, unless one of the same owner and session waits there already, and
-    /// gives back the one that waits.
+    /// Puts a question on the queue and gives back the one that waits. Where one of the same owner and
+    /// session waits already it stays that one; where the new reason is graver ([`gravity`]) it gets that
+    /// reason and that run. An owner of whom `limit::ESCALATIONS_PER_USER` wait in other sessions gets the
+    /// newest of those back.
     async fn escalate(&self, new: Escalation) -> Result<Escalation, StoreError>;
 
     /// What waits, of everybody, longest first, at most `limit`. For the operator.
     async fn waiting(&self, limit: usize) -> Result<Vec<Escalation>, StoreError>;
 
-    /// The same, but only what has waited since then or less long: what is still news.
+    /// What has waited since then or less long, longest first, the newest `limit` of it: what is still news.
     async fn waiting_since(&self, since: Millis, limit: usize) -> Result<Vec<Escalation>, StoreError>;
 
     /// Takes a question off the queue; `false` where none of that name waits. For the operator.

@@ -31,6 +31,8 @@ pub struct Case {
     pub store: SharedStore,
     /// Whose they are; never what a model says.
     pub owner: UserId,
+    /// He has no account: a calendar that whoever comes can fill is nobody's.
+    pub guest: bool,
     /// The run that makes them.
     pub run: RunId,
     /// When it was asked.
@@ -250,6 +252,10 @@ impl Clerk {
     }
 
     async fn book(&self, case: &Case, now: DateTime, arguments: &Value) -> Result<Done, Stop> {
+        if case.guest {
+            let words = "Appointments are made for people with an account. Please register or sign in, and ask again.";
+            return Err(Done::no("guest", words).into());
+        }
         let wanted: Booking = read(arguments)?;
         let at = date(&wanted.date)?.to_datetime(time(&wanted.time)?);
         let service = self.one_service(&wanted.service)?;

@@ -116,6 +116,7 @@ fn case(turn: &Turn) -> Case {
     Case {
         store: turn.store.clone(),
         owner: turn.who.user.clone(),
+        guest: turn.who.guest,
         run: turn.run.clone(),
         now: turn.clock.wall(),
         vehicle: named(&turn.ask.vehicle_id),

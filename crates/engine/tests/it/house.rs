@@ -143,7 +143,12 @@ pub(crate) fn ann() -> Principal {
 }
 
 pub(crate) fn principal(name: &str) -> Principal {
-    Principal { user: UserId::parse(name).unwrap(), email: String::new(), name: name.to_owned() }
+    Principal {
+        user: UserId::parse(name).unwrap(),
+        email: String::new(),
+        name: name.to_owned(),
+        guest: false,
+    }
 }
 
 pub(crate) fn ask(workflow: &str, message: &str) -> StartRun {

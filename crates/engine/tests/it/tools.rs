@@ -363,6 +363,17 @@ async fn refusals_are_words_and_go_on() {
     assert!(answer.contains("too far ahead"), "{answer}");
 }
 
+// Planted fault: guests not asked for.
+#[tokio::test(start_paused = true)]
+async fn a_guest_books_nothing() {
+    let mut house = House::new();
+    let guest = Principal { guest: true, ..ann() };
+    let (date, time) = free_slot().split_once('T').map(|(d, t)| (d.to_owned(), t.to_owned())).unwrap();
+    let answer = says(&mut house, &guest, &format!("Book oil change on {date} at {time}")).await;
+    assert!(answer.contains("people with an account"), "{answer}");
+    assert!(booked(&house, &guest).await.is_empty());
+}
+
 // Planted fault: the count of a person's appointments without the cap.
 #[tokio::test(start_paused = true)]
 async fn one_person_holds_only_so_many() {

@@ -136,5 +136,5 @@ impl Auth {
 }
 
 fn guest() -> Principal {
-    Principal { user: new_guest(), email: String::new(), name: "Guest".to_owned() }
+    Principal { user: new_guest(), email: String::new(), name: "Guest".to_owned(), guest: true }
 }

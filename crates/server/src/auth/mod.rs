@@ -144,7 +144,7 @@ impl Auth {
         }
         let password_hash = self.passwords.hash(password).await.map_err(no_hash)?;
         let id = new_user();
-        let who = Principal { user: id.clone(), email: email.clone(), name: name.clone() };
+        let who = Principal { user: id.clone(), email: email.clone(), name: name.clone(), guest: false };
         let user = User { id, email, name, password_hash, created_at: self.clock.wall() };
         if !self.store.create_user(user).await.map_err(store_failed)? {
             return Err(taken());
@@ -192,7 +192,7 @@ fn after_scheme(value: &str) -> Option<&str> {
 }
 
 fn principal(user: User) -> Principal {
-    Principal { user: user.id, email: user.email, name: user.name }
+    Principal { user: user.id, email: user.email, name: user.name, guest: false }
 }
 
 /// The reason is the operator's; who signs in learns that it is not his fault.

@@ -9,7 +9,12 @@ const GRACE: i64 = 10_000;
 const WEEK: i64 = REFRESH_SECONDS * 1000;
 
 fn of(user: &str, sign_in: u8, issued: i64) -> Identity {
-    let who = Principal { user: UserId::parse(user).unwrap(), email: String::new(), name: String::new() };
+    let who = Principal {
+        user: UserId::parse(user).unwrap(),
+        email: String::new(),
+        name: String::new(),
+        guest: false,
+    };
     Identity {
         who,
         sign_in: SignIn([sign_in; 16]),

@@ -320,6 +320,7 @@ impl Tokens {
             user: UserId::parse(&claims.sub).map_err(|_| invalid())?,
             email: claims.email.clone().unwrap_or_default(),
             name: claims.name.clone().unwrap_or_default(),
+            guest: claims.guest && !outside,
         };
         let space = if outside { claims.iss.as_deref().unwrap_or_default() } else { "" };
         // What a token without `sid` and `jti` says is signed, and so its only name; its signature is not

@@ -19,7 +19,7 @@ fn secret() -> Secret {
 
 fn jo() -> Principal {
     let user = UserId::parse("29c14837-0934-45be-a9c5-8db9f4c8e9ce").unwrap();
-    Principal { user, email: "jo@example.com".into(), name: "Jo".into() }
+    Principal { user, email: "jo@example.com".into(), name: "Jo".into(), guest: false }
 }
 
 fn part(token: &str, n: usize) -> String {

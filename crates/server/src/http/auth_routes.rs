@@ -94,7 +94,7 @@ async fn refresh(State(auth): State<Arc<Auth>>, body: JsonBody) -> Result<Respon
 
 /// What the token says; no account is asked for, since an operator's token need not have one.
 async fn me(SignedIn(who): SignedIn) -> Json<Me> {
-    let Principal { user, email, name } = who;
+    let Principal { user, email, name, .. } = who;
     Json(Me { user_id: user.into(), email, name })
 }
 
@@ -148,7 +148,7 @@ async fn ticket(
 }
 
 fn granted(grant: Grant) -> Response {
-    let Principal { user, email, name } = grant.who;
+    let Principal { user, email, name, .. } = grant.who;
     let answer = Json(Granted {
         access_token: grant.access,
         refresh_token: grant.refresh,

@@ -140,8 +140,12 @@ async fn refusals_as_recorded() {
     let refresh = |token: Value| server.post("refresh", json!({"refresh_token": token}));
     refresh(json!("garbage")).await.refuses(401, "Invalid token");
     refresh(registered["access_token"].clone()).await.refuses(401, "Invalid refresh token");
-    let ghost =
-        Principal { user: UserId::parse("ghost").unwrap(), email: String::new(), name: String::new() };
+    let ghost = Principal {
+        user: UserId::parse("ghost").unwrap(),
+        email: String::new(),
+        name: String::new(),
+        guest: false,
+    };
     let ghost = server.tokens.refresh(&ghost, Clock::default().wall()).unwrap();
     refresh(json!(ghost)).await.refuses(401, "User not found");
 
@@ -164,7 +168,8 @@ async fn refusals_as_recorded() {
 #[tokio::test]
 async fn an_old_token_is_refused() {
     let server = Server::new();
-    let who = Principal { user: UserId::parse("u").unwrap(), email: String::new(), name: "U".into() };
+    let who =
+        Principal { user: UserId::parse("u").unwrap(), email: String::new(), name: "U".into(), guest: false };
     let long_ago = headwater_core::Millis(Clock::default().wall().0 - (REFRESH_SECONDS + 1) * 1000);
     let (access, _) = server.tokens.access(&who, long_ago).unwrap();
     server.me(Some(&format!("Bearer {access}"))).await.refuses(401, "Invalid token");

@@ -234,6 +234,7 @@ pub(crate) fn principal(user: &str) -> Principal {
         user: UserId::parse(user).unwrap(),
         email: format!("{user}@example.org"),
         name: user.to_owned(),
+        guest: false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use headwater_core::port::desk::{
-    Appointment, AppointmentStatus, Desk, Escalation, Feedback, NewAppointment,
+    Appointment, AppointmentStatus, Desk, Escalation, Feedback, NewAppointment, gravity,
 };
 use headwater_core::port::store::StoreError;
 use headwater_core::{Millis, UserId, limit};
@@ -77,7 +77,18 @@ impl Papers {
     fn escalate(&mut self, new: Escalation) -> Result<Escalation, StoreError> {
         let open = self.escalations.iter().filter(|e| e.closed_at.is_none());
         if let Some(waiting) = open.clone().find(|e| e.owner == new.owner && e.session == new.session) {
-            return Ok(waiting.clone());
+            let id = waiting.id.clone();
+            let kept = self.escalations.iter_mut().find(|e| e.id == id);
+            let Some(kept) = kept else { return Err(StoreError("an escalation went away".into())) };
+            if gravity(&new.reason) > gravity(&kept.reason) {
+                (kept.reason, kept.run) = (new.reason, new.run);
+            }
+            return Ok(kept.clone());
+        }
+        let mut of_owner: Vec<_> = open.filter(|e| e.owner == new.owner).collect();
+        if of_owner.len() >= limit::ESCALATIONS_PER_USER {
+            of_owner.sort_by_key(|e| e.created_at);
+            return of_owner.pop().cloned().ok_or_else(|| StoreError("an escalation went away".into()));
         }
         if self.escalations.iter().any(|e| e.id == new.id) {
             return Err(StoreError(format!("there is an escalation {} already", new.id)));
@@ -87,11 +98,23 @@ impl Papers {
         Ok(new)
     }
 
-    fn waiting(&self, since: Millis, limit: usize) -> Vec<Escalation> {
+    fn waiting(&self, limit: usize) -> Vec<Escalation> {
+        let mut open = self.open_since(Millis(i64::MIN));
+        open.truncate(limit);
+        open
+    }
+
+    fn waiting_since(&self, since: Millis, limit: usize) -> Vec<Escalation> {
+        let mut open = self.open_since(since);
+        open.drain(..open.len().saturating_sub(limit));
+        open
+    }
+
+    /// Longest first.
+    fn open_since(&self, since: Millis) -> Vec<Escalation> {
         let open = self.escalations.iter().filter(|e| e.closed_at.is_none() && e.created_at >= since);
         let mut open: Vec<_> = open.cloned().collect();
         open.sort_by_key(|e| e.created_at);
-        open.truncate(limit);
         open
     }
 
@@ -153,11 +176,11 @@ impl Desk for MemoryStore {
     }
 
     async fn waiting(&self, limit: usize) -> Result<Vec<Escalation>, StoreError> {
-        self.waiting_since(Millis(i64::MIN), limit).await
+        self.read_with(|kept| kept.papers.waiting(limit))
     }
 
     async fn waiting_since(&self, since: Millis, limit: usize) -> Result<Vec<Escalation>, StoreError> {
-        self.read_with(|kept| kept.papers.waiting(since, limit))
+        self.read_with(|kept| kept.papers.waiting_since(since, limit))
     }
 
     async fn close_escalation(&self, id: &str, at: Millis) -> Result<bool, StoreError> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use headwater_core::port::desk::{
-    Appointment, AppointmentStatus, Desk, Escalation, Feedback, NewAppointment,
+    Appointment, AppointmentStatus, Desk, Escalation, Feedback, NewAppointment, gravity,
 };
 use headwater_core::port::store::StoreError;
 use headwater_core::{Millis, RunId, SessionId, UserId, limit};
@@ -60,12 +60,17 @@ impl Desk for SqliteStore {
     }
 
     async fn waiting(&self, limit: usize) -> Result<Vec<Escalation>, StoreError> {
-        self.waiting_since(Millis(i64::MIN), limit).await
+        let of = (i64::MIN, to_sql(limit));
+        self.read_with(move |connection| escalations(connection, sql::WAITING, of)).await
     }
 
     async fn waiting_since(&self, since: Millis, limit: usize) -> Result<Vec<Escalation>, StoreError> {
         let of = (since.0, to_sql(limit));
-        self.read_with(move |connection| escalations(connection, sql::WAITING, of)).await
+        let newest = self.read_with(move |connection| escalations(connection, sql::WAITING_NEWEST, of)).await;
+        newest.map(|mut found| {
+            found.reverse();
+            found
+        })
     }
 
     async fn close_escalation(&self, id: &str, at: Millis) -> Result<bool, StoreError> {
@@ -180,7 +185,17 @@ fn appointments(
 fn escalate(connection: &Connection, new: &Escalation) -> Result<Escalation, Fault> {
     let of = [new.owner.as_str(), new.session.as_str()];
     if let Some(waiting) = escalations(connection, sql::OPEN_ESCALATION, of)?.pop() {
-        return Ok(waiting);
+        if gravity(&new.reason) <= gravity(&waiting.reason) {
+            return Ok(waiting);
+        }
+        let graver = params![waiting.id, new.reason, new.run.as_str()];
+        connection.prepare_cached(sql::GRAVER)?.execute(graver)?;
+        return Ok(Escalation { reason: new.reason.clone(), run: new.run.clone(), ..waiting });
+    }
+    let mut open =
+        escalations(connection, sql::WAITING_OF, (new.owner.as_str(), to_sql(limit::ESCALATIONS_PER_USER)))?;
+    if open.len() >= limit::ESCALATIONS_PER_USER {
+        return Ok(open.swap_remove(0));
     }
     connection.prepare_cached(sql::NEW_ESCALATION)?.execute(params![
         new.id,

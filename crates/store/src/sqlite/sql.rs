@@ -118,6 +118,11 @@ macro_rules! escalation {
 }
 pub(super) const OPEN_ESCALATION: &str = escalation!("AND owner = ?1 AND session = ?2");
 pub(super) const WAITING: &str = escalation!("AND created_at >= ?1 ORDER BY created_at, ordinal LIMIT ?2");
+pub(super) const WAITING_NEWEST: &str =
+    escalation!("AND created_at >= ?1 ORDER BY created_at DESC, ordinal DESC LIMIT ?2");
+pub(super) const WAITING_OF: &str =
+    escalation!("AND owner = ?1 ORDER BY created_at DESC, ordinal DESC LIMIT ?2");
+pub(super) const GRAVER: &str = "UPDATE escalations SET reason = ?2, run = ?3 WHERE id = ?1";
 pub(super) const NEW_ESCALATION: &str = "
     INSERT INTO escalations (id, owner, session, run, reason, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 pub(super) const CLOSE_ESCALATION: &str =

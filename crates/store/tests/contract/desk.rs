@@ -22,6 +22,7 @@ clauses! {
     a_session_waits_once
     who_waits_longest_comes_first
     an_escalation_is_closed_once
+    of_one_owner_only_so_many_wait
     escalations_of_two_do_not_mix
     an_opinion_replaces_the_one_before
     opinions_of_another_do_not_exist
@@ -198,9 +199,15 @@ async fn a_session_waits_once(store: SharedStore) {
     let first = escalation("ESC-1", "u", "s", 5);
     assert_eq!(store.escalate(first.clone()).await.unwrap(), first);
     let mut again = escalation("ESC-2", "u", "s", 6);
-    again.reason = "safety_concern".into();
+    again.run = run_id("another");
     assert_eq!(store.escalate(again.clone()).await.unwrap(), first, "the one that waits");
-    assert_eq!(store.waiting(10).await.unwrap(), [first]);
+    assert_eq!(store.waiting(10).await.unwrap(), [first.clone()]);
+    // A danger is news, also where somebody waits already; a doubt after it is none.
+    again.reason = "safety_concern".into();
+    let graver = Escalation { reason: again.reason.clone(), run: again.run.clone(), ..first.clone() };
+    assert_eq!(store.escalate(again.clone()).await.unwrap(), graver);
+    assert_eq!(store.escalate(first).await.unwrap(), graver);
+    assert_eq!(store.waiting(10).await.unwrap(), [graver]);
     assert!(store.close_escalation("ESC-1", Millis(9)).await.unwrap());
     assert_eq!(store.escalate(again.clone()).await.unwrap(), again);
     assert!(store.escalate(escalation("ESC-2", "u", "other", 7)).await.is_err(), "a name is used once");
@@ -217,7 +224,22 @@ async fn who_waits_longest_comes_first(store: SharedStore) {
     assert!(store.waiting(0).await.unwrap().is_empty());
     assert_eq!(names(store.waiting_since(Millis(5), 10).await.unwrap()), ["c", "d", "a"]);
     assert_eq!(names(store.waiting_since(Millis(6), 10).await.unwrap()), ["a"]);
-    assert_eq!(names(store.waiting_since(Millis(5), 1).await.unwrap()), ["c"]);
+    assert_eq!(names(store.waiting_since(Millis(5), 2).await.unwrap()), ["d", "a"], "the newest");
+}
+
+/// Planted once: the owner's number not asked for.
+async fn of_one_owner_only_so_many_wait(store: SharedStore) {
+    let most = limit::ESCALATIONS_PER_USER;
+    for n in 0..most {
+        let name = format!("e{n}");
+        store.escalate(escalation(&name, "u", &name, n as i64)).await.unwrap();
+    }
+    let last = format!("e{}", most - 1);
+    assert_eq!(store.escalate(escalation("more", "u", "more", 99)).await.unwrap().id, last);
+    assert_eq!(store.waiting(2 * most).await.unwrap().len(), most);
+    assert_eq!(store.escalate(escalation("other", "v", "s", 99)).await.unwrap().id, "other");
+    assert!(store.close_escalation("e0", Millis(100)).await.unwrap());
+    assert_eq!(store.escalate(escalation("more", "u", "more", 101)).await.unwrap().id, "more");
 }
 
 async fn an_escalation_is_closed_once(store: SharedStore) {

@@ -187,7 +187,12 @@ fn before_sign_in_everything_is_refused_but_auth_and_ping() {
     assert_eq!(client.says(r#"{"type":"ping"}"#).frames(), [r#"{"type":"pong"}"#]);
     client.says(r#"{"type":"auth","token":"Bearer abc"}"#);
     assert!(matches!(&client.commands()[..], [Command::SignIn { token, .. }] if token == "abc"));
-    let who = Principal { user: UserId::parse("u1").unwrap(), email: "a@b".into(), name: "Ann".into() };
+    let who = Principal {
+        user: UserId::parse("u1").unwrap(),
+        email: "a@b".into(),
+        name: "Ann".into(),
+        guest: false,
+    };
     client.told(Reply::SignedIn { tag: None, who, changed: false });
     let expected = r#"{"type":"auth_success","message":"Authentication successful","user":{"id":"u1","email":"a@b","name":"Ann"}}"#;
     assert_eq!(client.frames(), [expected]);
@@ -413,7 +418,12 @@ fn a_client_may_do_without_the_repetition() {
 fn somebody_else_on_the_same_socket_sees_nothing_of_the_first() {
     let mut client = Client::new(true, true);
     client.asks("r").says(r#"{"type":"message","message":"waits"}"#).commands();
-    let who = Principal { user: UserId::parse("eve").unwrap(), email: String::new(), name: String::new() };
+    let who = Principal {
+        user: UserId::parse("eve").unwrap(),
+        email: String::new(),
+        name: String::new(),
+        guest: false,
+    };
     client.told(Reply::SignedIn { tag: None, who, changed: true }).frames();
     client.sees("r", &turn(&["secret"], Outcome::Completed));
     assert!(client.frames().is_empty());
