@@ -201,7 +201,7 @@ async fn a_session_waits_once(store: SharedStore) {
     let mut again = escalation("ESC-2", "u", "s", 6);
     again.run = run_id("another");
     assert_eq!(store.escalate(again.clone()).await.unwrap(), first, "the one that waits");
-    assert_eq!(store.waiting(10).await.unwrap(), [first.clone()]);
+    assert_eq!(store.waiting(10).await.unwrap(), std::slice::from_ref(&first));
     // A danger is news, also where somebody waits already; a doubt after it is none.
     again.reason = "safety_concern".into();
     let graver = Escalation { reason: again.reason.clone(), run: again.run.clone(), ..first.clone() };
