@@ -10,6 +10,7 @@ use headwater_core::port::provider::{
 };
 use serde_json::json;
 
+use crate::mask::Kinds;
 use crate::tools::{Case, Clerk, Done, Tool, done};
 use crate::writer::{Emitter, Finished};
 
@@ -18,6 +19,8 @@ pub(super) struct Hands<'a> {
     pub clerk: &'a Clerk,
     pub tools: &'a [Tool],
     pub case: Case,
+    /// What the model is not told of what its tools gave.
+    pub masks: Kinds,
 }
 
 /// Says the answer's text. Every piece of text that a workflow says goes through [`Voice::say`].
@@ -40,12 +43,8 @@ impl<'a> Voice<'a> {
         }
     }
 
-    /// Says everything that was held back: before anything else happens in the run, and at its end.
-    pub(super) async fn rest(&mut self) {}
-
     /// Says that something other than text happened.
     pub(super) async fn tell(&mut self, body: Body) {
-        self.rest().await;
         self.emit.emit(body).await;
     }
 
@@ -122,7 +121,6 @@ pub(super) async fn converse(
         };
         // A connection that is not needed is not held while a tool works.
         drop(deltas);
-        voice.rest().await;
         let Some(hands) = hands.as_ref().filter(|_| !calls.is_empty() && !request.tools.is_empty()) else {
             return if voice.has_spoken() || called.is_empty() { Ok(finished) } else { Err(silent(&info)) };
         };
@@ -136,7 +134,7 @@ pub(super) async fn converse(
         request.messages.push(PromptMessage::calling(text, calls.clone()));
         for call in &calls {
             let done = carry_out(hands, call, &mut voice).await?;
-            request.messages.push(PromptMessage::answering(call, done.told()));
+            request.messages.push(PromptMessage::answering(call, done.told(hands.masks)));
         }
     }
     // The last round offers no tools, and returns.
