@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::workshop::No;
 use super::{Tool, arguments};
+use crate::mask::{Kinds, mask_json};
 
 /// What came of a tool.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,14 +39,17 @@ impl Done {
         self.result.get("error").and_then(Value::as_str)
     }
 
-    /// For a model: the result with `ok` in front.
+    /// For a model: the result with `ok` in front, and with everything of these kinds masked. What comes of a
+    /// tool may name what the person said in a turn that the model was given masked.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn told(&self, kinds: Kinds) -> String {
         let mut told = Map::from_iter([("ok".to_owned(), Value::Bool(self.ok))]);
         if let Value::Object(result) = &self.result {
             told.extend(result.clone());
         }
-        Value::Object(told).to_string()
+        let mut told = Value::Object(told);
+        mask_json(&mut told, kinds);
+        told.to_string()
     }
 
     /// For the log.

@@ -10,6 +10,7 @@ use headwater_core::port::provider::{
 };
 use serde_json::json;
 
+use crate::mask::Kinds;
 use crate::tools::{Case, Clerk, Done, Tool, done};
 use crate::writer::{Emitter, Finished};
 
@@ -18,6 +19,8 @@ pub(super) struct Hands<'a> {
     pub clerk: &'a Clerk,
     pub tools: &'a [Tool],
     pub case: Case,
+    /// What the model is not told of what its tools gave.
+    pub masks: Kinds,
 }
 
 /// Says the answer's text. Every piece of text that a workflow says goes through [`Voice::say`].
@@ -131,7 +134,7 @@ pub(super) async fn converse(
         request.messages.push(PromptMessage::calling(text, calls.clone()));
         for call in &calls {
             let done = carry_out(hands, call, &mut voice).await?;
-            request.messages.push(PromptMessage::answering(call, done.told()));
+            request.messages.push(PromptMessage::answering(call, done.told(hands.masks)));
         }
     }
     // The last round offers no tools, and returns.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Turn;
 use super::answer::{Hands, Voice, finished};
 use crate::assistant::{Agent, Assistant};
+use crate::mask::Kinds;
 use crate::tools::dialog::{Exchange, Request, Step, understand};
 use crate::tools::hear::hear;
 use crate::tools::{Case, Clerk, Tool};
@@ -30,6 +31,7 @@ const ROUTE_WITHIN: usize = 16;
 pub(super) struct Errand<'a> {
     pub clerk: &'a Clerk,
     pub tools: &'a [Tool],
+    masks: Kinds,
 }
 
 impl<'a> Errand<'a> {
@@ -37,7 +39,7 @@ impl<'a> Errand<'a> {
     pub(super) fn of(assistant: &'a Assistant, clerk: Option<&'a Clerk>, agent: &str) -> Option<Self> {
         let tools = &assistant.agent(agent)?.tools;
         (!tools.is_empty()).then_some(())?;
-        Some(Self { clerk: clerk?, tools })
+        Some(Self { clerk: clerk?, tools, masks: assistant.masks })
     }
 
     /// Offers the tools in a request.
@@ -48,7 +50,7 @@ impl<'a> Errand<'a> {
         if let Some(first) = request.messages.first_mut().filter(|m| m.role == Role::System) {
             first.content = format!("{}\n\n{}", first.content, shop.briefing(shop.local(case.now)));
         }
-        Hands { clerk: self.clerk, tools: self.tools, case }
+        Hands { clerk: self.clerk, tools: self.tools, case, masks: self.masks }
     }
 
     /// Does what the person's words ask for; `None` where they ask for nothing that a tool can do.

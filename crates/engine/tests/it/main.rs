@@ -8,6 +8,7 @@ mod assist;
 mod care;
 mod documents;
 mod ending;
+mod hidden;
 mod house;
 mod knowing;
 mod retaining;

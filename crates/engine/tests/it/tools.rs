@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::house::{House, ann, ask_in, ending, failure, principal, rest, text};
 
 /// A slot that is free: `YYYY-MM-DDTHH:MM`. The clock of a run is the wall's, so it is looked for.
-fn free_slot() -> String {
+pub(crate) fn free_slot() -> String {
     let shop = Assistant::parse(SHIPPED).unwrap().workshop.unwrap();
     let now = shop.local(Clock::default().wall());
     let days = (2..20).map(|n| now.date().checked_add(jiff::Span::new().days(n)).unwrap());
@@ -24,21 +24,21 @@ fn free_slot() -> String {
     slot_name(*shop.slots(day, hours, now).get(1).unwrap())
 }
 
-fn booking(slot: &str) -> String {
+pub(crate) fn booking(slot: &str) -> String {
     let (date, time) = slot.split_once('T').unwrap();
     json!({"date": date, "time": time, "service": "Oil change"}).to_string()
 }
 
-async fn booked(house: &House, who: &Principal) -> Vec<Appointment> {
+pub(crate) async fn booked(house: &House, who: &Principal) -> Vec<Appointment> {
     let all = house.store.appointments(&who.user, "0000", "9999-12-31T23:59", 100).await.unwrap();
     all.into_iter().filter(|a| a.status == AppointmentStatus::Booked).collect()
 }
 
-async fn start(house: &House, who: &Principal, said: &str) -> RunId {
+pub(crate) async fn start(house: &House, who: &Principal, said: &str) -> RunId {
     house.engine.start(who, ask_in("assist", said, "s")).await.unwrap().run
 }
 
-async fn log(house: &House, who: &Principal, run: &RunId) -> Vec<Arc<Event>> {
+pub(crate) async fn log(house: &House, who: &Principal, run: &RunId) -> Vec<Arc<Event>> {
     let mut follow = house.engine.follow(who, run, &From::After(0)).await.unwrap();
     let log = rest(&mut follow).await;
     assert_eq!(ending(&log, 1), Outcome::Completed, "{log:#?}");
@@ -46,7 +46,7 @@ async fn log(house: &House, who: &Principal, run: &RunId) -> Vec<Arc<Event>> {
 }
 
 /// Says it, and the model is not asked.
-async fn says(house: &mut House, who: &Principal, said: &str) -> String {
+pub(crate) async fn says(house: &mut House, who: &Principal, said: &str) -> String {
     let run = start(house, who, said).await;
     let mut follow = house.engine.follow(who, &run, &From::After(0)).await.unwrap();
     let log = tokio::select! {
@@ -57,7 +57,7 @@ async fn says(house: &mut House, who: &Principal, said: &str) -> String {
     text(&log)
 }
 
-fn returned(log: &[Arc<Event>]) -> Vec<(String, bool, Value)> {
+pub(crate) fn returned(log: &[Arc<Event>]) -> Vec<(String, bool, Value)> {
     let of = |e: &Arc<Event>| match &e.body {
         Body::ToolReturned { name, ok, result, .. } => Some((name.clone(), *ok, result.clone())),
         _ => None,
