@@ -122,6 +122,12 @@ pub(crate) fn mask_json(value: &mut serde_json::Value, kinds: Kinds) {
     }
 }
 
+/// Whether a label stands in it: what was there before is not known.
+#[must_use]
+pub fn is_masked(text: &str) -> bool {
+    Kind::ALL.iter().any(|kind| text.contains(kind.label()))
+}
+
 /// Where something stands, in bytes from the beginning of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {

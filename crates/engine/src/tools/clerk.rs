@@ -15,6 +15,7 @@ use super::arguments::{Booking, Cancelling, History, Pricing, Slots, date, note,
 use super::done::Done;
 use super::workshop::{No, Service, Workshop, clock, long_date, slot_name, slot_time, weekday};
 use crate::engine::store_failed;
+use crate::mask::is_masked;
 
 /// After every slot there is.
 const EVER: &str = "9999-12-31T23:59";
@@ -23,6 +24,10 @@ const YEARS_BACK: i64 = 2;
 /// Appointments of one person that are read to count or to find among them. Who has more, cancelled ones
 /// too, in the time that is looked at, is told so.
 const READ: usize = 1_000;
+
+/// A label is nobody's vehicle. Refused, not left out: the person believes that he has named it.
+const VEHICLE_HIDDEN: &str = "The vehicle's number is not kept between messages. Ask for it once more and book \
+    when the person's answer is there, or leave `vehicle` out and say that the number is missing.";
 
 /// For whom, and when.
 #[derive(Clone)]
@@ -39,6 +44,8 @@ pub struct Case {
     pub now: Millis,
     /// The vehicle that the client named.
     pub vehicle: Option<String>,
+    /// The vehicle's number in what the person said just now, as he said it: a model may know its label only.
+    pub said: Option<String>,
     /// The customer number that the client named.
     pub customer: Option<String>,
 }
@@ -263,7 +270,13 @@ impl Clerk {
             let words = format!("{} cannot be booked here; please ask the workshop.", service.name);
             return Err(Done::no("not_bookable", words).into());
         }
-        let vehicle = note("vehicle", wanted.vehicle.as_deref())?.or_else(|| case.vehicle.clone());
+        let named = note("vehicle", wanted.vehicle.as_deref())?;
+        let hidden = named.as_deref().is_some_and(is_masked);
+        let known = || case.said.clone().or_else(|| case.vehicle.clone());
+        let vehicle = named.filter(|_| !hidden).or_else(known);
+        if hidden && vehicle.is_none() {
+            return Err(Done::no("vehicle_hidden", VEHICLE_HIDDEN).into());
+        }
         let mut notes = note("notes", wanted.notes.as_deref())?.unwrap_or_default();
         if let Some(customer) = &case.customer {
             let gap = if notes.is_empty() { "" } else { "; " };

@@ -15,6 +15,7 @@ use super::say::{self, Question};
 use super::wish::Wish;
 use super::workshop::{Workshop, clock};
 use super::{Done, Tool};
+use crate::mask::Kind;
 
 /// A turn of the conversation: what the person said, and the answer.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,8 @@ pub struct Request {
     part: Option<Part>,
     number: Option<String>,
     vehicle: Option<String>,
+    /// The vehicle's number was said in a turn that was kept masked.
+    hidden: bool,
     pick: Option<usize>,
     notes: Vec<String>,
     dropped: bool,
@@ -109,8 +112,17 @@ impl Request {
         }
         self.number = heard.number.clone().or(self.number.take());
         self.vehicle = heard.vehicle.clone().or(self.vehicle.take());
+        // Asked for once more, "yes" is to go on without it.
+        let without = after == Some(Question::Vehicle) && heard.yes;
+        self.hidden = !without && (self.hidden || said.contains(Kind::Vin.label()));
         self.pick = heard.pick;
         heard
+    }
+
+    /// The same where the client says which vehicle it is: its number need not be asked for.
+    #[must_use]
+    pub fn with_vehicle(self) -> Self {
+        Self { hidden: false, ..self }
     }
 
     /// The tools without which this cannot be done.
@@ -170,6 +182,9 @@ impl Request {
         let Some(date) = self.date else { return Step::Say(self.ask(Question::Day)) };
         // A day that cannot be had needs no time.
         let (Some(time), Ok(_)) = (self.time, shop.takes(date, now)) else { return self.look(date) };
+        if self.hidden && self.vehicle.is_none() {
+            return Step::Say(format!("{} {}", say::VEHICLE_HIDDEN, self.ask(Question::Vehicle)));
+        }
         let mut arguments = json!({"date": date.to_string(), "time": clock(time), "service": service});
         if let (Some(vehicle), Value::Object(arguments)) = (&self.vehicle, &mut arguments) {
             arguments.insert("vehicle".to_owned(), vehicle.as_str().into());

@@ -90,7 +90,7 @@ impl Tool {
                     "date": date,
                     "time": {"type": "string", "description": "HH:MM, 24 hours; the beginning of a free slot"},
                     "service": {"type": "string", "enum": names(true)},
-                    "vehicle": {"type": "string", "description": "license plate, VIN or name of the car, if it was said"},
+                    "vehicle": {"type": "string", "description": "license plate, VIN or name of the car, if it was said; [VIN] where that stands in its place"},
                     "notes": {"type": "string", "description": "what the workshop should know, if anything was said"},
                 }),
                 json!(["date", "time", "service"]),

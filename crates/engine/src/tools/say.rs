@@ -13,6 +13,7 @@ pub(super) const MOVING: &str =
     "I move an appointment by booking a new one; afterwards you can cancel the old one.";
 pub(super) const MOVED: &str =
     "Your other appointments stay as they are; say “cancel” and a number to cancel one.";
+pub(super) const VEHICLE_HIDDEN: &str = "Your vehicle's number is not kept between messages.";
 /// Appointments that stand in one sentence.
 const LISTED: usize = 10;
 
@@ -35,12 +36,14 @@ pub enum Question {
     Offer,
     /// Which appointment is to be cancelled.
     Which,
+    /// The vehicle's number, which was said and is not kept.
+    Vehicle,
     /// Whether to book what a price was asked for.
     BookIt,
 }
 
 impl Question {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Service,
         Self::Day,
         Self::Time,
@@ -49,6 +52,7 @@ impl Question {
         Self::Look,
         Self::Offer,
         Self::Which,
+        Self::Vehicle,
         Self::BookIt,
     ];
 
@@ -65,6 +69,7 @@ impl Question {
             Self::Look => "Which day shall I look at?",
             Self::Offer => "Which of these would you like to book?",
             Self::Which => "Which one shall I cancel?",
+            Self::Vehicle => "Please give it once more, or say “yes” to book without it.",
             Self::BookIt => "Would you like to book it?",
         }
     }

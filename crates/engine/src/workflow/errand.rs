@@ -13,6 +13,7 @@ use crate::assistant::{Agent, Assistant};
 use crate::mask::Kinds;
 use crate::tools::dialog::{Exchange, Request, Step, understand};
 use crate::tools::hear::hear;
+use crate::tools::workshop::Workshop;
 use crate::tools::{Case, Clerk, Tool};
 use crate::writer::Finished;
 
@@ -44,8 +45,8 @@ impl<'a> Errand<'a> {
 
     /// Offers the tools in a request.
     pub(super) fn offer(&self, request: &mut ModelRequest, turn: &Turn) -> Hands<'a> {
-        let case = case(turn);
         let shop = self.clerk.workshop();
+        let case = case(turn, shop);
         request.tools = self.tools.iter().map(|tool| tool.spec(shop)).collect();
         if let Some(first) = request.messages.first_mut().filter(|m| m.role == Role::System) {
             first.content = format!("{}\n\n{}", first.content, shop.briefing(shop.local(case.now)));
@@ -61,10 +62,12 @@ impl<'a> Errand<'a> {
         asked: &str,
         lead: Option<&str>,
     ) -> Result<Option<Finished>, Error> {
-        let case = case(turn);
-        let Some(request) = understand(self.clerk.workshop(), &exchanges(earlier), asked, case.now) else {
+        let shop = self.clerk.workshop();
+        let case = case(turn, shop);
+        let Some(request) = understand(shop, &exchanges(earlier), asked, case.now) else {
             return Ok(None);
         };
+        let request = if case.vehicle.is_some() { request.with_vehicle() } else { request };
         if !request.needs().iter().all(|tool| self.tools.contains(tool)) {
             return Ok(None);
         }
@@ -112,16 +115,18 @@ impl<'a> Errand<'a> {
     }
 }
 
-fn case(turn: &Turn) -> Case {
+fn case(turn: &Turn, shop: &Workshop) -> Case {
     // Some clients say "none" with an empty text.
     let named = |id: &Option<String>| id.clone().filter(|id| !id.trim().is_empty());
+    let now = turn.clock.wall();
     Case {
         store: turn.store.clone(),
         owner: turn.who.user.clone(),
         guest: turn.who.guest,
         run: turn.run.clone(),
-        now: turn.clock.wall(),
+        now,
         vehicle: named(&turn.ask.vehicle_id),
+        said: hear(&turn.ask.message, shop.local(now), shop, false).vehicle,
         customer: named(&turn.ask.customer_id),
     }
 }
