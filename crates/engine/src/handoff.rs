@@ -105,10 +105,12 @@ impl Teller {
             tokio::select! {
                 Some(notice) = notices.recv(), if pending.len() < limit::HANDOFF_QUEUE => {
                     // What was read from the store at the start may come here too.
-                    match pending.iter_mut().find(|p| p.notice.escalation_id == notice.escalation_id) {
-                        // A graver reason has come meanwhile.
-                        Some(waiting) => waiting.notice = notice,
-                        None => pending.push(Pending { notice, tries: 0, due: Instant::now() }),
+                    let new = Pending { notice, tries: 0, due: Instant::now() };
+                    match pending.iter_mut().find(|p| p.notice.escalation_id == new.notice.escalation_id) {
+                        Some(waiting) if waiting.notice == new.notice => {}
+                        // A graver reason has come meanwhile; it does not wait out the pause of the one before.
+                        Some(waiting) => *waiting = new,
+                        None => pending.push(new),
                     }
                 }
                 () = due(next.map(|(_, due)| due)), if next.is_some() => {

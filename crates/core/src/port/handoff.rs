@@ -2,7 +2,8 @@
 //!
 //! # Contract
 //! - Each escalation is told **at least once** while it is young: again after a failure, and again after a
-//!   restart, since nobody stores that it was told. Who is told knows repetitions by the escalation's id.
+//!   restart, since nobody stores that it was told; and anew when it gets a graver reason. Who is told knows
+//!   repetitions by the escalation's id and reason.
 //! - Telling never delays an answer: it happens behind the run, in a task of its own.
 //! - [`Handoff::tell`] returns within a few seconds, and says whether trying again can help.
 //! - A notice holds names and times, never what a person wrote. Errors hold neither a body nor a secret.

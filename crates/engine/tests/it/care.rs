@@ -10,8 +10,10 @@ use headwater_core::port::desk::Escalation;
 use headwater_core::port::handoff::{Handoff, HandoffError, Notice};
 use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderErrorKind, ProviderInfo};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId, limit};
+use headwater_engine::assistant::{Assistant, SHIPPED};
 use headwater_engine::handoff::Teller;
-use headwater_engine::{Clock, StartRun, Tasks};
+use headwater_engine::workflow::assist::Assist;
+use headwater_engine::{Clock, Engine, Settings, StartRun, Tasks};
 use headwater_providers::scripted::stage::Stage;
 use headwater_store::MemoryStore;
 use parking_lot::Mutex;
@@ -276,6 +278,39 @@ async fn trying_ends_and_is_not_begun_where_it_cannot_help() {
         assert_eq!(heard.recv().await.unwrap().escalation_id, "down");
     }
     tokio::time::sleep(10 * limit::HANDOFF_RETRY_MOST).await;
+    assert!(heard.try_recv().is_err());
+}
+
+// Planted faults: the reason of the first kept, so that a danger in a session that waits is told to nobody;
+// every turn of such a session told.
+#[tokio::test(start_paused = true)]
+async fn a_graver_reason_of_a_session_that_waits_is_told_and_another_of_the_same_is_not() {
+    let mut house = House::new();
+    let (script, mut heard) = script(Vec::new());
+    let store: SharedStore = house.store.clone();
+    let teller = Teller::start(&Tasks::default(), store, script, "assist", CancellationToken::new());
+    let assist =
+        Assist::new(Assistant::parse(SHIPPED).unwrap(), house.stage.clone(), None).telling(Some(teller));
+    let workflows: Vec<Arc<dyn headwater_engine::workflow::Workflow>> = vec![Arc::new(assist)];
+    let (store, hints) = (house.store.clone(), house.hints.clone());
+    house.engine = Engine::new(store, hints, workflows, Tasks::default(), Settings::default());
+    let mut told = Vec::new();
+    for message in [
+        "I want to talk to a human about the warranty",
+        "How long is the warranty? Get me a real person",
+        "My brakes failed",
+        "How long is the warranty? Get me a real person",
+    ] {
+        let run = house.engine.start(&ann(), ask_in("assist", message, "s")).await.unwrap().run;
+        house.cues.next().await.end().await;
+        let (_, reason) = escalation(&house.log(&run).await).unwrap();
+        told.push(reason);
+    }
+    assert_eq!(told, ["user_request", "user_request", "safety_concern", "safety_concern"]);
+    let (first, second) = (heard.recv().await.unwrap(), heard.recv().await.unwrap());
+    assert_eq!(first.escalation_id, second.escalation_id);
+    assert_eq!((first.reason.as_str(), second.reason.as_str()), ("user_request", "safety_concern"));
+    tokio::time::sleep(crate::house::SECOND).await;
     assert!(heard.try_recv().is_err());
 }
 
