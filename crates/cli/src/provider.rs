@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_core::port::{SharedEmbedder, SharedProvider};
-use headwater_providers::openai::{OpenAi, OpenAiConfig};
+use headwater_providers::host::{Host, HostConfig};
 use headwater_providers::preset::{PRESETS, Preset};
 use headwater_providers::scripted::Scripted;
 
@@ -64,12 +64,12 @@ fn host(name: &str, settings: &Settings) -> Result<SharedProvider, Failure> {
     let Some(preset) = Preset::find(name) else {
         return Err(Failure::Usage(vec![format!("there is no provider `{name}`")]));
     };
-    let mut config = OpenAiConfig::of_preset(preset, key_of(preset).map(Into::into), base_url_of(preset));
+    let mut config = HostConfig::of_preset(preset, key_of(preset).map(Into::into), base_url_of(preset));
     if let Some(model) = &settings.model {
         config.model.clone_from(model);
     }
     config.tools &= settings.tools;
-    let provider = OpenAi::new(config).map_err(|e| Failure::Usage(vec![e.message]))?;
+    let provider = Host::new(config).map_err(|e| Failure::Usage(vec![e.message]))?;
     Ok(Arc::new(provider))
 }
 

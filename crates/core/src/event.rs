@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::SessionId;
-use crate::port::provider::{FinishReason, Usage};
+use crate::port::provider::{Citation, FinishReason, Usage};
 use crate::time::Millis;
 
 /// Version of the list of kinds below.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Number of an event in its run: 1, 2, 3 …; 0 is "before the first".
 pub type Seq = u64;
@@ -71,6 +71,20 @@ pub enum Body {
         /// What a person should know of it, e.g. `tiny local model`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<String>,
+        /// Tokens of the prompt, estimated before it is sent; what was really used stands at the end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        estimated_input_tokens: Option<u64>,
+    },
+    /// A piece of what the model thinks before it answers; no part of the answer.
+    Reasoning {
+        /// Never empty.
+        text: String,
+    },
+    /// Where a piece of the answer comes from, as the model's provider says.
+    Cited {
+        /// The source.
+        #[serde(flatten)]
+        citation: Citation,
     },
     /// A tool is called, by the model or by the parser that speaks for one.
     ToolCalled {
@@ -149,7 +163,10 @@ impl Body {
     pub fn weight(&self) -> usize {
         const FIXED: usize = 64;
         match self {
-            Self::Token { text } => FIXED + text.len(),
+            Self::Token { text } | Self::Reasoning { text } => FIXED + text.len(),
+            Self::Cited { citation: Citation { url, title, quote } } => {
+                FIXED + [url, title, quote].into_iter().flatten().map(String::len).sum::<usize>()
+            }
             Self::Retrieved { sources } => {
                 FIXED + sources.iter().map(|s| FIXED + s.source.len() + s.heading.len()).sum::<usize>()
             }
@@ -228,6 +245,9 @@ pub struct Failure {
     pub code: String,
     /// What happened and what to do; holds no secret.
     pub message: String,
+    /// Whether asking the same again can succeed.
+    #[serde(default)]
+    pub recoverable: bool,
 }
 
 #[cfg(test)]

@@ -227,6 +227,9 @@ pub const STORE_SEARCHERS: usize = 2;
 
 /// Bytes of one event of a provider's stream.
 pub const PROVIDER_EVENT_BYTES: usize = 1024 * 1024;
+/// Bytes of what a provider wants back with a line of its own ([`crate::port::provider::Replay`]), a whole
+/// answer's: signatures and encrypted thoughts are some kilobytes each.
+pub const REPLAY_BYTES: usize = 1024 * 1024;
 /// Bytes of a provider's refusal that are read for its reason.
 pub const PROVIDER_FAILURE_BYTES: usize = 64 * 1024;
 /// How long a connection to a provider may take.

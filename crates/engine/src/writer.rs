@@ -384,7 +384,11 @@ pub fn ended(outcome: Outcome, error: Option<Error>) -> Body {
     Body::RunEnded {
         outcome,
         finish_reason: None,
-        error: error.map(|e| Failure { code: e.code.as_str().to_owned(), message: e.message }),
+        error: error.map(|e| Failure {
+            code: e.code.as_str().to_owned(),
+            message: e.message,
+            recoverable: e.code.retryable(),
+        }),
         usage: None,
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! Reading the environment is the binary's business: a row only says which names to look at.
 
+use std::sync::Arc;
+
+use crate::openai::OpenAi;
+use crate::wire::Wire;
+
 /// The wire format that a host speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -65,6 +70,16 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 impl Preset {
+    /// Its format as this host speaks it. A host that was `moved` to another address is asked with
+    /// `max_tokens`, which every compatible server knows.
+    pub fn wire(&self, moved: bool) -> Arc<dyn Wire> {
+        match self.format {
+            Format::OpenAi => {
+                Arc::new(OpenAi { limit_field: if moved { "max_tokens" } else { self.limit_field } })
+            }
+        }
+    }
+
     /// The row of this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|p| p.name == name)

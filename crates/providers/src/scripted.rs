@@ -54,6 +54,7 @@ impl Provider for Scripted {
             can_classify: false,
             can_call_tools: false,
             budget: ContextBudget { retrieval_tokens: 1000, history_tokens: 1000 },
+            price: None,
         }
     }
 
@@ -71,7 +72,7 @@ impl Provider for Scripted {
         };
         let words = Words::new(&request);
         let state = (words, 0usize, self.gap, None::<Instant>);
-        Ok(Box::pin(stream::unfold(state, move |(mut words, said, gap, due)| async move {
+        Ok(Deltas::new(stream::unfold(state, move |(mut words, said, gap, due)| async move {
             if said > end.output {
                 return None;
             }
@@ -98,7 +99,7 @@ struct End {
 
 impl End {
     fn delta(self) -> Delta {
-        let usage = Usage { input_tokens: Some(self.input as u64), output_tokens: Some(self.output as u64) };
+        let usage = Usage::of(self.input as u64, self.output as u64);
         Delta::End { reason: self.reason, usage }
     }
 }
@@ -165,12 +166,9 @@ mod tests {
 
     fn asks(text: &str, max_tokens: u32) -> ModelRequest {
         ModelRequest {
-            model: None,
             messages: vec![PromptMessage::new(Role::User, text)],
             max_tokens,
-            temperature: None,
-            stop: vec![],
-            tools: vec![],
+            ..ModelRequest::default()
         }
     }
 
@@ -179,7 +177,7 @@ mod tests {
         let (end, texts) = all.split_last().unwrap();
         let texts = texts.iter().map(|d| match d {
             Delta::Text(t) => t.clone(),
-            Delta::ToolCall(_) | Delta::End { .. } => panic!("no text before the end"),
+            other => panic!("{other:?} before the end"),
         });
         (texts.collect(), end.clone())
     }

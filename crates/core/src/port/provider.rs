@@ -1,8 +1,8 @@
 //! The port to whoever generates text: a vendor's HTTP interface, a local model, a script.
 //!
 //! # Contract
-//! - [`Provider::generate`] returns a stream of deltas: any number of [`Delta::Text`] and
-//!   [`Delta::ToolCall`] (only where the request offers tools), then exactly one
+//! - [`Provider::generate`] returns a stream of deltas: any number of them
+//!   ([`Delta::ToolCall`] only where the request offers tools), then exactly one
 //!   [`Delta::End`], **or** exactly one error; nothing follows either. An end is reported only if the
 //!   provider itself said that it had ended: a connection that closes early is an error.
 //! - Dropping the stream cancels the work upstream at once: a socket is closed, a local model stops
@@ -14,130 +14,37 @@
 //!   itself; what happens later comes through the stream.
 //! - Nothing of a request is logged, and no error carries a key.
 
+mod prompt;
+mod usage;
+
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::Stream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Who says a line of a prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The operator's instructions.
-    System,
-    /// The person.
-    User,
-    /// The model, in an earlier turn or step.
-    Assistant,
-    /// A tool, to the model that called it.
-    Tool,
-}
-
-/// A tool that a model may call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolSpec {
-    /// Its name: letters, digits, `_` and `-`, at most 64.
-    pub name: String,
-    /// What it does and when it is to be called, for the model.
-    pub description: String,
-    /// JSON Schema of its arguments, an object.
-    pub parameters: serde_json::Value,
-}
-
-/// A model's wish that a tool be called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolCall {
-    /// The model's name for this call; the tool's answer carries it.
-    pub id: String,
-    /// Which tool.
-    pub name: String,
-    /// JSON as the model wrote it; may be no JSON at all.
-    pub arguments: String,
-}
-
-/// One line of a prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PromptMessage {
-    /// Who says it.
-    pub role: Role,
-    /// What is said, plain text; may be empty where tools are called.
-    pub content: String,
-    /// Calls that the model made in this line; [`Role::Assistant`] only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tool_calls: Vec<ToolCall>,
-    /// Which call this answers; [`Role::Tool`] only, and always there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool_call_id: Option<String>,
-}
-
-impl PromptMessage {
-    /// A line of a prompt.
-    pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None }
-    }
-
-    /// A model's line with the calls that it made.
-    pub fn calling(content: impl Into<String>, tool_calls: Vec<ToolCall>) -> Self {
-        Self { tool_calls, ..Self::new(Role::Assistant, content) }
-    }
-
-    /// A tool's answer to a call.
-    pub fn answering(call: &ToolCall, result: impl Into<String>) -> Self {
-        Self { tool_call_id: Some(call.id.clone()), ..Self::new(Role::Tool, result) }
-    }
-}
-
-/// What is asked of a provider.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelRequest {
-    /// The provider's own name of a model; `None` is the provider's default.
-    pub model: Option<String>,
-    /// The prompt, in order; system lines first.
-    pub messages: Vec<PromptMessage>,
-    /// The most tokens to generate; at least 1.
-    pub max_tokens: u32,
-    /// 0 is greedy. `None` is the provider's default.
-    pub temperature: Option<f32>,
-    /// Texts that end the answer and are not part of it; at most four.
-    pub stop: Vec<String>,
-    /// What the model may call; empty, or the provider says [`ProviderInfo::can_call_tools`].
-    pub tools: Vec<ToolSpec>,
-}
-
-/// Why a provider ended an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FinishReason {
-    /// The model had said what it wanted.
-    Stop,
-    /// `max_tokens` was reached.
-    Length,
-    /// It waits for the tools that it called.
-    ToolCalls,
-    /// The provider withheld the rest.
-    ContentFilter,
-    /// Anything else that the provider named.
-    Other,
-}
-
-/// What an answer used, in the provider's own tokens; `None` where it did not say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Usage {
-    /// Tokens of the prompt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_tokens: Option<u64>,
-    /// Tokens of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_tokens: Option<u64>,
-}
+pub use self::prompt::{Effort, ModelRequest, PromptMessage, Replay, Role, ToolCall, ToolSpec};
+pub use self::usage::{Cost, FinishReason, Price, Usage};
 
 /// A piece of model output before it is an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delta {
     /// Text of the answer; never empty.
     Text(String),
+    /// What the model thinks before it answers, or a summary of it; never empty.
+    Reasoning(String),
+    /// Words by which the model declines to answer; never empty. They are shown as the answer is.
+    Refusal(String),
+    /// Where what was just said comes from.
+    Citation(Citation),
+    /// To be given back with this line; see [`Replay`].
+    Replay(Replay),
+    /// What was used so far: a sum, which the next report replaces.
+    Usage(Usage),
     /// A whole call of a tool; the end follows, with [`FinishReason::ToolCalls`] or what else it said.
     ToolCall(ToolCall),
     /// The answer ended as the provider meant it to.
@@ -147,6 +54,34 @@ pub enum Delta {
         /// What it used.
         usage: Usage,
     },
+}
+
+impl Delta {
+    /// Whether a person can have seen something of it: after that nothing may be asked anew, or he would
+    /// read it twice.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Reasoning(_) | Self::Refusal(_) | Self::Citation(_) | Self::ToolCall(_) => {
+                true
+            }
+            Self::Replay(_) | Self::Usage(_) | Self::End { .. } => false,
+        }
+    }
+}
+
+/// Where a piece of an answer comes from, as the provider says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Citation {
+    /// The page, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The document's or page's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it says there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
 }
 
 /// What kind of failure a provider had; decides what the viewer is told and whether a retry can help.
@@ -173,12 +108,14 @@ pub struct ProviderError {
     pub kind: ProviderErrorKind,
     /// The words, for people; at most a few hundred bytes.
     pub message: String,
+    /// How long the provider asks to be left alone, where it does.
+    pub retry_after: Option<Duration>,
 }
 
 impl ProviderError {
     /// A failure of this kind with these words.
     pub fn new(kind: ProviderErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), retry_after: None }
     }
 }
 
@@ -190,8 +127,61 @@ impl std::fmt::Display for ProviderError {
 
 impl std::error::Error for ProviderError {}
 
+/// Who answers, where that is another than [`Provider::info`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The model's name.
+    pub model: String,
+    /// What a person should know of it.
+    pub label: Option<String>,
+    /// What it costs, where that is known.
+    pub price: Option<Price>,
+}
+
 /// The deltas of one answer; see the module's contract.
-pub type Deltas = Pin<Box<dyn Stream<Item = Result<Delta, ProviderError>> + Send>>;
+pub struct Deltas {
+    by: Option<By>,
+    stream: Pin<Box<dyn Stream<Item = Result<Delta, ProviderError>> + Send>>,
+}
+
+impl Deltas {
+    /// The deltas of whom [`Provider::info`] names.
+    pub fn new(stream: impl Stream<Item = Result<Delta, ProviderError>> + Send + 'static) -> Self {
+        Self { by: None, stream: Box::pin(stream) }
+    }
+
+    /// The same, said by somebody else.
+    #[must_use]
+    pub fn said_by(self, by: By) -> Self {
+        Self { by: Some(by), ..self }
+    }
+
+    /// Who says them, where it is not whom [`Provider::info`] names.
+    #[must_use]
+    pub fn by(&self) -> Option<&By> {
+        self.by.as_ref()
+    }
+}
+
+impl Stream for Deltas {
+    type Item = Result<Delta, ProviderError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.as_mut().poll_next(context)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.stream.size_hint()
+    }
+}
+
+impl std::fmt::Debug for Deltas {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deltas").field("by", &self.by).finish_non_exhaustive()
+    }
+}
 
 /// How much text a model may be given, in its own tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +207,8 @@ pub struct ProviderInfo {
     pub can_call_tools: bool,
     /// How much context a prompt for it may carry.
     pub budget: ContextBudget,
+    /// What it costs, where that is known.
+    pub price: Option<Price>,
 }
 
 /// Generates text; see the module's contract.

@@ -80,8 +80,16 @@ pub(super) async fn converse(
     let info = provider.info();
     emit.emit(Body::StageStarted { stage: Stage::Generate }).await;
     let model = request.model.clone().unwrap_or_else(|| info.model.clone());
-    let mut opening =
-        Some((Body::ModelStarted { provider: info.name.clone(), model, label: info.label.clone() }, lead));
+    let estimated = request.messages.iter().map(|m| provider.count_tokens(&m.content) as u64).sum();
+    let mut opening = Some((
+        Body::ModelStarted {
+            provider: info.name.clone(),
+            model,
+            label: info.label.clone(),
+            estimated_input_tokens: Some(estimated),
+        },
+        lead,
+    ));
     let (mut voice, mut used, mut called) = (Voice::new(emit), Usage::default(), Vec::<String>::new());
     for round in 0..=limit::TOOL_ROUNDS {
         if round == limit::TOOL_ROUNDS {
@@ -93,7 +101,7 @@ pub(super) async fn converse(
             voice.say(lead.unwrap_or_default()).await;
         }
         let mut gap = voice.gap().filter(|_| round > 0);
-        let (mut text, mut calls) = (String::new(), Vec::new());
+        let (mut text, mut calls, mut replay) = (String::new(), Vec::new(), Vec::new());
         let finished = loop {
             let Some(delta) = deltas.next().await else {
                 let broken = ProviderError::new(ProviderErrorKind::Interrupted, "the answer broke off");
@@ -108,13 +116,21 @@ pub(super) async fn converse(
                     }
                     voice.say(piece).await;
                 }
+                Delta::Refusal(piece) => {
+                    voice.say(gap.take().unwrap_or_default()).await;
+                    voice.say(piece).await;
+                }
+                Delta::Reasoning(text) => voice.tell(Body::Reasoning { text }).await,
+                Delta::Citation(citation) => voice.tell(Body::Cited { citation }).await,
+                Delta::Replay(part) => replay.push(part),
+                Delta::Usage(_) => {}
                 Delta::ToolCall(_) if calls.len() == limit::TOOL_CALLS => {
                     let words = "the model called more tools at once than may be";
                     return Err(failed(&info, ProviderError::new(ProviderErrorKind::Failed, words)));
                 }
                 Delta::ToolCall(call) => calls.push(call),
                 Delta::End { reason, usage } => {
-                    used = sum(used, usage);
+                    used = used.and(usage);
                     break Finished { reason, usage: used };
                 }
             }
@@ -131,7 +147,7 @@ pub(super) async fn converse(
             }
             called.push(call.id.clone());
         }
-        request.messages.push(PromptMessage::calling(text, calls.clone()));
+        request.messages.push(PromptMessage { replay, ..PromptMessage::calling(text, calls.clone()) });
         for call in &calls {
             let done = carry_out(hands, call, &mut voice).await?;
             request.messages.push(PromptMessage::answering(call, done.told(hands.masks)));
@@ -165,17 +181,6 @@ async fn carry_out(hands: &Hands<'_>, call: &ToolCall, voice: &mut Voice<'_>) ->
 /// A person is never left with nothing.
 fn silent(info: &ProviderInfo) -> Error {
     failed(info, ProviderError::new(ProviderErrorKind::Failed, "the model called tools and gave no answer"))
-}
-
-fn sum(a: Usage, b: Usage) -> Usage {
-    let add = |a: Option<u64>, b: Option<u64>| match (a, b) {
-        (None, None) => None,
-        (a, b) => Some(a.unwrap_or_default().saturating_add(b.unwrap_or_default())),
-    };
-    Usage {
-        input_tokens: add(a.input_tokens, b.input_tokens),
-        output_tokens: add(a.output_tokens, b.output_tokens),
-    }
 }
 
 /// What ended by itself, without a model.

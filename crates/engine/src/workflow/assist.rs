@@ -111,14 +111,8 @@ impl Assist {
             PromptMessage::new(Role::System, classifier.prompt.trim()),
             PromptMessage::new(Role::User, asked),
         ];
-        let request = ModelRequest {
-            model: None,
-            messages,
-            max_tokens: 8,
-            temperature: Some(0.0),
-            stop: Vec::new(),
-            tools: Vec::new(),
-        };
+        let request =
+            ModelRequest { messages, max_tokens: 8, temperature: Some(0.0), ..ModelRequest::default() };
         let reply = async {
             let mut deltas = self.provider.generate(request).await.ok()?;
             let mut reply = String::new();
@@ -271,14 +265,12 @@ impl Workflow for Assist {
             },
         );
         let mut request = ModelRequest {
-            model: None,
             messages,
             max_tokens: turn.ask.max_tokens.unwrap_or_else(|| {
                 u32::try_from(self.assistant.answer.max_tokens).unwrap_or(limit::ANSWER_TOKENS)
             }),
             temperature: Some(turn.ask.temperature.unwrap_or(self.assistant.answer.temperature as f32)),
-            stop: Vec::new(),
-            tools: Vec::new(),
+            ..ModelRequest::default()
         };
         let hands = errand.map(|errand| errand.offer(&mut request, &turn));
         answer::converse(&self.provider, request, lead, hands, &turn.emit).await

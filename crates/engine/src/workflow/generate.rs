@@ -49,12 +49,10 @@ impl Workflow for Generate {
         }
         messages.push(PromptMessage::new(Role::User, turn.ask.message));
         let request = ModelRequest {
-            model: None,
             messages,
             max_tokens: turn.ask.max_tokens.unwrap_or(limit::ANSWER_TOKENS),
             temperature: turn.ask.temperature,
-            stop: Vec::new(),
-            tools: Vec::new(),
+            ..ModelRequest::default()
         };
         answer::generate(&self.provider, request, None, &turn.emit).await
     }

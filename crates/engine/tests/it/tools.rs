@@ -305,7 +305,7 @@ async fn without_a_calling_model_the_words_are_read() {
         .collect();
     assert_eq!(stages, [Stage::Start, Stage::Route, Stage::Retrieve, Stage::Generate]);
     let started = log.iter().find_map(|e| match &e.body {
-        Body::ModelStarted { provider, model, label } => {
+        Body::ModelStarted { provider, model, label, .. } => {
             Some((provider.clone(), model.clone(), label.clone()))
         }
         _ => None,

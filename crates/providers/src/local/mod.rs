@@ -87,6 +87,7 @@ impl Local {
             can_classify: false,
             can_call_tools: false,
             budget: ContextBudget { retrieval_tokens: 250, history_tokens: 150 },
+            price: None,
         };
         let context = model.shape.context;
         let door = Arc::new(Door::default());
@@ -188,6 +189,6 @@ impl Provider for Local {
             seed: RandomState::new().hash_one(0u8),
             out,
         }))?;
-        Ok(Box::pin(answer))
+        Ok(Deltas::new(answer))
     }
 }

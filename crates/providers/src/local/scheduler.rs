@@ -294,7 +294,7 @@ impl Writing {
     fn end(&mut self, reason: FinishReason, input: usize) {
         let held = self.text.finish();
         self.say(held);
-        let usage = Usage { input_tokens: Some(input as u64), output_tokens: Some(self.written as u64) };
+        let usage = Usage::of(input as u64, self.written as u64);
         let _ = self.out.try_send(Ok(Delta::End { reason, usage }));
         self.ended = true;
     }

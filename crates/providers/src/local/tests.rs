@@ -11,7 +11,7 @@ use super::*;
 
 fn ask(lines: &[(Role, &str)], max_tokens: u32) -> ModelRequest {
     let messages = lines.iter().map(|(role, text)| PromptMessage::new(*role, *text)).collect();
-    ModelRequest { model: None, messages, max_tokens, temperature: None, stop: vec![], tools: vec![] }
+    ModelRequest { messages, max_tokens, ..ModelRequest::default() }
 }
 
 async fn answer(provider: &Local, request: ModelRequest) -> (String, FinishReason, Usage) {
@@ -26,11 +26,11 @@ async fn read(mut deltas: Deltas) -> (String, FinishReason, Usage) {
                 assert!(!t.is_empty());
                 text.push_str(&t);
             }
-            Delta::ToolCall(call) => panic!("a call of {}", call.name),
             Delta::End { reason, usage } => {
                 assert!(deltas.next().await.is_none(), "something follows the end");
                 return (text, reason, usage);
             }
+            other => panic!("{other:?} of a model that only writes"),
         }
     }
     panic!("no end");

@@ -6,26 +6,19 @@ use headwater_core::port::provider::{Delta, FinishReason, ProviderError, Provide
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::calls::{Calls, Fragment};
-use super::failure;
-
-/// How the bytes ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Eof {
-    /// The host closed the stream.
-    Clean,
-    /// The connection broke or fell silent.
-    Broken,
-}
+use crate::failure;
+use crate::wire::calls::{Calls, Fragment};
+use crate::wire::{Decoder, Eof};
 
 /// Decodes one answer.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(super) struct Reader {
     /// Set by a `finish_reason`; the usage may still follow it.
     finish: Option<FinishReason>,
     usage: Usage,
     /// Tools that the model calls; said whole, before the end.
     calls: Calls,
+    skipped: u64,
     over: bool,
 }
 
@@ -62,17 +55,8 @@ struct WireUsage {
     completion_tokens: Option<u64>,
 }
 
-impl Decoder {
-    /// Takes the data of one event. After an end or an error nothing more comes out.
-    ///
-    /// # Errors
-    /// What the host reported, or `Failed` for data that is not JSON.
-    pub(super) fn push(
-        &mut self,
-        event: Option<&str>,
-        data: &str,
-        out: &mut Vec<Delta>,
-    ) -> Result<(), ProviderError> {
+impl Decoder for Reader {
+    fn push(&mut self, event: Option<&str>, data: &str, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let data = data.trim();
         if self.over || data.is_empty() {
             return Ok(());
@@ -89,7 +73,10 @@ impl Decoder {
                 return self.fail(failure::reported(&Value::String(data.to_owned())));
             }
             // Valid JSON of another shape is something new, not something wrong.
-            Err(_) if serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok() => return Ok(()),
+            Err(_) if serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok() => {
+                self.skipped += 1;
+                return Ok(());
+            }
             Err(_) => {
                 let message = "the provider sent an event that is not JSON";
                 return self.fail(ProviderError::new(ProviderErrorKind::Failed, message));
@@ -109,7 +96,9 @@ impl Decoder {
         for choice in chunk.choices.into_iter().filter(|c| c.index == 0) {
             if let Some(piece) = choice.delta {
                 say(text_of(piece.content), out);
-                say(piece.refusal.unwrap_or_default(), out);
+                if let Some(refusal) = piece.refusal.filter(|r| !r.is_empty()) {
+                    out.push(Delta::Refusal(refusal));
+                }
                 for fragment in piece.tool_calls.into_iter().flatten() {
                     if let Err(error) = self.calls.push(fragment) {
                         return self.fail(error);
@@ -129,11 +118,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes the end of the bytes.
-    ///
-    /// # Errors
-    /// `Interrupted`, unless the host had said that it had ended.
-    pub(super) fn finish(&mut self, eof: Eof, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+    fn finish(&mut self, eof: Eof, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         match (self.over, self.finish) {
             (true, _) => Ok(()),
             (false, Some(reason)) => {
@@ -150,16 +135,20 @@ impl Decoder {
         }
     }
 
-    /// Whether the host gave its reason and only the usage may follow.
-    pub(super) fn has_finished(&self) -> bool {
+    fn has_finished(&self) -> bool {
         self.finish.is_some()
     }
 
-    /// Whether the end or an error has come out.
-    pub(super) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.over
     }
 
+    fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+impl Reader {
     fn end(&mut self, reason: FinishReason, out: &mut Vec<Delta>) {
         self.over = true;
         // Cut off by the limit, a call may be half of what the model meant: nobody carries that out.

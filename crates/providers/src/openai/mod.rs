@@ -1,123 +1,72 @@
-//! Any host that speaks OpenAI's chat completions: OpenAI itself, OpenRouter, Groq, llama.cpp's
-//! server, vLLM, Ollama …  The format is decoded without input or output in `decoder`; this file is
-//! the request, and who waits how long for what.
+//! OpenAI's chat completions, as OpenAI itself, OpenRouter, Groq, llama.cpp's server, vLLM and many more
+//! speak it. The answer is read in `decoder`; this file writes the request.
 
-mod calls;
 mod decoder;
-mod events;
-mod failure;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
-use async_trait::async_trait;
-use futures_util::StreamExt;
-use headwater_core::limit;
-use headwater_core::port::provider::{
-    ContextBudget, Delta, Deltas, ModelRequest, PromptMessage, Provider, ProviderError, ProviderErrorKind,
-    ProviderInfo, Role, ToolCall, ToolSpec,
-};
-use reqwest::header::{ACCEPT, RETRY_AFTER};
-use secrecy::{ExposeSecret, SecretString};
+use headwater_core::port::provider::{ModelRequest, PromptMessage, ProviderError, Role, ToolCall, ToolSpec};
 use serde::Serialize;
-use tokio::time::timeout;
+use serde_json::{Map, Value, json};
 
-/// How long to wait for what. The idle time counts raw bytes, so that the comments by which some
-/// hosts say "still here" keep a stream alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For a connection.
-    pub connect: Duration,
-    /// From the request to the response's head. Some hosts send it only with the first word, and a
-    /// model that thinks first takes a minute.
-    pub response: Duration,
-    /// Between two pieces of the body.
-    pub idle: Duration,
-    /// From the reason of the end to the usage, which need not come.
-    pub usage: Duration,
-}
+use self::decoder::Reader;
+use crate::failure;
+use crate::wire::{Call, Decoder, Framing, KeyHeader, Wire};
 
-impl Default for Timeouts {
-    /// Those of [`limit`].
-    fn default() -> Self {
-        Self {
-            connect: limit::PROVIDER_CONNECT,
-            response: limit::PROVIDER_RESPONSE,
-            idle: limit::PROVIDER_IDLE,
-            usage: limit::PROVIDER_USAGE,
-        }
-    }
-}
-
-/// Where the host is and how it is asked.
-#[derive(Debug, Clone)]
-pub struct OpenAiConfig {
-    /// The provider's name in the configuration.
-    pub name: String,
-    /// `http` or `https`, up to and with the version: `https://api.openai.com/v1`.
-    pub base_url: String,
-    /// The key; a host on one's own machine may need none. `Debug` does not show it.
-    pub key: Option<SecretString>,
-    /// The model that is asked where a request names none.
-    pub model: String,
-    /// What the host calls the most tokens of an answer: `max_tokens` or `max_completion_tokens`.
-    pub limit_field: String,
-    /// Whether it is offered tools. A host whose models cannot call any refuses or ignores them.
-    pub tools: bool,
-    /// How long to wait.
-    pub timeouts: Timeouts,
-}
-
-impl OpenAiConfig {
-    /// A preset's host, moved to `base_url` where one is given. A host that was moved is asked with
-    /// `max_tokens`, which every compatible server knows.
-    pub fn of_preset(
-        preset: &crate::preset::Preset,
-        key: Option<SecretString>,
-        base_url: Option<String>,
-    ) -> Self {
-        let base_url =
-            base_url.filter(|u| !u.trim().is_empty() && u.trim_end_matches('/') != preset.base_url);
-        Self {
-            name: preset.name.to_owned(),
-            limit_field: if base_url.is_some() { "max_tokens" } else { preset.limit_field }.to_owned(),
-            base_url: base_url.unwrap_or_else(|| preset.base_url.to_owned()),
-            key,
-            model: preset.model.to_owned(),
-            tools: preset.tools,
-            timeouts: Timeouts::default(),
-        }
-    }
-}
-
-/// The provider; see the module.
-#[derive(Debug)]
+/// The format, as one host speaks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenAi {
-    config: OpenAiConfig,
-    url: reqwest::Url,
-    client: reqwest::Client,
+    /// What the host calls the most tokens of an answer: `max_tokens` or `max_completion_tokens`.
+    pub limit_field: &'static str,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: Vec<Line<'a>>,
-    stream: bool,
-    stream_options: StreamOptions,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f32>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    stop: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Offered<'a>>,
-    #[serde(flatten)]
-    limit: std::collections::BTreeMap<&'a str, u32>,
-}
+impl Wire for OpenAi {
+    fn name(&self) -> &'static str {
+        "openai"
+    }
 
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
+    fn framing(&self) -> Framing {
+        Framing::Events
+    }
+
+    fn key(&self) -> KeyHeader {
+        KeyHeader::Bearer
+    }
+
+    fn encode(&self, request: &ModelRequest, model: &str) -> Result<Call, ProviderError> {
+        let mut body = Map::new();
+        body.insert("model".into(), model.into());
+        let lines: Vec<Line<'_>> = request.messages.iter().map(Line::of).collect();
+        body.insert("messages".into(), serde_json::to_value(lines).map_err(failure::unsayable)?);
+        body.insert("stream".into(), true.into());
+        body.insert("stream_options".into(), json!({"include_usage": true}));
+        body.insert(self.limit_field.into(), request.max_tokens.max(1).into());
+        if let Some(temperature) = request.temperature {
+            body.insert("temperature".into(), failure::number(temperature));
+        }
+        if !request.stop.is_empty() {
+            body.insert("stop".into(), request.stop.clone().into());
+        }
+        if !request.tools.is_empty() {
+            let offered: Vec<_> =
+                request.tools.iter().map(|function| Offered { r#type: "function", function }).collect();
+            body.insert("tools".into(), serde_json::to_value(offered).map_err(failure::unsayable)?);
+        }
+        Ok(Call { path: "/chat/completions".into(), headers: Vec::new(), body })
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(Reader::default())
+    }
+
+    fn models_path(&self) -> &'static str {
+        "/models"
+    }
+
+    fn models(&self, list: &Value) -> Vec<String> {
+        let entries = list.get("data").and_then(Value::as_array).into_iter().flatten();
+        entries.filter_map(|m| Some(m.get("id")?.as_str()?.to_owned())).collect()
+    }
 }
 
 #[derive(Serialize)]
@@ -166,125 +115,5 @@ impl<'a> Line<'a> {
             tool_calls: line.tool_calls.iter().map(called).collect(),
             tool_call_id: line.tool_call_id.as_deref(),
         }
-    }
-}
-
-impl OpenAi {
-    /// A provider for this host. Does not connect.
-    ///
-    /// # Errors
-    /// `Refused`, if the address is no `http` or `https` one; `Unavailable`, if the system's
-    /// certificates cannot be used.
-    pub fn new(config: OpenAiConfig) -> Result<Self, ProviderError> {
-        let bad = |why| {
-            ProviderError::new(ProviderErrorKind::Refused, format!("the address of `{}` {why}", config.name))
-        };
-        let base = config.base_url.trim().trim_end_matches('/');
-        let url =
-            reqwest::Url::parse(&format!("{base}/chat/completions")).map_err(|_| bad("cannot be read"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(bad("is neither http nor https"));
-        }
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.timeouts.connect)
-            // A redirect of a POST with a key is a mistake or an attack.
-            .redirect(reqwest::redirect::Policy::none())
-            // One connection a stream: closing it is the cancel that every host understands.
-            .http1_only()
-            .build()
-            .map_err(|_| {
-                ProviderError::new(ProviderErrorKind::Unavailable, "the TLS client cannot be built")
-            })?;
-        Ok(Self { config, url, client })
-    }
-
-    async fn send(&self, request: &ModelRequest) -> Result<reqwest::Response, ProviderError> {
-        let body = Body {
-            model: request.model.as_deref().unwrap_or(&self.config.model),
-            messages: request.messages.iter().map(Line::of).collect(),
-            stream: true,
-            stream_options: StreamOptions { include_usage: true },
-            temperature: request.temperature,
-            stop: &request.stop,
-            tools: request.tools.iter().map(|function| Offered { r#type: "function", function }).collect(),
-            limit: [(self.config.limit_field.as_str(), request.max_tokens.max(1))].into(),
-        };
-        let mut post = self.client.post(self.url.clone()).header(ACCEPT, "text/event-stream").json(&body);
-        if let Some(key) = &self.config.key {
-            // reqwest marks this header as sensitive: its `Debug` does not show it.
-            post = post.bearer_auth(key.expose_secret());
-        }
-        timeout(self.config.timeouts.response, post.send())
-            .await
-            .map_err(|_| {
-                ProviderError::new(ProviderErrorKind::Timeout, "the provider did not answer in time")
-            })?
-            .map_err(|e| failure::of_client(&e))
-    }
-
-    /// A failure's words, without the key even if the host repeats it.
-    async fn refusal(&self, response: reqwest::Response) -> ProviderError {
-        let status = response.status().as_u16();
-        let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let body = timeout(self.config.timeouts.usage, first_bytes(response)).await.unwrap_or_default();
-        self.without_key(failure::of_status(status, wait.as_deref(), &String::from_utf8_lossy(&body)))
-    }
-
-    fn without_key(&self, error: ProviderError) -> ProviderError {
-        without_key(self.config.key.as_ref(), error)
-    }
-}
-
-fn without_key(key: Option<&SecretString>, mut error: ProviderError) -> ProviderError {
-    if let Some(key) = key.map(ExposeSecret::expose_secret).filter(|k| !k.is_empty()) {
-        error.message = error.message.replace(key, "…");
-    }
-    error
-}
-
-async fn first_bytes(mut response: reqwest::Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Some(piece)) = response.chunk().await {
-        body.extend_from_slice(&piece[..piece.len().min(limit::PROVIDER_FAILURE_BYTES - body.len())]);
-        if body.len() >= limit::PROVIDER_FAILURE_BYTES {
-            break;
-        }
-    }
-    body
-}
-
-#[async_trait]
-impl Provider for OpenAi {
-    fn info(&self) -> ProviderInfo {
-        ProviderInfo {
-            name: self.config.name.clone(),
-            model: self.config.model.clone(),
-            label: None,
-            can_classify: true,
-            can_call_tools: self.config.tools,
-            budget: ContextBudget { retrieval_tokens: 3000, history_tokens: 4000 },
-        }
-    }
-
-    /// An estimate: a token is four bytes of English, and rarely fewer than three of anything.
-    fn count_tokens(&self, text: &str) -> usize {
-        text.len().div_ceil(3)
-    }
-
-    async fn generate(&self, request: ModelRequest) -> Result<Deltas, ProviderError> {
-        let response = self.send(&request).await?;
-        if !response.status().is_success() {
-            return Err(self.refusal(response).await);
-        }
-        // What was not offered cannot be called: some models try.
-        let offered = !request.tools.is_empty();
-        let Timeouts { idle, usage, .. } = self.config.timeouts;
-        let key = self.config.key.clone();
-        let deltas = events::deltas(response.bytes_stream(), idle, usage);
-        Ok(Box::pin(deltas.filter_map(move |item| {
-            let item = item.map_err(|e| without_key(key.as_ref(), e));
-            std::future::ready((offered || !matches!(item, Ok(Delta::ToolCall(_)))).then_some(item))
-        })))
     }
 }

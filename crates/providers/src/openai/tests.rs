@@ -1,68 +1,24 @@
-//! The decoder on hand-written streams, cut in every way that a network cuts, and the whole provider
-//! against a small host on port 0.
-
-use std::convert::Infallible;
+//! The format on hand-written streams, cut in every way that a network cuts.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use headwater_core::port::provider::{Delta, FinishReason, Usage};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use headwater_core::limit;
+use headwater_core::port::provider::{FinishReason, ProviderErrorKind, ToolCall, Usage};
 
 use super::*;
+use crate::wire::testing::{self, Answer, Ending, SECOND};
 
-#[allow(clippy::disallowed_methods, reason = "a test's own host, which the test joins or drops")]
-fn spawn<T: Send + 'static>(host: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
-    tokio::spawn(host)
-}
-
-/// What came out: the text, and the end or the kind of the error.
-#[derive(Debug, Clone, PartialEq)]
-enum Ending {
-    End(FinishReason, Usage),
-    Error(ProviderErrorKind),
-}
-
-const SECOND: Duration = Duration::from_secs(1);
+const WIRE: OpenAi = OpenAi { limit_field: "max_tokens" };
 
 async fn decode(body: &[u8], piece: usize) -> (String, Ending) {
-    let pieces: Vec<_> =
-        body.chunks(piece.max(1)).map(|c| Ok::<_, Infallible>(Bytes::copy_from_slice(c))).collect();
-    gather(events::deltas(stream::iter(pieces), SECOND, SECOND)).await
-}
-
-async fn gather(deltas: impl futures_core::Stream<Item = Result<Delta, ProviderError>>) -> (String, Ending) {
-    let (text, calls, ending) = gather_all(deltas).await;
+    let Answer { text, ending, calls, .. } = testing::decode(&WIRE, body, piece).await;
     assert!(calls.is_empty(), "{calls:?}");
     (text, ending)
 }
 
-async fn gather_all(
-    deltas: impl futures_core::Stream<Item = Result<Delta, ProviderError>>,
-) -> (String, Vec<ToolCall>, Ending) {
-    let items: Vec<_> = deltas.collect().await;
-    let (last, before) = items.split_last().expect("an ending");
-    let (mut text, mut calls) = (String::new(), Vec::new());
-    for item in before {
-        match item {
-            Ok(Delta::Text(t)) => text.push_str(t),
-            Ok(Delta::ToolCall(call)) => calls.push(call.clone()),
-            other => panic!("{other:?} before the ending"),
-        }
-    }
-    let ending = match last {
-        Ok(Delta::ToolCall(call)) => panic!("a call of {}", call.name),
-        Ok(Delta::End { reason, usage }) => Ending::End(*reason, *usage),
-        Err(e) => Ending::Error(e.kind),
-        Ok(Delta::Text(_)) => panic!("no ending"),
-    };
-    (text, calls, ending)
-}
-
 async fn decode_all(body: &[u8], piece: usize) -> (String, Vec<ToolCall>, Ending) {
-    let pieces: Vec<_> =
-        body.chunks(piece.max(1)).map(|c| Ok::<_, Infallible>(Bytes::copy_from_slice(c))).collect();
-    gather_all(events::deltas(stream::iter(pieces), SECOND, SECOND)).await
+    let Answer { text, ending, calls, .. } = testing::decode(&WIRE, body, piece).await;
+    (text, calls, ending)
 }
 
 /// As OpenAI and OpenRouter send it: comments, the role first, the usage after the reason.
@@ -89,7 +45,7 @@ fn plain() -> String {
 }
 
 fn usage(input: u64, output: u64) -> Usage {
-    Usage { input_tokens: Some(input), output_tokens: Some(output) }
+    Usage::of(input, output)
 }
 
 #[tokio::test]
@@ -167,82 +123,16 @@ async fn one_event_cannot_fill_memory_and_many_small_ones_may_be_long() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_a_timeout_and_the_usage_is_not_waited_for_long() {
-    let hanging = |text: &'static str| {
-        stream::iter([Ok::<_, Infallible>(Bytes::from_static(text.as_bytes()))]).chain(stream::pending())
-    };
+    let hanging =
+        |text: &'static str| stream::iter([Ok(Bytes::from_static(text.as_bytes()))]).chain(stream::pending());
     let said = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    let out = gather(events::deltas(hanging(said), SECOND, SECOND)).await;
-    assert_eq!(out, ("a".to_owned(), Ending::Error(ProviderErrorKind::Timeout)));
+    let out = testing::read(&WIRE, hanging(said), SECOND, SECOND).await;
+    assert_eq!(out, Answer::of("a", Ending::Error(ProviderErrorKind::Timeout)));
     let done = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
     let start = tokio::time::Instant::now();
-    let out = gather(events::deltas(hanging(done), 60 * SECOND, SECOND)).await;
-    assert_eq!(out, ("a".to_owned(), Ending::End(FinishReason::Stop, Usage::default())));
+    let out = testing::read(&WIRE, hanging(done), 60 * SECOND, SECOND).await;
+    assert_eq!(out, Answer::of("a", Ending::End(FinishReason::Stop, Usage::default())));
     assert_eq!(start.elapsed(), SECOND);
-}
-
-/// A host that takes one connection, reads the request and answers with these bytes; then it hands
-/// over the connection.
-async fn host(answer: String) -> (OpenAi, tokio::task::JoinHandle<(String, TcpStream)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = OpenAiConfig {
-        name: "test".into(),
-        base_url: format!("http://{}/v1/", listener.local_addr().unwrap()),
-        key: Some("sk-secret".to_owned().into()),
-        model: "m1".into(),
-        limit_field: "max_tokens".into(),
-        tools: true,
-        timeouts: Timeouts::default(),
-    };
-    let task = spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"}") {
-            let mut piece = [0u8; 4096];
-            let n = socket.read(&mut piece).await.unwrap();
-            assert!(n > 0, "the request ended early");
-            request.extend_from_slice(&piece[..n]);
-        }
-        socket.write_all(answer.as_bytes()).await.unwrap();
-        (String::from_utf8(request).unwrap(), socket)
-    });
-    (OpenAi::new(config).unwrap(), task)
-}
-
-fn request() -> ModelRequest {
-    let messages =
-        vec![PromptMessage::new(Role::System, "be brief"), PromptMessage::new(Role::User, "hello")];
-    ModelRequest {
-        model: None,
-        messages,
-        max_tokens: 64,
-        temperature: Some(0.5),
-        stop: vec!["END".into()],
-        tools: vec![],
-    }
-}
-
-fn ok(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-#[tokio::test]
-async fn a_real_request_has_the_documented_form_and_a_real_answer_comes_through() {
-    let (provider, host) = host(ok(&plain())).await;
-    let out = gather(provider.generate(request()).await.unwrap()).await;
-    assert_eq!(out, ("Ünïcödé 水 🚗".to_owned(), Ending::End(FinishReason::Stop, usage(12, 7))));
-    let (sent, _socket) = host.await.unwrap();
-    assert!(sent.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{sent}");
-    assert!(sent.to_ascii_lowercase().contains("authorization: bearer sk-secret\r\n"));
-    let body: serde_json::Value = serde_json::from_str(sent.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    let expected = serde_json::json!({
-        "model": "m1", "stream": true, "stream_options": {"include_usage": true}, "max_tokens": 64,
-        "temperature": 0.5, "stop": ["END"],
-        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello"}],
-    });
-    assert_eq!(body, expected);
 }
 
 fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
@@ -356,109 +246,6 @@ async fn calls_are_bounded() {
     let piece = event(&format!("{{\"index\":0,\"function\":{{\"arguments\":\"{}\"}}}}", "x".repeat(1024)));
     let long = event(&one(0)) + &piece.repeat(limit::TOOL_ARGUMENTS_BYTES / 1024);
     assert_eq!(decode_all(long.as_bytes(), 4096).await.2, failed);
-}
-
-#[tokio::test]
-async fn tools_and_their_lines_have_the_documented_form() {
-    let body = "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c9\",\"function\":{\"name\":\"x\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
-    let (provider, host) = host(ok(body)).await;
-    assert!(provider.info().can_call_tools);
-    let spec = ToolSpec {
-        name: "slots".into(),
-        description: "free slots".into(),
-        parameters: serde_json::json!({"type": "object", "properties": {}}),
-    };
-    let asked = ModelRequest {
-        tools: vec![spec],
-        messages: vec![
-            PromptMessage::new(Role::User, "when?"),
-            PromptMessage::calling("", vec![call("c1", "slots", "{\"a\":1}"), call("c2", "slots", "oops")]),
-            PromptMessage::answering(&call("c1", "slots", ""), "{\"ok\":true}"),
-        ],
-        ..request()
-    };
-    let (_, calls, _) = gather_all(provider.generate(asked).await.unwrap()).await;
-    assert_eq!(calls, [call("c9", "x", "{}")]);
-    let (sent, _socket) = host.await.unwrap();
-    let sent: serde_json::Value = serde_json::from_str(sent.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    assert_eq!(
-        (&sent["tools"], &sent["messages"]),
-        (
-            &serde_json::json!([{"type": "function", "function": {"name": "slots", "description": "free slots",
-                "parameters": {"type": "object", "properties": {}}}}]),
-            &serde_json::json!([
-                {"role": "user", "content": "when?"},
-                {"role": "assistant", "content": null, "tool_calls": [
-                    {"id": "c1", "type": "function", "function": {"name": "slots", "arguments": "{\"a\":1}"}},
-                    {"id": "c2", "type": "function", "function": {"name": "slots", "arguments": "{}"}},
-                ]},
-                {"role": "tool", "content": "{\"ok\":true}", "tool_call_id": "c1"},
-            ])
-        )
-    );
-}
-
-// Planted fault: calls passed on that nobody offered.
-#[tokio::test]
-async fn what_was_not_offered_is_not_called() {
-    let body = "data: {\"choices\":[{\"delta\":{\"content\":\"a\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"x\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
-    let (provider, _host) = host(ok(body)).await;
-    let out = gather(provider.generate(request()).await.unwrap()).await;
-    assert_eq!(out, ("a".to_owned(), Ending::End(FinishReason::ToolCalls, Usage::default())));
-}
-
-#[tokio::test]
-async fn dropping_the_stream_closes_the_socket() {
-    let said = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-    let (provider, host) = host(format!("{head}{:x}\r\n{said}\r\n", said.len())).await;
-    let mut deltas = provider.generate(request()).await.unwrap();
-    assert_eq!(deltas.next().await, Some(Ok(Delta::Text("a".into()))));
-    let (_, mut socket) = host.await.unwrap();
-    drop(deltas);
-    // The host sees the end of the connection; the test's own time limit is the only other way out.
-    let mut rest = [0u8; 16];
-    let read = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut rest)).await;
-    assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
-}
-
-#[tokio::test]
-async fn failures_before_the_stream_are_typed_and_never_show_the_key() {
-    let body = r#"{"error":{"message":"slow down, sk-secret"}}"#;
-    let head = format!("HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: {}\r\n\r\n", body.len());
-    let (provider, _host) = host(head + body).await;
-    let error = provider.generate(request()).await.err().unwrap();
-    assert_eq!(error.kind, ProviderErrorKind::Busy);
-    assert_eq!(error.message, "the provider answered 429: slow down, … (try again after 7 s)");
-    assert!(!format!("{provider:?}").contains("sk-secret"));
-    let (provider, host) = host_that_closes().await;
-    assert_eq!(provider.generate(request()).await.err().unwrap().kind, ProviderErrorKind::Unavailable);
-    host.await.unwrap();
-}
-
-async fn host_that_closes() -> (OpenAi, tokio::task::JoinHandle<()>) {
-    let (mut provider, first) = host(String::new()).await;
-    first.abort();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
-    provider.url = reqwest::Url::parse(&url).unwrap();
-    (provider, spawn(async move { drop(listener.accept().await.unwrap()) }))
-}
-
-#[test]
-fn addresses_are_checked_and_a_moved_preset_asks_the_common_way() {
-    let preset = crate::preset::Preset::find("openai").unwrap();
-    let moved = OpenAiConfig::of_preset(preset, None, Some("http://127.0.0.1:9/v1".into()));
-    assert_eq!(
-        (moved.limit_field.as_str(), moved.base_url.as_str()),
-        ("max_tokens", "http://127.0.0.1:9/v1")
-    );
-    let plain = OpenAiConfig::of_preset(preset, None, None);
-    assert_eq!(plain.limit_field, "max_completion_tokens");
-    for bad in ["ftp://x/v1", "nonsense", "file:///etc"] {
-        let config = OpenAiConfig { base_url: bad.into(), ..plain.clone() };
-        assert_eq!(OpenAi::new(config).unwrap_err().kind, ProviderErrorKind::Refused);
-    }
 }
 
 /// Replays recorded bodies where a folder of them is named; what a second reader made of each is in

@@ -7,7 +7,7 @@
 //! # use futures_util::StreamExt;
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let (stage, mut cues) = Stage::new();
-//! let request = ModelRequest { model: None, messages: vec![], max_tokens: 9, temperature: None, stop: vec![], tools: vec![] };
+//! let request = ModelRequest { max_tokens: 9, ..ModelRequest::default() };
 //! let mut deltas = stage.generate(request).await.unwrap();
 //! let mut act = cues.next().await;
 //! assert!(act.say("Hello").await);
@@ -66,6 +66,7 @@ impl Stage {
             can_classify: false,
             can_call_tools: false,
             budget: ContextBudget { retrieval_tokens: 1000, history_tokens: 1000 },
+            price: None,
         };
         Self::with_info(info)
     }
@@ -114,12 +115,12 @@ impl Provider for Stage {
         self.acts
             .try_send(act)
             .map_err(|_| ProviderError::new(ProviderErrorKind::Unavailable, "nobody is on the stage"))?;
-        Ok(Box::pin(stream::unfold(Some(deltas), |deltas| async move {
+        Ok(Deltas::new(stream::unfold(Some(deltas), |deltas| async move {
             let mut deltas = deltas?;
             let item = deltas.recv().await.unwrap_or_else(|| {
                 Err(ProviderError::new(ProviderErrorKind::Interrupted, "the stage was left"))
             });
-            let more = matches!(item, Ok(Delta::Text(_) | Delta::ToolCall(_)));
+            let more = matches!(item, Ok(ref delta) if !matches!(delta, Delta::End { .. }));
             Some((item, more.then_some(deltas)))
         })))
     }
@@ -165,7 +166,7 @@ impl Act {
 
     /// Ends the answer for this reason. `false` if the reader has gone.
     pub async fn end_with(self, reason: FinishReason) -> bool {
-        let usage = Usage { input_tokens: Some(1), output_tokens: Some(self.said) };
+        let usage = Usage::of(1, self.said);
         self.deltas.send(Ok(Delta::End { reason, usage })).await.is_ok()
     }
 
@@ -192,14 +193,7 @@ mod tests {
     use super::*;
 
     fn request() -> ModelRequest {
-        ModelRequest {
-            model: None,
-            messages: vec![],
-            max_tokens: 1,
-            temperature: None,
-            stop: vec![],
-            tools: vec![],
-        }
+        ModelRequest::default()
     }
 
     #[tokio::test]

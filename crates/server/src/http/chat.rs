@@ -151,6 +151,8 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
                 | Body::StageStarted { .. }
                 | Body::Retrieved { .. }
                 | Body::ToolCalled { .. }
+                | Body::Reasoning { .. }
+                | Body::Cited { .. }
                 | Body::ModelStarted { .. } => {}
                 Body::Escalated { .. } => {
                     metadata.context.get_or_insert_default().escalation = EscalationView::of(&event.body);

@@ -45,14 +45,23 @@ fn every_kind() -> Vec<Body> {
             }],
         },
         Body::Retrieved { sources: vec![] },
-        Body::ModelStarted { provider: "p".into(), model: "m".into(), label: Some("tiny".into()) },
+        Body::ModelStarted {
+            provider: "p".into(),
+            model: "m".into(),
+            label: Some("tiny".into()),
+            estimated_input_tokens: Some(9),
+        },
         Body::Token { text: "\0\u{7f}\"\\\r\n\u{2028}😀 e\u{301} ﷽".into() },
         Body::Token { text: "x".repeat(100_000) },
         Body::RunEnded {
             outcome: Outcome::Failed,
             finish_reason: Some(FinishReason::Length),
-            error: Some(headwater_core::event::Failure { code: "c".into(), message: "m".into() }),
-            usage: Some(Usage { input_tokens: Some(u64::MAX), output_tokens: None }),
+            error: Some(headwater_core::event::Failure {
+                code: "c".into(),
+                message: "m".into(),
+                recoverable: true,
+            }),
+            usage: Some(Usage { input_tokens: Some(u64::MAX), ..Usage::default() }),
         },
     ]
 }
@@ -96,7 +105,15 @@ async fn a_refused_batch_leaves_nothing_behind(store: SharedStore) {
     let run = made(&*store, new_run("r", "u", "s")).await;
     let batch = Batch {
         events: vec![
-            event(1, Body::ModelStarted { provider: "p".into(), model: "m".into(), label: None }),
+            event(
+                1,
+                Body::ModelStarted {
+                    provider: "p".into(),
+                    model: "m".into(),
+                    label: None,
+                    estimated_input_tokens: None,
+                },
+            ),
             token(2),
             ending(4, Outcome::Completed),
         ],
@@ -194,7 +211,15 @@ async fn a_read_begins_anywhere(store: SharedStore) {
 async fn a_batch_names_who_answers(store: SharedStore) {
     let run = made(&*store, new_run("r", "u", "s")).await;
     let started = |seq, provider: &str| {
-        event(seq, Body::ModelStarted { provider: provider.into(), model: "m".into(), label: None })
+        event(
+            seq,
+            Body::ModelStarted {
+                provider: provider.into(),
+                model: "m".into(),
+                label: None,
+                estimated_input_tokens: None,
+            },
+        )
     };
     let batch = Batch { events: vec![started(1, "first"), token(2), started(3, "second")], answer: None };
     store.append(&run.id, 1, batch).await.unwrap();

@@ -33,7 +33,11 @@ fn token(seq: Seq, text: &str) -> Arc<Event> {
 
 fn ended(seq: Seq, outcome: Outcome) -> Arc<Event> {
     let failed = matches!(outcome, Outcome::Failed | Outcome::Interrupted);
-    let error = failed.then(|| Failure { code: "provider_failed".into(), message: "it broke".into() });
+    let error = failed.then(|| Failure {
+        code: "provider_failed".into(),
+        message: "it broke".into(),
+        recoverable: true,
+    });
     event(seq, Body::RunEnded { outcome, finish_reason: None, error, usage: None })
 }
 
@@ -49,7 +53,15 @@ fn turn(tokens: &[&str], outcome: Outcome) -> Vec<Arc<Event>> {
     let source = |name: &str| Source { source: name.into(), heading: "H".into(), score: 0.9 };
     log.push(event(6, Body::Retrieved { sources: vec![source("a.md"), source("b.md"), source("a.md")] }));
     log.push(event(7, Body::StageStarted { stage: Stage::Generate }));
-    log.push(event(8, Body::ModelStarted { provider: "p".into(), model: "m".into(), label: None }));
+    log.push(event(
+        8,
+        Body::ModelStarted {
+            provider: "p".into(),
+            model: "m".into(),
+            label: None,
+            estimated_input_tokens: None,
+        },
+    ));
     log.extend((9..).zip(tokens).map(|(seq, text)| token(seq, text)));
     log.push(ended(9 + tokens.len() as Seq, outcome));
     log

@@ -112,6 +112,8 @@ impl Turn {
             // Who answered is told by `/health` and the native protocol; the original has no place for it.
             Body::StageStarted { .. }
             | Body::ModelStarted { .. }
+            | Body::Reasoning { .. }
+            | Body::Cited { .. }
             | Body::ToolCalled { .. }
             | Body::RunEnded { .. } => {}
             Body::Escalated { .. } => self.escalation = EscalationView::of(body),

@@ -12,7 +12,7 @@ const NAME_BYTES: usize = 256;
 
 /// A piece of a call as it comes.
 #[derive(Debug, Deserialize)]
-pub(super) struct Fragment {
+pub(crate) struct Fragment {
     index: Option<u64>,
     id: Option<String>,
     function: Option<Function>,
@@ -27,7 +27,7 @@ struct Function {
 
 /// The calls of one answer, in the order in which they began.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Vec<Call>);
+pub(crate) struct Calls(Vec<Call>);
 
 #[derive(Debug)]
 struct Call {
@@ -38,7 +38,7 @@ struct Call {
 }
 
 impl Calls {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -46,7 +46,7 @@ impl Calls {
     ///
     /// # Errors
     /// `Failed` for more or larger calls than anybody needs.
-    pub(super) fn push(&mut self, piece: Fragment) -> Result<(), ProviderError> {
+    pub(crate) fn push(&mut self, piece: Fragment) -> Result<(), ProviderError> {
         let id = piece.id.filter(|id| !id.is_empty());
         let (name, arguments) = piece.function.map_or((None, None), |f| (f.name, f.arguments));
         let name = name.filter(|n| !n.is_empty());
@@ -106,7 +106,7 @@ impl Calls {
     }
 
     /// The calls. Of an answer that was `cut`, only those whose arguments are whole.
-    pub(super) fn whole(self, cut: bool) -> impl Iterator<Item = ToolCall> {
+    pub(crate) fn whole(self, cut: bool) -> impl Iterator<Item = ToolCall> {
         let whole = move |call: &Call| !cut || serde_json::from_str::<Value>(&call.arguments).is_ok();
         self.0.into_iter().filter(whole).enumerate().map(|(n, call)| {
             // A host that names no call is spoken to with names of our own.

@@ -7,8 +7,18 @@ use serde_json::Value;
 /// Characters of a host's own words that are passed on.
 const WORDS: usize = 200;
 
+/// A request that cannot be written; our own mistake.
+pub(crate) fn unsayable(error: serde_json::Error) -> ProviderError {
+    ProviderError::new(ProviderErrorKind::Refused, format!("the request cannot be written: {error}"))
+}
+
+/// A short decimal for a short float: 0.2 and not 0.20000000298023224.
+pub(crate) fn number(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
 /// A response that is no success.
-pub(super) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> ProviderError {
+pub(crate) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> ProviderError {
     let kind = kind_of_status(status);
     // What a host says about a key may quote it; our own words are enough there.
     let words = match status {
@@ -22,7 +32,7 @@ pub(super) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> P
 }
 
 /// An error object in the stream, where the status has long been 200.
-pub(super) fn reported(error: &Value) -> ProviderError {
+pub(crate) fn reported(error: &Value) -> ProviderError {
     let code = |key: &str| error.get(key).and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok()));
     let status = code("code").or_else(|| code("status_code")).and_then(|c| u16::try_from(c).ok());
     let named = ["type", "code"].iter().filter_map(|k| error.get(*k)?.as_str());
@@ -35,7 +45,7 @@ pub(super) fn reported(error: &Value) -> ProviderError {
 
 /// A request that got no response, or a response that broke off. reqwest's own text may hold the
 /// address, which may hold secrets of the operator: only its kind is used.
-pub(super) fn of_client(error: &reqwest::Error) -> ProviderError {
+pub(crate) fn of_client(error: &reqwest::Error) -> ProviderError {
     if error.is_timeout() && error.is_connect() || error.is_connect() {
         ProviderError::new(ProviderErrorKind::Unavailable, "the provider cannot be reached")
     } else if error.is_timeout() {

@@ -1,0 +1,207 @@
+//! A whole provider against a small host on port 0.
+
+use headwater_core::port::provider::{FinishReason, PromptMessage, Role, ToolCall, ToolSpec, Usage};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::openai::OpenAi;
+use crate::wire::testing::{Answer, Ending, gather};
+
+#[allow(clippy::disallowed_methods, reason = "a test's own host, which the test joins or drops")]
+fn spawn<T: Send + 'static>(host: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(host)
+}
+
+/// As OpenAI and OpenRouter send it: comments, the role first, the usage after the reason.
+fn plain() -> String {
+    let delta = |d: &str, f: &str| {
+        format!(
+            "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"new_field\":[1],\"choices\":[{{\"index\":0,\"delta\":{d},\"finish_reason\":{f}}}],\"usage\":null}}\n\n"
+        )
+    };
+    [
+        ": PROCESSING\n\n".to_owned(),
+        delta(r#"{"role":"assistant","content":""}"#, "null"),
+        delta(r#"{"content":"Ünï"}"#, "null"),
+        delta(r#"{"reasoning_content":"hm"}"#, "null"),
+        ": PROCESSING\n\n".to_owned(),
+        delta(r#"{"content":"cödé 水 🚗"}"#, "null"),
+        "data: {\"something\":\"new\"}\n\n".to_owned(),
+        "event: ping\ndata: [1, 2]\n\n".to_owned(),
+        delta("{}", "\"stop\""),
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":7,\"total_tokens\":19}}\n\n".to_owned(),
+        "data: [DONE]\n\n".to_owned(),
+    ]
+    .concat()
+}
+
+/// A host that takes one connection, reads the request and answers with these bytes; then it hands
+/// over the connection.
+async fn host(answer: String) -> (Host, tokio::task::JoinHandle<(String, TcpStream)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = HostConfig {
+        name: "test".into(),
+        base_url: format!("http://{}/v1/", listener.local_addr().unwrap()),
+        key: Some("sk-secret".to_owned().into()),
+        model: "m1".into(),
+        wire: Arc::new(OpenAi { limit_field: "max_tokens" }),
+        price: None,
+        tools: true,
+        timeouts: Timeouts::default(),
+    };
+    let task = spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"}") {
+            let mut piece = [0u8; 4096];
+            let n = socket.read(&mut piece).await.unwrap();
+            assert!(n > 0, "the request ended early");
+            request.extend_from_slice(&piece[..n]);
+        }
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        (String::from_utf8(request).unwrap(), socket)
+    });
+    (Host::new(config).unwrap(), task)
+}
+
+fn request() -> ModelRequest {
+    let messages =
+        vec![PromptMessage::new(Role::System, "be brief"), PromptMessage::new(Role::User, "hello")];
+    ModelRequest {
+        messages,
+        max_tokens: 64,
+        temperature: Some(0.5),
+        stop: vec!["END".into()],
+        ..ModelRequest::default()
+    }
+}
+
+fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn a_real_request_has_the_documented_form_and_a_real_answer_comes_through() {
+    let (provider, host) = host(ok(&plain())).await;
+    let out = gather(provider.generate(request()).await.unwrap()).await;
+    assert_eq!(out, Answer::of("Ünïcödé 水 🚗", Ending::End(FinishReason::Stop, Usage::of(12, 7))));
+    let (sent, _socket) = host.await.unwrap();
+    assert!(sent.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{sent}");
+    assert!(sent.to_ascii_lowercase().contains("authorization: bearer sk-secret\r\n"));
+    let body: serde_json::Value = serde_json::from_str(sent.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "model": "m1", "stream": true, "stream_options": {"include_usage": true}, "max_tokens": 64,
+        "temperature": 0.5, "stop": ["END"],
+        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello"}],
+    });
+    assert_eq!(body, expected);
+}
+
+fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
+    ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() }
+}
+
+#[tokio::test]
+async fn tools_and_their_lines_have_the_documented_form() {
+    let body = "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c9\",\"function\":{\"name\":\"x\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    let (provider, host) = host(ok(body)).await;
+    assert!(provider.info().can_call_tools);
+    let spec = ToolSpec {
+        name: "slots".into(),
+        description: "free slots".into(),
+        parameters: serde_json::json!({"type": "object", "properties": {}}),
+    };
+    let asked = ModelRequest {
+        tools: vec![spec],
+        messages: vec![
+            PromptMessage::new(Role::User, "when?"),
+            PromptMessage::calling("", vec![call("c1", "slots", "{\"a\":1}"), call("c2", "slots", "oops")]),
+            PromptMessage::answering(&call("c1", "slots", ""), "{\"ok\":true}"),
+        ],
+        ..request()
+    };
+    let answer = gather(provider.generate(asked).await.unwrap()).await;
+    assert_eq!(answer.calls, [call("c9", "x", "{}")]);
+    let (sent, _socket) = host.await.unwrap();
+    let sent: serde_json::Value = serde_json::from_str(sent.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(
+        (&sent["tools"], &sent["messages"]),
+        (
+            &serde_json::json!([{"type": "function", "function": {"name": "slots", "description": "free slots",
+                "parameters": {"type": "object", "properties": {}}}}]),
+            &serde_json::json!([
+                {"role": "user", "content": "when?"},
+                {"role": "assistant", "content": null, "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "slots", "arguments": "{\"a\":1}"}},
+                    {"id": "c2", "type": "function", "function": {"name": "slots", "arguments": "{}"}},
+                ]},
+                {"role": "tool", "content": "{\"ok\":true}", "tool_call_id": "c1"},
+            ])
+        )
+    );
+}
+
+// Planted fault: calls passed on that nobody offered.
+#[tokio::test]
+async fn what_was_not_offered_is_not_called() {
+    let body = "data: {\"choices\":[{\"delta\":{\"content\":\"a\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"x\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    let (provider, _host) = host(ok(body)).await;
+    let out = gather(provider.generate(request()).await.unwrap()).await;
+    assert_eq!(out, Answer::of("a", Ending::End(FinishReason::ToolCalls, Usage::default())));
+}
+
+#[tokio::test]
+async fn dropping_the_stream_closes_the_socket() {
+    let said = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let (provider, host) = host(format!("{head}{:x}\r\n{said}\r\n", said.len())).await;
+    let mut deltas = provider.generate(request()).await.unwrap();
+    assert_eq!(deltas.next().await, Some(Ok(Delta::Text("a".into()))));
+    let (_, mut socket) = host.await.unwrap();
+    drop(deltas);
+    // The host sees the end of the connection; the test's own time limit is the only other way out.
+    let mut rest = [0u8; 16];
+    let read = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut rest)).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+}
+
+#[tokio::test]
+async fn failures_before_the_stream_are_typed_and_never_show_the_key() {
+    let body = r#"{"error":{"message":"slow down, sk-secret"}}"#;
+    let head = format!("HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: {}\r\n\r\n", body.len());
+    let (provider, _host) = host(head + body).await;
+    let error = provider.generate(request()).await.err().unwrap();
+    assert_eq!(error.kind, ProviderErrorKind::Busy);
+    assert_eq!(error.message, "the provider answered 429: slow down, … (try again after 7 s)");
+    assert!(!format!("{provider:?}").contains("sk-secret"));
+    let (provider, host) = host_that_closes().await;
+    assert_eq!(provider.generate(request()).await.err().unwrap().kind, ProviderErrorKind::Unavailable);
+    host.await.unwrap();
+}
+
+async fn host_that_closes() -> (Host, tokio::task::JoinHandle<()>) {
+    let (mut provider, first) = host(String::new()).await;
+    first.abort();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    provider.base = format!("http://{}/v1", listener.local_addr().unwrap());
+    (provider, spawn(async move { drop(listener.accept().await.unwrap()) }))
+}
+
+#[test]
+fn addresses_are_checked_and_a_moved_preset_asks_the_common_way() {
+    let preset = crate::preset::Preset::find("openai").unwrap();
+    let moved = HostConfig::of_preset(preset, None, Some("http://127.0.0.1:9/v1".into()));
+    assert_eq!(moved.base_url, "http://127.0.0.1:9/v1");
+    let field = |config: &HostConfig| config.wire.encode(&request(), "m").unwrap().body;
+    assert!(field(&moved).contains_key("max_tokens"));
+    let plain = HostConfig::of_preset(preset, None, None);
+    assert!(field(&plain).contains_key("max_completion_tokens"));
+    for bad in ["ftp://x/v1", "nonsense", "file:///etc"] {
+        let config = HostConfig { base_url: bad.into(), ..plain.clone() };
+        assert_eq!(Host::new(config).unwrap_err().kind, ProviderErrorKind::Refused);
+    }
+}

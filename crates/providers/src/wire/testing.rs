@@ -1,0 +1,100 @@
+//! For the tests of every format: a body cut in every way that a network cuts, and what came out of it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use headwater_core::port::provider::{
+    Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Replay, ToolCall, Usage,
+};
+
+use super::{Wire, deltas};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// How an answer ended: as its provider meant it, or with this kind of error.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ending {
+    End(FinishReason, Usage),
+    Error(ProviderErrorKind),
+}
+
+/// Everything that came out of one body.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub text: String,
+    pub reasoning: String,
+    pub refusal: String,
+    pub calls: Vec<ToolCall>,
+    pub citations: Vec<Citation>,
+    pub replay: Vec<Replay>,
+    /// The last report before the ending.
+    pub so_far: Option<Usage>,
+    pub ending: Ending,
+}
+
+impl Answer {
+    /// An answer of text alone.
+    pub(crate) fn of(text: &str, ending: Ending) -> Self {
+        Self {
+            text: text.to_owned(),
+            reasoning: String::new(),
+            refusal: String::new(),
+            calls: Vec::new(),
+            citations: Vec::new(),
+            replay: Vec::new(),
+            so_far: None,
+            ending,
+        }
+    }
+}
+
+/// Reads a body of this format in pieces of so many bytes.
+pub(crate) async fn decode(wire: &dyn Wire, body: &[u8], piece: usize) -> Answer {
+    let pieces: Vec<_> =
+        body.chunks(piece.max(1)).map(|c| Ok::<_, Infallible>(Bytes::copy_from_slice(c))).collect();
+    read(wire, stream::iter(pieces), SECOND, SECOND).await
+}
+
+/// Reads a body that comes as it likes.
+pub(crate) async fn read(
+    wire: &dyn Wire,
+    body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+    idle: Duration,
+    usage: Duration,
+) -> Answer {
+    gather(deltas::deltas(body, wire.framing(), wire.decoder(), idle, usage)).await
+}
+
+/// Everything that a stream of deltas says; fails where it breaks the port's contract.
+pub(crate) async fn gather(deltas: impl Stream<Item = Result<Delta, ProviderError>>) -> Answer {
+    let mut answer = Answer::of("", Ending::Error(ProviderErrorKind::Failed));
+    let mut over = false;
+    let mut deltas = std::pin::pin!(deltas);
+    while let Some(item) = deltas.next().await {
+        assert!(!over, "{item:?} after the ending");
+        match item {
+            Ok(Delta::Text(text) | Delta::Reasoning(text) | Delta::Refusal(text)) if text.is_empty() => {
+                panic!("an empty delta")
+            }
+            Ok(Delta::Text(text)) => answer.text.push_str(&text),
+            Ok(Delta::Reasoning(text)) => answer.reasoning.push_str(&text),
+            Ok(Delta::Refusal(text)) => answer.refusal.push_str(&text),
+            Ok(Delta::ToolCall(call)) => answer.calls.push(call),
+            Ok(Delta::Citation(citation)) => answer.citations.push(citation),
+            Ok(Delta::Replay(replay)) => answer.replay.push(replay),
+            Ok(Delta::Usage(usage)) => answer.so_far = Some(usage),
+            Ok(Delta::End { reason, usage }) => {
+                over = true;
+                answer.ending = Ending::End(reason, usage);
+            }
+            Err(error) => {
+                over = true;
+                answer.ending = Ending::Error(error.kind);
+            }
+        }
+    }
+    assert!(over, "no ending");
+    answer
+}
