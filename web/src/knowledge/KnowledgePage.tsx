@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Account } from '../shared/account';
 import { Markdown } from '../shared/MarkdownView';
-import { SignIn } from '../shared/parts';
+import { ProblemCard, SignIn } from '../shared/parts';
 import type { Doc, Hit, Knowledge } from './knowledge';
 import { isOver, KINDS, say, share, size, type Upload } from './upload';
 
@@ -275,23 +275,9 @@ function Search({ know }: { know: Knowledge }) {
 
 export function KnowledgePage({ know, account }: { know: Knowledge; account: Account }) {
   useEffect(() => void know.begin(), []);
-  const problem = know.problem.value;
   return (
     <>
-      <div class={problem ? 'card errors' : 'errors none'}>
-        <div id="errors" role="alert">
-          {problem && (
-            <>
-              <code>{problem.code}</code> {problem.text}
-            </>
-          )}
-        </div>
-        {problem && (
-          <button type="button" class="plain" onClick={() => (know.problem.value = null)}>
-            Clear
-          </button>
-        )}
-      </div>
+      <ProblemCard problem={know.problem} />
       <div class="shelf">
         <div class="left">
           <SignIn

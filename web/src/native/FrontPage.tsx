@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Account } from '../shared/account';
 import { shortId } from '../shared/id';
-import { SignIn } from '../shared/parts';
+import { ProblemCard, SignIn } from '../shared/parts';
 import type { RunSummary } from './events';
 import type { Playground } from './playground';
 import { ViewerPanel } from './ViewerPanel';
@@ -136,7 +136,6 @@ export function Inspector({ play, account }: { play: Playground; account: Accoun
     }, REFRESH_EVERY);
     return () => clearInterval(tick);
   }, []);
-  const problem = play.problem.value;
   const viewers = play.viewers.value;
   const stage = useRef<HTMLDivElement>(null);
   const newest = viewers.at(-1)?.n;
@@ -147,20 +146,7 @@ export function Inspector({ play, account }: { play: Playground; account: Accoun
   }, [newest]);
   return (
     <>
-      <div class={problem ? 'card errors' : 'errors none'}>
-        <div id="errors" role="alert">
-          {problem && (
-            <>
-              <code>{problem.code}</code> {problem.text}
-            </>
-          )}
-        </div>
-        {problem && (
-          <button type="button" class="plain" onClick={() => (play.problem.value = null)}>
-            Clear
-          </button>
-        )}
-      </div>
+      <ProblemCard problem={play.problem} />
       <div class="bench">
         <div class="left">
           <SignIn

@@ -1,5 +1,5 @@
-/** Pieces that every page has: the header's model chip, the notice about small models, the sign-in card. */
-import { useSignal } from '@preact/signals';
+/** Pieces that pages share: the header's model chip, the notice about small models, what went wrong last, the sign-in card. */
+import { type Signal, useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { Account } from './account';
 import { guests, healthy, modelNotice, provider } from './health';
@@ -33,6 +33,27 @@ export function Fact({ name, children }: { name: string; children: ComponentChil
     <div class="fact">
       <dt>{name}</dt>
       <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** What went wrong last. There while nothing did, so that a screen reader hears what comes into it. */
+export function ProblemCard({ problem }: { problem: Signal<{ code: string; text: string } | null> }) {
+  const said = problem.value;
+  return (
+    <div class={said ? 'card errors' : 'errors none'}>
+      <div id="errors" role="alert">
+        {said && (
+          <>
+            <code>{said.code}</code> {said.text}
+          </>
+        )}
+      </div>
+      {said && (
+        <button type="button" class="plain" onClick={() => (problem.value = null)}>
+          Clear
+        </button>
+      )}
     </div>
   );
 }

@@ -34,7 +34,7 @@ impl Auth {
     /// [`Code::StoreFailed`], [`Code::Internal`].
     pub async fn refresh(&self, token: &str) -> Result<Grant, Error> {
         let shown = self.tokens.read_refresh(token, self.clock.wall())?;
-        let who = if shown.guest {
+        let who = if shown.who.guest {
             if !self.guests {
                 return Err(invalid());
             }
@@ -51,7 +51,7 @@ impl Auth {
                     self.revoked.unuse(&shown);
                     return Err(store_failed(error));
                 }
-                self.pair(who, &shown.sid, at, shown.guest)
+                self.pair(who, &shown.sid, at)
             }
             Turn::Stolen(marks) => {
                 tracing::warn!("a refresh token was used twice: its sign-in is over");
@@ -99,7 +99,6 @@ impl Auth {
             sign_in,
             issued: self.clock.wall(),
             expires: None,
-            guest: true,
             outside: false,
         })
     }
@@ -109,7 +108,7 @@ impl Auth {
     /// # Errors
     /// [`Code::Internal`].
     pub fn guest(&self) -> Option<Result<Grant, Error>> {
-        self.guests.then(|| self.pair(guest(), &new_sign_in(), self.clock.wall(), true))
+        self.guests.then(|| self.pair(guest(), &new_sign_in(), self.clock.wall()))
     }
 
     /// A ticket for one WebSocket of this identity, from pages of this origin where there was one.
@@ -129,8 +128,8 @@ impl Auth {
     }
 
     /// The tokens of a sign-in that begins or goes on at this moment.
-    pub(super) fn pair(&self, who: Principal, sid: &str, at: Millis, guest: bool) -> Result<Grant, Error> {
-        let (access, refresh) = self.tokens.pair(Issue { who: &who, sid, at, guest })?;
+    pub(super) fn pair(&self, who: Principal, sid: &str, at: Millis) -> Result<Grant, Error> {
+        let (access, refresh) = self.tokens.pair(Issue { who: &who, sid, at })?;
         Ok(Grant { access, refresh, expires_in: ACCESS_SECONDS, who })
     }
 }

@@ -54,11 +54,11 @@ fn tokens_made_outside() {
     ];
     for (algorithm, key) in &keys {
         let read = tokens.read_access(&signed(*algorithm, key, &good()), NOW).unwrap();
-        assert_eq!((read.who.user.as_str(), read.outside, read.guest), ("u1", true, false));
+        assert_eq!((read.who.user.as_str(), read.outside, read.who.guest), ("u1", true, false));
         let mut access = good();
         access["type"] = json!("access");
         access["guest"] = json!(true);
-        assert!(!tokens.read_access(&signed(*algorithm, key, &access), NOW).unwrap().guest);
+        assert!(!tokens.read_access(&signed(*algorithm, key, &access), NOW).unwrap().who.guest);
         for (claim, value) in [
             ("iss", json!(null)),
             ("iss", json!("headwater")),

@@ -169,7 +169,7 @@ impl Auth {
 
     fn grant(&self, who: Principal) -> Result<Grant, Error> {
         let at = self.revoked.first(&who.user, || self.clock.wall());
-        self.pair(who, &new_sign_in(), at, false)
+        self.pair(who, &new_sign_in(), at)
     }
 }
 

@@ -315,7 +315,7 @@ impl Table {
 
 /// How long tokens may live that this sign-out ends, from now on: our own are known, others' only bounded.
 fn longest(identity: &Identity, everywhere: bool) -> Duration {
-    let own = identity.guest || !(everywhere || identity.outside);
+    let own = identity.who.guest || !(everywhere || identity.outside);
     if own { REFRESH } else { limit::TOKEN_TIME }
 }
 

@@ -21,7 +21,6 @@ fn of(user: &str, sign_in: u8, issued: i64) -> Identity {
         sid: "s".into(),
         issued: Millis(issued),
         expires: Some(Millis(issued + 1_800_000)),
-        guest: false,
         outside: false,
     }
 }

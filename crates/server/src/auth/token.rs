@@ -83,8 +83,6 @@ pub struct Identity {
     pub issued: Millis,
     /// When it runs out; `None` for a guest of one connection, who has no token.
     pub expires: Option<Millis>,
-    /// Somebody without an account, of whom nothing is known but this sign-in.
-    pub guest: bool,
     /// Made outside: who signs in there again may come back with the same `sid`.
     pub outside: bool,
 }
@@ -98,8 +96,6 @@ pub struct Issue<'a> {
     pub sid: &'a str,
     /// When; of one sign-in always later than the pair before.
     pub at: Millis,
-    /// Somebody without an account.
-    pub guest: bool,
 }
 
 /// The claims that we write, in the original's order and then ours.
@@ -230,7 +226,7 @@ impl Tokens {
     /// [`Code::Internal`] where it cannot be signed, which does not happen with a key of ours.
     pub fn access(&self, who: &Principal, now: Millis) -> Result<(String, i64), Error> {
         let sid = new_sign_in();
-        Ok((self.make(Issue { who, sid: &sid, at: now, guest: false }, Kind::Access)?, ACCESS_SECONDS))
+        Ok((self.make(Issue { who, sid: &sid, at: now }, Kind::Access)?, ACCESS_SECONDS))
     }
 
     /// A refresh token of a sign-in of its own, good for new tokens and nothing else.
@@ -239,7 +235,7 @@ impl Tokens {
     /// As [`Tokens::access`].
     pub fn refresh(&self, who: &Principal, now: Millis) -> Result<String, Error> {
         let sid = new_sign_in();
-        self.make(Issue { who, sid: &sid, at: now, guest: false }, Kind::Refresh)
+        self.make(Issue { who, sid: &sid, at: now }, Kind::Refresh)
     }
 
     /// An access and a refresh token that belong together.
@@ -268,7 +264,7 @@ impl Tokens {
     }
 
     fn make(&self, issue: Issue<'_>, kind: Kind) -> Result<String, Error> {
-        let Issue { who, sid, at, guest } = issue;
+        let Issue { who, sid, at } = issue;
         let iat = at.0.div_euclid(1000);
         let claims = Written {
             sub: who.user.as_str(),
@@ -282,7 +278,7 @@ impl Tokens {
             jti: SignIn(digest(&["jti", sid, kind.as_str(), &at.0.to_string()])).to_string(),
             sid,
             at: at.0,
-            guest,
+            guest: who.guest,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign)
             .map_err(|_| Error::new(Code::Internal, "a token could not be signed"))
@@ -338,7 +334,6 @@ impl Tokens {
             sid: claims.sid.clone().unwrap_or_else(|| sign_in.to_string()),
             issued: claims.issued(),
             expires,
-            guest: claims.guest && !outside,
             outside,
             who,
         })

@@ -224,7 +224,7 @@ fn what_is_not_ours_is_refused() {
 fn a_pair_is_one_sign_in_and_nobody_elses() {
     let secret = secret();
     let tokens = Tokens::new(&secret);
-    let issue = Issue { who: &jo(), sid: "s1", at: NOW, guest: false };
+    let issue = Issue { who: &jo(), sid: "s1", at: NOW };
     let (access, refresh) = tokens.pair(issue).unwrap();
     assert_eq!(tokens.pair(issue).unwrap(), (access.clone(), refresh.clone()), "the same is the same");
     let (access, refresh) =
@@ -249,7 +249,7 @@ fn a_pair_is_one_sign_in_and_nobody_elses() {
     let mut other = but("sid", json!("s1"));
     other["name"] = json!("Other");
     assert_eq!(of(other), names[1]);
-    assert!(!access.guest && !access.outside);
+    assert!(!access.who.guest && !access.outside);
 }
 
 // Fault planted once: the key before not asked.

@@ -106,7 +106,7 @@ async fn remove(
 fn member(app: &App, headers: &HeaderMap) -> Result<Principal, Refusal> {
     let identity = app.auth.bearer(headers)?;
     // A guest costs nothing to become, so the caps of a user would bound nobody.
-    if identity.guest {
+    if identity.who.guest {
         let why = "Guests cannot store documents; register first";
         return Err(Refusal::new(StatusCode::FORBIDDEN, why));
     }

@@ -6,6 +6,7 @@
 //! queued here but a bounded number of replies and one batch of events; while that batch is being written,
 //! the runs are not read any further.
 
+mod over;
 mod seated;
 
 use std::collections::VecDeque;
@@ -32,7 +33,7 @@ use super::farewell::Farewell;
 use super::outbox::Outbox;
 use super::upgrade::{Message, WebSocket};
 use crate::auth::Auth;
-use crate::auth::standing::{Standing, expired};
+use crate::auth::standing::Standing;
 use crate::auth::token::Identity;
 use crate::gate::Seat;
 use crate::metrics::Metrics;
@@ -206,10 +207,7 @@ impl Connection {
                 () = sleep_until(wake) => {}
                 () = standing.moved() => {}
                 () = draining.cancelled(), if !draining.is_cancelled() => {}
-                () = stopping.cancelled() => {
-                    let cut_off = self.views.first().map(|v| self.dialect.position(v.follow.run(), v.left));
-                    return End::Close(stopping_close(cut_off));
-                }
+                () = stopping.cancelled() => return End::Close(stopping_close(self.goes_on(false))),
             }
         }
     }
@@ -235,26 +233,7 @@ impl Connection {
 
     fn carry_out(&mut self, command: Command) {
         if let Command::SignIn { tag, token } = command {
-            let reply = match self.around.auth.identify(&token) {
-                Ok(identity) => {
-                    let who = identity.who.clone();
-                    self.standing.becomes(&self.around.auth, Some(identity));
-                    let changed = self.who.as_ref().is_some_and(|before| before.user != who.user);
-                    if changed {
-                        self.views.clear();
-                        self.busy.clear();
-                        self.ordered.clear();
-                        self.stopped.clear();
-                    }
-                    self.who = Some(who.clone());
-                    if !self.take_seat(&who) {
-                        return;
-                    }
-                    Reply::SignedIn { tag, who, changed }
-                }
-                Err(error) => Reply::NotSignedIn { tag, error },
-            };
-            return self.dialect.on_reply(reply, &mut self.out);
+            return self.sign_in(tag, &token);
         }
         let (engine, Some(who)) = (self.around.engine.clone(), self.who.clone()) else {
             return; // A dialect asks for nothing on behalf of nobody.
@@ -377,63 +356,6 @@ impl Connection {
         }
         self.dialect.on_frame(frame, &mut self.out);
         None
-    }
-
-    /// Whoever was signed in is not any more: he is told so, and where to go on. His runs go on without him.
-    async fn sign_out(&mut self, sink: &mut SplitSink<WebSocket, Message>) -> End {
-        self.dialect.on_reply(Reply::SignedOut { error: expired() }, &mut self.out);
-        for frame in self.out.frames.drain(..) {
-            self.outbox.reply(Message::Text(frame.into()));
-        }
-        let flush = poll_fn(|cx| self.outbox.poll_write(cx, Pin::new(sink)));
-        let left = matches!(tokio::time::timeout(limit::CLOSE_TIME, flush).await, Ok(Ok(())));
-        let view = self.views.iter().find(|v| v.left < v.given).or(self.views.first());
-        let reason = view.map_or_else(
-            || "token expired; sign in again".to_owned(),
-            |v| self.dialect.position(v.follow.run(), if left { v.given } else { v.left }),
-        );
-        End::Close(Close { code: Code::TokenExpired.close_code(), reason })
-    }
-
-    fn idle(&self) -> bool {
-        self.views.is_empty() && self.busy.is_empty() && self.ordered.is_empty() && self.outbox.is_empty()
-    }
-
-    /// What took too long.
-    fn overdue(&mut self, now: Instant) -> Option<End> {
-        if self.who.is_none() && now >= self.opened + limit::AUTH_DEADLINE {
-            let code = Code::AuthRequired.close_code();
-            return Some(End::Close(Close { code, reason: "nobody signed in on this connection".into() }));
-        }
-        if self.outbox.stalled(now) {
-            // The run whose events wait, or any: where its client goes on.
-            let view = self.views.iter().find(|v| v.left < v.given).or(self.views.first());
-            let reason = view.map_or_else(
-                || "nothing could be written for too long".to_owned(),
-                |v| self.dialect.position(v.follow.run(), v.left),
-            );
-            self.outbox.clear();
-            return Some(End::Close(Close { code: Code::SlowViewer.close_code(), reason }));
-        }
-        // While something waits to be written, a pong waits behind it: the stall rule covers that.
-        if self.outbox.is_empty() && now >= self.heard + limit::PONG_DEADLINE {
-            return Some(End::Gone);
-        }
-        if now >= self.heard.max(self.pinged) + limit::PING_EVERY {
-            self.pinged = now;
-            self.outbox.reply(Message::Ping(Vec::new().into()));
-        }
-        None
-    }
-
-    fn wake_at(&mut self, now: Instant) -> Instant {
-        let mut wake = self.heard.max(self.pinged) + limit::PING_EVERY;
-        wake = wake.min((self.heard + limit::PONG_DEADLINE).max(now + limit::CLOSE_TIME));
-        if self.who.is_none() {
-            wake = wake.min(self.opened + limit::AUTH_DEADLINE);
-        }
-        wake = self.standing.ends().map_or(wake, |ends| wake.min(ends));
-        self.outbox.look_at(now).map_or(wake, |look| wake.min(look))
     }
 }
 

@@ -25,7 +25,7 @@ fn is_as_described(appointment: &Value) {
 }
 
 /// A day and a time that the shipped workshop takes.
-fn free(house: &House) -> (String, String) {
+pub(crate) fn free(house: &House) -> (String, String) {
     let shop = house.engine.clerk("assist").unwrap().workshop();
     let now = shop.local(Clock::default().wall());
     let mut day = now.date();

@@ -1,9 +1,11 @@
 //! People without an account.
 
 use headwater_core::limit;
+use headwater_core::port::desk::Desk as _;
 use headwater_server::auth::Rules;
 use serde_json::{Value, json};
 
+use crate::appointments::free;
 use crate::house::House;
 
 const QUESTION: &str = r#"{"type":"message","message":"hi","session_id":"s"}"#;
@@ -131,6 +133,44 @@ async fn guests_store_no_documents() {
     let list = call(&house, "GET", "/api/v1/documents/", token, json!({})).await;
     assert_eq!(list, (200, json!({"documents": []})));
     assert_eq!(call(&house, "POST", "/api/v1/documents/ingest-text", &house.token("ann"), text).await.0, 200);
+}
+
+// Planted faults: a token that does not say that it is a guest's; the guest of one connection let in as a member.
+// Each then booked.
+#[tokio::test]
+async fn guests_book_no_appointments() {
+    let house = open().await;
+    let (date, time) = free(&house);
+    let book = format!("Book an oil change on {date} at {time}");
+    let (_, guest) = call(&house, "POST", "/api/v1/auth/guest", "", json!({})).await;
+    let token = guest["access_token"].as_str().unwrap();
+    let no = "Appointments are made for people with an account. Please register or sign in, and ask again.";
+    let tools = json!([{"name": "book_appointment", "ok": false}]);
+    let said = |answer: &Value| {
+        assert_eq!(
+            (answer["response"].as_str(), &answer["metadata"]["context"]["tools"]),
+            (Some(no), &tools),
+            "{answer}"
+        );
+    };
+    let ask = json!({"message": book, "session_id": "s"});
+    let (status, answer) = call(&house, "POST", "/api/v1/chat", token, ask).await;
+    assert_eq!(status, 200);
+    said(&answer);
+    // By his token, and as somebody whom only this connection knows.
+    for path in [format!("/ws/chat?token={token}"), "/ws/chat".to_owned()] {
+        let mut socket = house.stranger(&path).await;
+        socket.say(&json!({"type": "message", "message": book, "session_id": "t"}).to_string()).await;
+        said(&socket.until("complete").await);
+    }
+    let listed = call(&house, "GET", "/api/v1/appointments", token, json!({})).await;
+    assert_eq!(listed, (200, json!({"appointments": []})));
+    assert!(house.store.taken("", "~").await.unwrap().is_empty());
+    // What was refused to them is what a member gets.
+    let ask = json!({"message": book, "session_id": "s"});
+    let (_, answer) = call(&house, "POST", "/api/v1/chat", &house.token("ann"), ask).await;
+    assert!(answer["response"].as_str().unwrap().starts_with("Booked: "), "{answer}");
+    assert_eq!(house.store.taken("", "~").await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ impl House {
     /// Access and refresh token of one sign-in that was made `ago` seconds ago.
     pub(crate) fn pair(&self, user: &str, sid: &str, ago: i64) -> (String, String) {
         let at = Millis(Clock::default().wall().0 - ago * 1000);
-        self.tokens.pair(Issue { who: &principal(user), sid, at, guest: false }).unwrap()
+        self.tokens.pair(Issue { who: &principal(user), sid, at }).unwrap()
     }
 
     /// A handshake with these headers, and the head of the answer. By hand: the client library refuses an

@@ -1,5 +1,6 @@
 //! What tests begin with.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use headwater_core::event::{Body, Event, Outcome, Seq};
 use headwater_core::port::store::{Batch, Created, NewRun, Store};
 use headwater_core::run::Run;
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
-use headwater_store::{Durability, SqliteStore};
+use headwater_store::{Durability, MemoryStore, SqliteStore};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 /// A folder of its own with room for one database; gone when dropped.
 pub(crate) struct File {
@@ -92,4 +95,49 @@ pub(crate) fn last(seq: Seq, outcome: Outcome, answer: &str) -> Batch {
 /// Numbers of events.
 pub(crate) fn seqs(events: &[Arc<Event>]) -> Vec<Seq> {
     events.iter().map(|e| e.seq).collect()
+}
+
+/// A model that is too simple to be wrong, and the random calls that a store and it are given.
+pub(crate) trait Model: Default {
+    type Call: Clone + Debug;
+
+    /// A case has fewer calls than this.
+    const CALLS: usize;
+
+    fn call() -> impl Strategy<Value = Self::Call>;
+
+    /// Closes the store and opens it again, where it has a file.
+    fn reopens(call: &Self::Call) -> bool;
+
+    /// Does a call both ways and compares what they say.
+    async fn apply(&mut self, store: &dyn Store, call: &Self::Call);
+
+    /// Everything that the store says, against everything that the model knows.
+    async fn compare(&self, store: &dyn Store);
+}
+
+/// So many cases in memory, or in a file.
+pub(crate) fn check<M: Model>(cases: u32, with_file: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&prop::collection::vec(M::call(), 1..M::CALLS), |calls| {
+            let file = File::new();
+            runtime.block_on(async {
+                let open = || -> Arc<dyn Store> {
+                    if with_file { Arc::new(file.open()) } else { Arc::new(MemoryStore::new()) }
+                };
+                let (mut store, mut model) = (open(), M::default());
+                for call in &calls {
+                    if with_file && M::reopens(call) {
+                        drop(store);
+                        store = open();
+                    }
+                    model.apply(&*store, call).await;
+                }
+                model.compare(&*store).await;
+            });
+            Ok(())
+        })
+        .unwrap();
 }

@@ -113,14 +113,8 @@ pub(super) struct Upload {
     /// Missing: `markdown` for Markdown and DOCX, `recursive` for the rest.
     #[serde(default)]
     chunking_strategy: Option<Cut>,
-    /// Characters of a passage.
-    #[serde(default = "chunk_chars")]
-    #[schemars(range(min = CUT_CHARS.0, max = CUT_CHARS.1))]
-    chunk_size: usize,
-    /// Characters that neighbours share, fewer than `chunk_size`. Missing: a fifth of it, at most 200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = CUT_CHARS.1), with = "usize")]
-    chunk_overlap: Option<usize>,
+    #[serde(flatten)]
+    cut: CutSize,
 }
 
 /// Characters that a passage may be asked to have.
@@ -134,6 +128,19 @@ enum Cut {
     Markdown,
     Sentence,
     Fixed,
+}
+
+// A file and a text are asked it alike. No doc comment: flattened, it would be said of the whole.
+#[derive(JsonSchema)]
+struct CutSize {
+    /// Characters of a passage.
+    #[serde(default = "chunk_chars")]
+    #[schemars(range(min = CUT_CHARS.0, max = CUT_CHARS.1))]
+    chunk_size: usize,
+    /// Characters that neighbours share, fewer than `chunk_size`. Missing: a fifth of it, at most 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = CUT_CHARS.1), with = "usize")]
+    chunk_overlap: Option<usize>,
 }
 
 fn manual() -> String {
@@ -158,14 +165,8 @@ pub(super) struct IngestText {
     /// Missing: `recursive`.
     #[serde(default)]
     chunking_strategy: Option<Cut>,
-    /// Characters of a passage.
-    #[serde(default = "chunk_chars")]
-    #[schemars(range(min = CUT_CHARS.0, max = CUT_CHARS.1))]
-    chunk_size: usize,
-    /// Characters that neighbours share, fewer than `chunk_size`. Missing: a fifth of it, at most 200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = CUT_CHARS.1), with = "usize")]
-    chunk_overlap: Option<usize>,
+    #[serde(flatten)]
+    cut: CutSize,
     /// Shown with each passage; at most 4096 bytes as JSON.
     #[serde(default)]
     metadata: Option<BTreeMap<String, Value>>,

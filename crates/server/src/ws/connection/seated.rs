@@ -1,13 +1,33 @@
-//! A connection and the gate: its place among its user's sockets, what it may ask for, and when it goes.
+//! A connection's user: whose token he shows, his place among his sockets, and what he may ask for.
 
 use headwater_core::Principal;
 use headwater_core::code::Error;
-use tokio::time::Instant;
 
-use super::super::dialect::{Close, Command};
+use super::super::dialect::{Close, Command, Reply, Tag};
 use super::Connection;
 
 impl Connection {
+    /// From now on whoever this token names. What was followed for another is let go of.
+    pub(super) fn sign_in(&mut self, tag: Tag, token: &str) {
+        let identity = match self.around.auth.identify(token) {
+            Ok(identity) => identity,
+            Err(error) => return self.dialect.on_reply(Reply::NotSignedIn { tag, error }, &mut self.out),
+        };
+        let who = identity.who.clone();
+        self.standing.becomes(&self.around.auth, Some(identity));
+        let changed = self.who.as_ref().is_some_and(|before| before.user != who.user);
+        if changed {
+            self.views.clear();
+            self.busy.clear();
+            self.ordered.clear();
+            self.stopped.clear();
+        }
+        self.who = Some(who.clone());
+        if self.take_seat(&who) {
+            self.dialect.on_reply(Reply::SignedIn { tag, who, changed }, &mut self.out);
+        }
+    }
+
     /// A place among this user's sockets; without one the client is told, and the connection ends.
     pub(super) fn take_seat(&mut self, who: &Principal) -> bool {
         let Err(error) = self.around.seat.sign_in(&who.user) else { return true };
@@ -30,12 +50,6 @@ impl Connection {
             | Command::Unfollow { .. }
             | Command::Stop { .. } => Ok(()),
         }
-    }
-
-    /// When a connection on which nothing happens is to go, while the server drains.
-    pub(super) fn leaves_at(&mut self, now: Instant) -> Option<Instant> {
-        let idle = self.idle();
-        self.farewell.at(idle, now, || self.around.seat.gate().farewell_time())
     }
 }
 
