@@ -4,6 +4,10 @@
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
+use headwater_core::limit;
+
+use crate::Failure;
+use crate::settings::Asked;
 
 /// Streams AI answers as durable, numbered logs.
 #[derive(Debug, Parser)]
@@ -26,6 +30,12 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Read the whole database and say whether it is sound; the server may run meanwhile.
     Check(CheckArgs),
+    /// Stream one answer to the terminal, without a server.
+    Ask(AskArgs),
+    /// List who is configured to answer, and whether he does.
+    Models(ModelsArgs),
+    /// Look whether a server could start here and answer, and say what to do where not.
+    Doctor(DoctorArgs),
     /// Measure how well questions find their passages; see docs/evaluation.md.
     Eval(EvalArgs),
     /// Read a document's text in a process of its own; the server calls this for uploads.
@@ -47,12 +57,99 @@ pub(crate) struct ServeArgs {
     /// A TOML file of settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Who answers, in every workflow: local, scripted, openai, groq, openrouter
+    /// Who answers: local, scripted or a host, as NAME or NAME/MODEL; several with commas, one after the other
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
     /// The folder with the local model and the embeddings
     #[arg(long, value_name = "DIR")]
     pub models: Option<String>,
+}
+
+impl ServeArgs {
+    /// What file, environment and these flags say.
+    pub(crate) fn asked(&self) -> Result<Asked, Vec<String>> {
+        let listen = (!self.listen.is_empty()).then(|| self.listen.join(","));
+        let flags = [
+            ("listen", listen),
+            ("data", self.data.clone()),
+            ("provider", self.provider.clone()),
+            ("models", self.models.clone()),
+        ];
+        Asked::gather(self.config.as_deref(), std::env::vars_os(), &flags)
+    }
+}
+
+/// Who is asked, for commands that ask without a server.
+#[derive(Debug, Default, Group)]
+pub(crate) struct WhoArgs {
+    /// Who answers: local, scripted or a host, as NAME or NAME/MODEL; several with commas, one after the other
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// The folder with the local model
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<String>,
+    /// A TOML file of settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl WhoArgs {
+    /// What file, environment and these flags say.
+    pub(crate) fn asked(&self) -> Result<Asked, Failure> {
+        let flags = [("provider", self.provider.clone()), ("models", self.models.clone())];
+        Asked::gather(self.config.as_deref(), std::env::vars_os(), &flags).map_err(Failure::Usage)
+    }
+}
+
+/// Flags of `ask`.
+#[derive(Debug, Group)]
+pub(crate) struct AskArgs {
+    /// What is asked; `-` reads it from standard input
+    #[arg(value_name = "QUESTION")]
+    pub question: String,
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// An alias of the settings; without it the default
+    #[arg(long, value_name = "ALIAS")]
+    pub model: Option<String>,
+    /// Instructions for the model
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// The most tokens of the answer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(limit::ANSWER_TOKENS_MAX)))]
+    pub max_tokens: Option<u32>,
+    /// 0 is greedy
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f32>,
+    /// How much the model is to think: none, minimal, low, medium, high
+    #[arg(long, value_name = "EFFORT")]
+    pub reasoning: Option<String>,
+    /// Show on standard error what the model thinks
+    #[arg(long)]
+    pub thinking: bool,
+}
+
+/// Flags of `models`.
+#[derive(Debug, Group)]
+pub(crate) struct ModelsArgs {
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Contact nobody
+    #[arg(long)]
+    pub no_check: bool,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `doctor`.
+#[derive(Debug, Group)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Contact no host
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Flags of `token`.

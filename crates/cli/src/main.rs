@@ -3,13 +3,16 @@
 //! Exit codes: 0 it did what was asked, 1 it failed, 2 bad usage or configuration.
 
 mod args;
+mod ask;
 mod backup;
 mod certificate;
+mod doctor;
 mod eval;
 mod facing;
 mod handoff;
 mod knowledge;
 mod logs;
+mod models;
 mod provider;
 mod serve;
 mod settings;
@@ -47,6 +50,9 @@ fn main() -> ExitCode {
         Command::Backup(asked) => backup::backup(&asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Check(asked) => backup::check(&asked),
+        Command::Ask(asked) => ask::ask(&asked),
+        Command::Models(asked) => models::models(&asked),
+        Command::Doctor(asked) => doctor::doctor(&asked),
         Command::Eval(asked) => eval::eval(&asked),
         // Before anything else is started: it bounds itself first.
         Command::Extract(asked) => return headwater_extract::child_main(&asked.format, &asked.path),

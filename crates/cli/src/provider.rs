@@ -1,76 +1,181 @@
-//! Who answers: makes the provider and the embedder that the settings ask for.
+//! Who answers: makes the providers, the lists of them and the embedder that the settings ask for.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_core::port::provider::ProviderError;
 use headwater_core::port::{SharedEmbedder, SharedProvider};
+use headwater_engine::models::Models;
+use headwater_providers::chain::{Chain, Healths, Link as ChainLink};
 use headwater_providers::host::{Host, HostConfig};
-use headwater_providers::preset::{PRESETS, Preset};
+use headwater_providers::metrics::Metrics;
+use headwater_providers::price::PriceTable;
 use headwater_providers::scripted::Scripted;
 
 use crate::Failure;
 use crate::logs::say;
-use crate::settings::Settings;
+use crate::settings::{Alias, Answering, Asked, DEFAULT, HostRow, KeyFrom, Link};
 
-/// The provider of every workflow, and the embedder where its files are there.
-pub(crate) async fn choose(settings: &Settings) -> Result<(SharedProvider, Option<SharedEmbedder>), Failure> {
-    let provider = match settings.provider.as_deref() {
-        Some("scripted") => scripted()?,
-        Some("local") => local(settings).await.map_err(Failure::Failed)?,
-        Some(name) => host(name, settings)?,
-        None => match local(settings).await {
-            Ok(provider) => provider,
+/// Bytes of a price table: some thousand rows.
+const PRICES_BYTES: u64 = 1 << 20;
+
+/// The models under their aliases.
+pub(crate) async fn open(answering: &Answering, asked: &Asked, metrics: &Metrics) -> Result<Models, Failure> {
+    let opened = Opening { answering, prices: prices(answering)?, metrics, healths: Healths::new(metrics.clone()) };
+    let mut made = BTreeMap::new();
+    for link in answering.aliases.iter().flat_map(|alias| &alias.links) {
+        if !made.contains_key(&link.provider) {
+            made.insert(link.provider.clone(), opened.provider(&link.provider, asked).await?);
+        }
+    }
+    let mut models = match answering.default_alias() {
+        Some(alias) => Models::new(opened.chain(alias, &made)?),
+        None => Models::new(opened.fallen_back(asked).await?),
+    };
+    for alias in answering.aliases.iter().filter(|alias| alias.name != DEFAULT) {
+        models = models.and(&alias.name, opened.chain(alias, &made)?);
+    }
+    Ok(models)
+}
+
+/// What everything is made with.
+struct Opening<'a> {
+    answering: &'a Answering,
+    prices: PriceTable,
+    metrics: &'a Metrics,
+    healths: Healths,
+}
+
+impl Opening<'_> {
+    async fn provider(&self, name: &str, asked: &Asked) -> Result<SharedProvider, Failure> {
+        match (name, self.answering.hosts.get(name)) {
+            (_, Some(row)) => {
+                let mut config = host_config(row).map_err(Failure::Usage)?;
+                config.metrics = self.metrics.clone();
+                config.price = self.prices.price(&row.name, &config.model);
+                let host = Host::new(config).map_err(|e| Failure::Usage(vec![e.message]))?;
+                Ok(Arc::new(host))
+            }
+            ("local", None) => local(asked).await.map_err(Failure::Failed),
+            (_, None) => scripted(),
+        }
+    }
+
+    /// The local model, and the script where it is not there.
+    async fn fallen_back(&self, asked: &Asked) -> Result<SharedProvider, Failure> {
+        match local(asked).await {
+            Ok(provider) => Ok(provider),
             Err(why) => {
                 say(&format!("no local model, so the scripted provider answers with fixed text: {why}"));
-                scripted()?
+                scripted()
             }
-        },
-    };
-    if settings.provider.is_none() {
-        for preset in PRESETS.iter().filter(|p| key_of(p).is_some()) {
-            say(&format!("{} is set; `--provider {}` answers with it", preset.key_env, preset.name));
         }
     }
-    let embedder = match embedder(settings.models.clone()).await {
-        Ok(embedder) => Some(embedder),
-        Err(why) => {
-            say(&format!("no embeddings, so the knowledge base is searched by words alone: {why}"));
-            None
+
+    fn chain(
+        &self,
+        alias: &Alias,
+        made: &BTreeMap<String, SharedProvider>,
+    ) -> Result<SharedProvider, Failure> {
+        // A process of one's own has nobody to be asked again, and says nothing that could be seen twice.
+        if let [Link { provider, model: None }] = alias.links.as_slice()
+            && !self.answering.hosts.contains_key(provider)
+            && let Some(only) = made.get(provider)
+        {
+            return Ok(Arc::clone(only));
         }
-    };
-    let info = provider.info();
+        let links = alias.links.iter().filter_map(|link| {
+            let provider = Arc::clone(made.get(&link.provider)?);
+            let price = link.model.as_ref().and_then(|m| self.prices.price(&link.provider, m));
+            Some(ChainLink {
+                model: link.model.clone(),
+                reasoning: alias.reasoning,
+                extra: alias.extra.clone(),
+                price,
+                ..ChainLink::to(provider)
+            })
+        });
+        let chain = Chain::new(&alias.name, links.collect(), &self.healths);
+        Ok(Arc::new(chain.map_err(|why| Failure::Usage(vec![why]))?))
+    }
+}
+
+/// Says who answers, and whose keys are there and not used.
+pub(crate) fn announce(models: &Models, answering: &Answering) {
+    if answering.default_alias().is_none() {
+        for host in answering.hosts.values() {
+            if let KeyFrom::Env(name, _) = &host.key
+                && std::env::var(name).is_ok_and(|key| !key.trim().is_empty())
+            {
+                say(&format!("{name} is set; `--provider {}` answers with it", host.name));
+            }
+        }
+    }
+    let info = models.default_one().info();
     let label = info.label.map(|l| format!(" ({l})")).unwrap_or_default();
     say(&format!("model: {} of provider {}{label}", info.model, info.name));
-    Ok((provider, embedder))
-}
-
-fn key_of(preset: &Preset) -> Option<String> {
-    std::env::var(preset.key_env).ok().filter(|key| !key.trim().is_empty())
-}
-
-fn base_url_of(preset: &Preset) -> Option<String> {
-    preset.base_url_env.and_then(|name| std::env::var(name).ok()).filter(|url| !url.trim().is_empty())
-}
-
-/// The name of the key that this provider needs and does not have. A host of one's own may need none; the
-/// vendor's always does.
-pub(crate) fn missing_key(name: &str) -> Option<&'static str> {
-    let preset = Preset::find(name)?;
-    (key_of(preset).is_none() && base_url_of(preset).is_none()).then_some(preset.key_env)
-}
-
-fn host(name: &str, settings: &Settings) -> Result<SharedProvider, Failure> {
-    let Some(preset) = Preset::find(name) else {
-        return Err(Failure::Usage(vec![format!("there is no provider `{name}`")]));
-    };
-    let mut config = HostConfig::of_preset(preset, key_of(preset).map(Into::into), base_url_of(preset));
-    if let Some(model) = &settings.model {
-        config.model.clone_from(model);
+    for alias in &answering.aliases {
+        if alias.links.len() > 1 || alias.name != DEFAULT {
+            let links: Vec<_> = alias.links.iter().map(Link::to_string).collect();
+            say(&format!("alias {}: {}", alias.name, links.join(", then ")));
+        }
     }
-    config.tools &= settings.tools;
-    let provider = Host::new(config).map_err(|e| Failure::Usage(vec![e.message]))?;
-    Ok(Arc::new(provider))
+}
+
+/// The embedder where its files are there.
+pub(crate) async fn search_by_meaning(asked: &Asked) -> Option<SharedEmbedder> {
+    embedder(models_folder(asked))
+        .await
+        .inspect_err(|why| {
+            say(&format!("no embeddings, so the knowledge base is searched by words alone: {why}"));
+        })
+        .ok()
+}
+
+/// The host of this row, asked for this model; for checks. Counts nothing.
+pub(crate) fn host(row: &HostRow, model: Option<&str>) -> Result<Host, String> {
+    let mut config = host_config(row).map_err(|problems| problems.join("; "))?;
+    if let Some(model) = model {
+        model.clone_into(&mut config.model);
+    }
+    Host::new(config).map_err(|e: ProviderError| e.message)
+}
+
+/// Where and how a host is asked; reads its key.
+fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
+    let key = match &row.key {
+        KeyFrom::Nowhere => None,
+        KeyFrom::Env(name, _) => std::env::var(name).ok().filter(|key| !key.trim().is_empty()),
+        KeyFrom::File(file) => {
+            Some(headwater_providers::host::key_of_file(file).map_err(|e| vec![e.message])?)
+        }
+    };
+    todo!()
+}
+
+/// What models cost: the shipped table, and the operator's own over it.
+pub(crate) fn prices(answering: &Answering) -> Result<PriceTable, Failure> {
+    let shipped = PriceTable::embedded();
+    let Some(file) = &answering.prices else { return Ok(shipped) };
+    let shown = file.display();
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(PRICES_BYTES + 1).read_to_string(&mut text))
+        .map_err(|why| Failure::Usage(vec![format!("prices: {shown} cannot be read: {why}")]))?;
+    if text.len() as u64 > PRICES_BYTES {
+        return Err(Failure::Usage(vec![format!("prices: {shown} has more than {PRICES_BYTES} bytes")]));
+    }
+    let own = PriceTable::read(&text).map_err(|problems| {
+        Failure::Usage(problems.into_iter().map(|p| format!("prices: {shown}: {p}")).collect())
+    })?;
+    Ok(shipped.under(own))
+}
+
+fn models_folder(asked: &Asked) -> PathBuf {
+    asked.one("models").0.into()
 }
 
 /// Its length and pace come from the environment, for tests.
@@ -94,16 +199,31 @@ fn scripted() -> Result<SharedProvider, Failure> {
     Ok(Arc::new(scripted))
 }
 
+/// The file of the local model.
 #[cfg(feature = "local")]
-async fn local(settings: &Settings) -> Result<SharedProvider, String> {
+pub(crate) fn local_file(asked: &Asked) -> Result<PathBuf, String> {
     use headwater_providers::local::weights::locate_model;
+
+    let named = asked.some("model_file").map(PathBuf::from);
+    named.map_or_else(|| locate_model(&models_folder(asked)).map_err(|e| e.message), Ok)
+}
+
+/// The folder of the embeddings.
+#[cfg(feature = "local")]
+pub(crate) fn embeddings_folder(asked: &Asked) -> Result<PathBuf, String> {
+    use headwater_providers::local::weights::locate_embeddings;
+
+    locate_embeddings(&models_folder(asked)).map_err(|e| e.message)
+}
+
+#[cfg(feature = "local")]
+async fn local(asked: &Asked) -> Result<SharedProvider, String> {
     use headwater_providers::local::{Local, LocalOptions};
 
-    let (models, file) = (settings.models.clone(), settings.model_file.clone());
+    let file = local_file(asked)?;
     let open = move || {
-        let path = file.map_or_else(|| locate_model(&models), Ok)?;
-        say(&format!("loading the model {}", path.display()));
-        Local::open(&path, LocalOptions::default())
+        say(&format!("loading the model {}", file.display()));
+        Local::open(&file, LocalOptions::default())
     };
     blocking(open).await.map(|local| Arc::new(local) as SharedProvider)
 }
@@ -130,11 +250,24 @@ async fn blocking<T: Send + 'static>(
 }
 
 #[cfg(not(feature = "local"))]
-async fn local(_: &Settings) -> Result<SharedProvider, String> {
-    Err("this program was built without the feature `local`".to_owned())
+const WITHOUT: &str = "this program was built without the feature `local`";
+
+#[cfg(not(feature = "local"))]
+pub(crate) fn local_file(_: &Asked) -> Result<PathBuf, String> {
+    Err(WITHOUT.to_owned())
+}
+
+#[cfg(not(feature = "local"))]
+pub(crate) fn embeddings_folder(_: &Asked) -> Result<PathBuf, String> {
+    Err(WITHOUT.to_owned())
+}
+
+#[cfg(not(feature = "local"))]
+async fn local(_: &Asked) -> Result<SharedProvider, String> {
+    Err(WITHOUT.to_owned())
 }
 
 #[cfg(not(feature = "local"))]
 pub(crate) async fn embedder(_: std::path::PathBuf) -> Result<SharedEmbedder, String> {
-    Err("this program was built without the feature `local`".to_owned())
+    Err(WITHOUT.to_owned())
 }

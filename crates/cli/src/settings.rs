@@ -3,6 +3,7 @@
 //! ([`Asked`]) and what is used ([`Settings`]) are two types: between them stands every check, and all
 //! that is wrong is said at once.
 
+mod answering;
 mod asked;
 mod rows;
 
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use headwater_core::limit;
 use headwater_engine::Unwatched;
-use headwater_providers::preset::PRESETS;
 use headwater_providers::webhook::WebhookConfig;
 use headwater_server::http::metrics::MetricsFor;
 use headwater_store::Durability;
@@ -20,10 +20,10 @@ use headwater_store::Durability;
 use crate::Failure;
 use crate::args::ServeArgs;
 use crate::facing::Facing;
-use crate::provider::missing_key;
 use crate::sign_in::SignIn;
 use crate::{handoff, logs};
 
+pub(crate) use self::answering::{Alias, Answering, BUILT_IN, DEFAULT, HostRow, KeyFrom, Link};
 pub(crate) use self::asked::{Asked, note};
 #[cfg(test)]
 pub(crate) use self::rows::default;
@@ -36,11 +36,7 @@ pub(crate) struct Settings {
     pub data: PathBuf,
     pub durability: Durability,
     pub retention: Option<Duration>,
-    pub provider: Option<String>,
-    pub model: Option<String>,
-    pub tools: bool,
-    pub models: PathBuf,
-    pub model_file: Option<PathBuf>,
+    pub answering: Answering,
     pub assistant: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
@@ -59,27 +55,11 @@ pub(crate) fn data_folder(asked: &Asked) -> PathBuf {
 impl Settings {
     /// Everything that `serve` uses; all that is wrong, at once.
     pub(crate) fn of(args: &ServeArgs) -> Result<Self, Failure> {
-        let listen = (!args.listen.is_empty()).then(|| args.listen.join(","));
-        let flags = [
-            ("listen", listen),
-            ("data", args.data.clone()),
-            ("provider", args.provider.clone()),
-            ("models", args.models.clone()),
-        ];
-        let asked =
-            Asked::gather(args.config.as_deref(), std::env::vars_os(), &flags).map_err(Failure::Usage)?;
-        let missing = asked.some("provider").and_then(|name| {
-            let key = missing_key(&name)?;
-            Some(format!("{}: provider {name} needs {key} in the environment", asked.one("provider").1))
-        });
-        match (Self::check(&asked), missing) {
-            (Ok(settings), None) => Ok(settings),
-            (Ok(_), Some(missing)) => Err(Failure::Usage(vec![missing])),
-            (Err(problems), missing) => Err(Failure::Usage(problems.into_iter().chain(missing).collect())),
-        }
+        let asked = args.asked().map_err(Failure::Usage)?;
+        Self::check(&asked, &environment).map_err(Failure::Usage)
     }
 
-    fn check(asked: &Asked) -> Result<Self, Vec<String>> {
+    fn check(asked: &Asked, env: &Env<'_>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let (listen, from) = asked.all("listen");
         let listen = listen.iter().filter_map(|text| note(&from, address(text), &mut problems)).collect();
@@ -88,16 +68,8 @@ impl Settings {
             &[("full", Durability::Full), ("process_safe", Durability::ProcessSafe)],
             &mut problems,
         );
-        let provider = asked.some("provider");
-        if let Some(name) = &provider
-            && !known_providers().contains(&name.as_str())
-        {
-            let from = asked.one("provider").1;
-            problems.push(format!(
-                "{from}: there is no provider `{name}`; there are: {}",
-                known_providers().join(", ")
-            ));
-        }
+        let answering = Answering::read(asked, env, &mut problems);
+        problems.extend(answering.missing_keys(env));
         let mut seconds = |name, least, most| {
             let (text, from) = asked.one(name);
             let read = text.parse::<u64>().ok().filter(|n| (least..=most).contains(n));
@@ -123,7 +95,7 @@ impl Settings {
         );
         let sign_in = SignIn::of(|name| asked.one(name), &mut problems);
         let facing = Facing::read(asked, &mut problems);
-        let tools = asked.word("tools", &[("on", true), ("off", false)], &mut problems);
+        asked.word("tools", &[("on", true), ("off", false)], &mut problems);
         let (log, from) = asked.one("log");
         note(&from, logs::check(&log), &mut problems);
         let [url, private, secret] =
@@ -137,11 +109,7 @@ impl Settings {
             data: data_folder(asked),
             durability,
             retention,
-            provider,
-            model: asked.some("model"),
-            tools,
-            models: asked.one("models").0.into(),
-            model_file: asked.some("model_file").map(PathBuf::from),
+            answering,
             assistant: asked.some("assistant").map(PathBuf::from),
             engine,
             drain,
@@ -155,8 +123,19 @@ impl Settings {
     }
 }
 
-fn known_providers() -> Vec<&'static str> {
-    ["local", "scripted"].into_iter().chain(PRESETS.iter().map(|p| p.name)).collect()
+/// Where a variable of the environment is looked up.
+pub(crate) type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// The environment of this process.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Who answers, for commands that need nothing else; all that is wrong, at once.
+pub(crate) fn answering_of(asked: &Asked) -> Result<Answering, Vec<String>> {
+    let mut problems = Vec::new();
+    let answering = Answering::read(asked, &environment, &mut problems);
+    if problems.is_empty() { Ok(answering) } else { Err(problems) }
 }
 
 /// `[SURFACE=]ADDR:PORT`. There is one surface today: `main`, which is what an address without one means.

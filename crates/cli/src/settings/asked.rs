@@ -9,6 +9,11 @@ use super::rows::{PREFIX, ROWS, default, env_name};
 /// Other people's variables that begin like ours: the scripted provider's, and the tests'.
 const NOT_OURS: [&str; 2] = ["HEADWATER_SCRIPTED_", "HEADWATER_RECORDINGS"];
 
+/// Tables of the file that are no settings of one value.
+const TABLES: [&str; 2] = ["providers", "aliases"];
+/// Entries of one of them: more is a mistake.
+const TABLE_ENTRIES: usize = 256;
+
 /// A value as it was typed, and where.
 #[derive(Debug, Clone)]
 struct Typed {
@@ -20,6 +25,8 @@ struct Typed {
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     values: BTreeMap<&'static str, Typed>,
+    /// The file's tables, such as `[providers.NAME]`; each is read by whom it concerns.
+    tables: toml::Table,
 }
 
 impl Asked {
@@ -73,6 +80,10 @@ impl Asked {
             Err(why) => return problems.push(format!("the file {shown} cannot be read: {why}")),
         };
         for (name, value) in table {
+            if TABLES.contains(&name.as_str()) && value.is_table() {
+                self.tables.insert(name, value);
+                continue;
+            }
             let Some(row) = ROWS.iter().find(|row| row.0 == name) else {
                 problems.push(format!("{name} in {shown}: there is no such setting"));
                 continue;
@@ -92,6 +103,15 @@ impl Asked {
                     .push(format!("{name} in {shown}: must be a text, a whole number, or a list of them")),
             }
         }
+    }
+
+    /// The named entries of a table of the file: `[name.ENTRY]`.
+    pub(crate) fn table(&self, name: &str, problems: &mut Vec<String>) -> Vec<(String, toml::Value)> {
+        let Some(toml::Value::Table(entries)) = self.tables.get(name) else { return Vec::new() };
+        if entries.len() > TABLE_ENTRIES {
+            problems.push(format!("[{name}]: has more than {TABLE_ENTRIES} entries"));
+        }
+        entries.iter().take(TABLE_ENTRIES).map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// Value and where it stands; the default stands in the table.
@@ -125,7 +145,7 @@ impl Asked {
 }
 
 pub(crate) fn split(name: &str, text: &str) -> Vec<String> {
-    if name == "listen" || name == "jwt_keys" {
+    if matches!(name, "listen" | "jwt_keys" | "provider") {
         text.split(',').map(|s| s.trim().to_owned()).collect()
     } else {
         vec![text.to_owned()]

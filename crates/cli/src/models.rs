@@ -1,0 +1,193 @@
+//! `headwater models`: who is configured, and whether he answers.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::{Value, json};
+
+use crate::args::ModelsArgs;
+use crate::settings::{Answering, Asked, BUILT_IN, HostRow, KeyFrom, Link, answering_of};
+use crate::{Failure, provider};
+
+/// Names of a host's list that are shown.
+const SHOWN: usize = 8;
+
+/// One line of the list.
+struct Line {
+    provider: String,
+    model: String,
+    address: String,
+    key: String,
+    price: Option<String>,
+    /// What came of asking the host for its models; `None` where nobody asked.
+    answers: Option<Result<String, String>>,
+}
+
+/// Prints the lists and the hosts in them.
+pub(crate) fn models(args: &ModelsArgs) -> Result<(), Failure> {
+    let asked = args.who.asked()?;
+    let answering = answering_of(&asked).map_err(Failure::Usage)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Failed(format!("no threads can be started: {e}")))?;
+    let lines = runtime.block_on(lines(&answering, &asked, !args.no_check))?;
+    let text = if args.json { as_json(&answering, &lines) } else { as_text(&answering, &lines) };
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::of)?;
+    let wrong = lines.iter().filter(|line| matches!(line.answers, Some(Err(_)))).count();
+    if wrong > 0 { Err(Failure::Failed(format!("{wrong} of {} do not answer", lines.len()))) } else { Ok(()) }
+}
+
+/// Whom to list: everybody in a list, everybody whose key is there, and the operator's own.
+fn wanted(answering: &Answering) -> BTreeSet<(String, Option<String>)> {
+    let links = answering.aliases.iter().flat_map(|alias| &alias.links);
+    let mut wanted: BTreeSet<_> = links.map(|Link { provider, model }| (provider.clone(), model.clone())).collect();
+    for host in answering.hosts.values() {
+        let own = host.preset.is_none_or(|p| p.name != host.name);
+        let has_key = matches!(&host.key, KeyFrom::Env(name, _) if std::env::var(name).is_ok_and(|k| !k.is_empty()));
+        if (own || host.moved || has_key) && !wanted.iter().any(|(name, _)| *name == host.name) {
+            wanted.insert((host.name.clone(), None));
+        }
+    }
+    if answering.default_alias().is_none() {
+        wanted.insert((BUILT_IN[0].to_owned(), None));
+    }
+    wanted
+}
+
+async fn lines(answering: &Answering, asked: &Asked, check: bool) -> Result<Vec<Line>, Failure> {
+    let prices = provider::prices(answering)?;
+    let mut lines = Vec::new();
+    let mut asking = FuturesUnordered::new();
+    for (name, model) in wanted(answering) {
+        let at = lines.len();
+        match answering.hosts.get(&name) {
+            None => lines.push(built_in(&name, asked)),
+            Some(row) => {
+                let model = model.or_else(|| row.model.clone()).unwrap_or_default();
+                lines.push(Line {
+                    price: prices.price(&name, &model).map(|p| per_million(&p)),
+                    provider: name,
+                    address: row.base_url.clone(),
+                    key: key(row),
+                    model: model.clone(),
+                    answers: None,
+                });
+                if check {
+                    asking.push(async move { (at, answers(row, &model).await) });
+                }
+            }
+        }
+    }
+    while let Some((at, answer)) = asking.next().await {
+        if let Some(line) = lines.get_mut(at) {
+            line.answers = Some(answer);
+        }
+    }
+    drop(asking);
+    Ok(lines)
+}
+
+/// Asks a host for its list, and whether our model is in it.
+pub(crate) async fn answers(row: &HostRow, model: &str) -> Result<String, String> {
+    let host = provider::host(row, (!model.is_empty()).then_some(model)).map_err(|e| e.message)?;
+    let names = host.models().await.map_err(|e| e.message)?;
+    let known = |wanted: &str| names.iter().any(|n| n == wanted || n.strip_suffix(":latest") == Some(wanted));
+    match names.len() {
+        0 => Ok("answers, and lists no models".to_owned()),
+        n if model.is_empty() || known(model) => Ok(format!("answers, {n} models")),
+        n => {
+            let some: Vec<_> = names.iter().take(SHOWN).map(String::as_str).collect();
+            let dots = if n > SHOWN { ", …" } else { "" };
+            Err(format!("answers, but has no model `{model}`; it has {}{dots}", some.join(", ")))
+        }
+    }
+}
+
+fn built_in(name: &str, asked: &Asked) -> Line {
+    let (model, answers) = match provider::local_file(asked) {
+        _ if name == "scripted" => ("scripted".to_owned(), Ok("fixed text, for tests".to_owned())),
+        Ok(file) => (file.display().to_string(), Ok("the file is there".to_owned())),
+        Err(why) => ("none".to_owned(), Err(why)),
+    };
+    Line {
+        provider: name.to_owned(),
+        model,
+        address: "in this process".to_owned(),
+        key: "needs none".to_owned(),
+        price: None,
+        answers: Some(answers),
+    }
+}
+
+/// Where the key stands, never the key.
+fn key(row: &HostRow) -> String {
+    match &row.key {
+        KeyFrom::Nowhere => "needs none".to_owned(),
+        KeyFrom::File(file) => format!("in {}", file.display()),
+        KeyFrom::Env(name, needed) => match std::env::var(name).is_ok_and(|k| !k.trim().is_empty()) {
+            true => format!("{name} is set"),
+            false if *needed => format!("{name} IS NOT SET"),
+            false => format!("{name} is not set, which may do here"),
+        },
+    }
+}
+
+fn per_million(price: &headwater_core::port::provider::Price) -> String {
+    let dollars = |micro: u64| {
+        let text = format!("{:.6}", micro as f64 / 1e6);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    format!("${} in, ${} out per million tokens", dollars(price.input), dollars(price.output))
+}
+
+fn as_text(answering: &Answering, lines: &[Line]) -> String {
+    let mut text = String::new();
+    for alias in &answering.aliases {
+        let links: Vec<_> = alias.links.iter().map(written).collect();
+        text.push_str(&format!("alias {}: {}\n", alias.name, links.join(", then ")));
+    }
+    if answering.default_alias().is_none() {
+        text.push_str("alias default: local, or scripted where the model is not there\n");
+    }
+    for line in lines {
+        let Line { provider, model, address, key, price, answers } = line;
+        text.push_str(&format!("\n{provider}\n  model    {model}\n  address  {address}\n  key      {key}\n"));
+        let price = price.as_deref().unwrap_or("not known here; the setting `prices` can say it");
+        text.push_str(&format!("  price    {price}\n"));
+        match answers {
+            None => text.push_str("  answers  nobody asked\n"),
+            Some(Ok(what)) => text.push_str(&format!("  answers  yes: {what}\n")),
+            Some(Err(why)) => text.push_str(&format!("  answers  NO: {why}\n")),
+        }
+    }
+    text
+}
+
+fn written(link: &Link) -> String {
+    match &link.model {
+        None => link.provider.clone(),
+        Some(model) => format!("{}/{model}", link.provider),
+    }
+}
+
+fn as_json(answering: &Answering, lines: &[Line]) -> String {
+    let aliases: Vec<Value> = answering
+        .aliases
+        .iter()
+        .map(|a| json!({"alias": a.name, "use": a.links.iter().map(written).collect::<Vec<_>>()}))
+        .collect();
+    let hosts: Vec<Value> = lines
+        .iter()
+        .map(|l| {
+            json!({
+                "provider": l.provider, "model": l.model, "address": l.address, "key": l.key, "price": l.price,
+                "answers": l.answers.as_ref().map(Result::is_ok),
+                "words": l.answers.as_ref().map(|a| match a { Ok(w) | Err(w) => w }),
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({"aliases": aliases, "providers": hosts}))
+}

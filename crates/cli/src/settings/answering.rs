@@ -1,0 +1,379 @@
+//! Who may be asked for an answer: hosts, changed or added by `[providers.NAME]`, and lists of them, one after
+//! the other, by `provider` and by `[aliases.NAME]`. What is wrong is said all at once; nothing is connected.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use headwater_core::limit;
+use headwater_core::port::provider::Effort;
+use headwater_providers::preset::{Format, PRESETS, Preset};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::Asked;
+
+/// The alias of whom a run asks that names nobody.
+pub(crate) const DEFAULT: &str = "default";
+
+/// Providers that are no hosts.
+pub(crate) const BUILT_IN: [&str; 2] = ["local", "scripted"];
+
+/// Names of one table, and hosts of one list: more is a mistake.
+const NAMES: usize = 64;
+const LINKS: usize = 8;
+
+/// Whom to ask, and of him which model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// A host's name, `local` or `scripted`.
+    pub provider: String,
+    /// His default where it is not named.
+    pub model: Option<String>,
+}
+
+impl Link {
+    /// `provider` or `provider/model`; a model may have slashes of its own.
+    fn parse(text: &str) -> Option<Self> {
+        let (provider, model) = match text.split_once('/') {
+            None => (text, None),
+            Some((provider, model)) => (provider, Some(model.trim().to_owned())),
+        };
+        let provider = provider.trim().to_owned();
+        let ok = !provider.is_empty() && model.as_ref().is_none_or(|m| !m.is_empty() && m.len() <= 256);
+        ok.then_some(Self { provider, model })
+    }
+}
+
+/// Whom runs ask under one name: the first, and where he fails before his first word, the next.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Alias {
+    pub name: String,
+    pub links: Vec<Link>,
+    pub reasoning: Option<Effort>,
+    pub extra: Map<String, Value>,
+}
+
+/// A host as the operator wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct HostRow {
+    pub name: String,
+    /// What it begins with, where it is one of the shipped.
+    pub preset: Option<&'static Preset>,
+    pub format: Format,
+    /// Where it is, and whether that is another place than the preset's.
+    pub base_url: String,
+    pub moved: bool,
+    /// Where its key stands.
+    pub key: KeyFrom,
+    /// The model that is asked where none is named.
+    pub model: Option<String>,
+    pub tools: bool,
+    pub allow_private: bool,
+    pub ca_file: Option<PathBuf>,
+    pub headers: BTreeMap<String, String>,
+    pub streams_per_connection: Option<usize>,
+    pub reasoning: Option<Effort>,
+    pub extra: Map<String, Value>,
+    pub first_token: Option<Duration>,
+}
+
+/// Where a host's key stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyFrom {
+    /// It needs none, and none was named.
+    Nowhere,
+    /// In a variable of the environment; whether the host is of no use without it.
+    Env(String, bool),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// Everything that is known about who answers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answering {
+    /// Every host that there is, shipped and the operator's own, by name.
+    pub hosts: BTreeMap<String, HostRow>,
+    /// The lists, [`DEFAULT`] among them unless nobody named one.
+    pub aliases: Vec<Alias>,
+    /// Price tables that stand over the shipped one.
+    pub prices: Option<PathBuf>,
+}
+
+/// `[providers.NAME]` as it is typed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderTable {
+    preset: Option<String>,
+    format: Option<String>,
+    base_url: Option<String>,
+    key_env: Option<String>,
+    key_file: Option<PathBuf>,
+    model: Option<String>,
+    tools: Option<bool>,
+    allow_private: Option<bool>,
+    ca_file: Option<PathBuf>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    streams_per_connection: Option<usize>,
+    reasoning: Option<Effort>,
+    #[serde(default)]
+    extra: Map<String, Value>,
+    first_token_seconds: Option<u64>,
+}
+
+/// `[aliases.NAME]` as it is typed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AliasTable {
+    r#use: Vec<String>,
+    reasoning: Option<Effort>,
+    #[serde(default)]
+    extra: Map<String, Value>,
+}
+
+impl Answering {
+    /// Reads it. `env` is the environment: a preset's customary variable may move its host.
+    pub(super) fn read(
+        asked: &Asked,
+        env: &dyn Fn(&str) -> Option<String>,
+        problems: &mut Vec<String>,
+    ) -> Self {
+        let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
+        let mut hosts: BTreeMap<String, HostRow> =
+            PRESETS.iter().map(|p| (p.name.to_owned(), HostRow::of_preset(p, &env))).collect();
+        for (name, value) in asked.table("providers", problems) {
+            let from = format!("[providers.{name}]");
+            match plain_name(&name, "provider").and_then(|()| typed::<ProviderTable>(value)) {
+                Err(why) => problems.push(format!("{from}: {why}")),
+                Ok(table) => match HostRow::of_table(&name, table, &env) {
+                    Ok(row) => drop(hosts.insert(name, row)),
+                    Err(why) => problems.extend(why.into_iter().map(|w| format!("{from}: {w}"))),
+                },
+            }
+        }
+        let mut aliases = Vec::new();
+        for (name, value) in asked.table("aliases", problems) {
+            let from = format!("[aliases.{name}]");
+            match plain_name(&name, "alias").and_then(|()| typed::<AliasTable>(value)) {
+                Err(why) => problems.push(format!("{from}: {why}")),
+                Ok(AliasTable { r#use, reasoning, extra }) => {
+                    let links = links(&r#use, &format!("{from} use"), &hosts, problems);
+                    aliases.push(Alias { name, links, reasoning, extra });
+                }
+            }
+        }
+        let mut this = Self { hosts, aliases, prices: asked.some("prices").map(PathBuf::from) };
+        this.add_default(asked, problems);
+        if asked.one("tools").0 == "off" {
+            this.hosts.values_mut().for_each(|host| host.tools = false);
+        }
+        this
+    }
+
+    /// `provider` and `model`: what a run asks that names nothing.
+    fn add_default(&mut self, asked: &Asked, problems: &mut Vec<String>) {
+        let (named, from) = asked.all("provider");
+        let model = asked.some("model");
+        if named.is_empty() {
+            if model.is_some() {
+                let from = asked.one("model").1;
+                problems.push(format!("{from}: says which model of `provider`, and there is no `provider`"));
+            }
+            return;
+        }
+        if self.aliases.iter().any(|a| a.name == DEFAULT) {
+            problems.push(format!("{from}: [aliases.{DEFAULT}] says already whom a run asks; leave one of them out"));
+            return;
+        }
+        let mut links = links(&named, &from, &self.hosts, problems);
+        match (links.as_mut_slice(), model) {
+            (_, None) => {}
+            ([only], Some(model)) if only.model.is_none() => only.model = Some(model),
+            (_, Some(_)) => problems.push(format!(
+                "{}: goes with one provider without a model; in a list say provider/model",
+                asked.one("model").1
+            )),
+        }
+        self.aliases.push(Alias { name: DEFAULT.to_owned(), links, reasoning: None, extra: Map::new() });
+    }
+
+    /// The list that a run asks which names nothing; `None`: the local model, or the script where there is none.
+    pub(crate) fn default_alias(&self) -> Option<&Alias> {
+        self.aliases.iter().find(|a| a.name == DEFAULT)
+    }
+
+    /// Hosts that some list names.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &HostRow> {
+        self.hosts.values().filter(|host| {
+            self.aliases.iter().flat_map(|a| &a.links).any(|link| link.provider == host.name)
+        })
+    }
+
+    /// Keys that hosts need which some list names, and that are not there.
+    pub(crate) fn missing_keys(&self, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+        self.used()
+            .filter_map(|host| match &host.key {
+                KeyFrom::Env(name, true) if env(name).is_none_or(|key| key.trim().is_empty()) => {
+                    Some(format!("provider {} needs {name} in the environment", host.name))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl HostRow {
+    fn of_preset(preset: &'static Preset, env: &impl Fn(&str) -> Option<String>) -> Self {
+        let moved = preset.base_url_env.and_then(env);
+        let key = match preset.key_env {
+            None => KeyFrom::Nowhere,
+            // A host of one's own may need no key; the vendor's always does.
+            Some(name) => KeyFrom::Env(name.to_owned(), moved.is_none()),
+        };
+        Self {
+            name: preset.name.to_owned(),
+            preset: Some(preset),
+            format: preset.format,
+            moved: moved.is_some(),
+            base_url: moved.map_or_else(|| preset.base_url.to_owned(), |url| preset.moved_to(&url)),
+            key,
+            model: Some(preset.model.to_owned()).filter(|m| !m.is_empty()),
+            tools: preset.tools,
+            allow_private: false,
+            ca_file: None,
+            headers: BTreeMap::new(),
+            streams_per_connection: None,
+            reasoning: None,
+            extra: Map::new(),
+            first_token: None,
+        }
+    }
+
+    fn of_table(
+        name: &str,
+        table: ProviderTable,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let of_name = table.preset.as_deref().or(Preset::find(name).map(|p| p.name));
+        let preset = of_name.map(|n| Preset::find(n).ok_or_else(|| no_preset(n))).transpose();
+        let preset = preset.unwrap_or_else(|why| {
+            problems.push(why);
+            None
+        });
+        let format = table.format.as_deref().map(|f| Format::parse(f).ok_or_else(|| no_format(f))).transpose();
+        let format = format.unwrap_or_else(|why| {
+            problems.push(why);
+            None
+        });
+        let Some(format) = format.or(preset.map(|p| p.format)) else {
+            problems.push("needs `preset`, or `format` with `base_url`".to_owned());
+            return Err(problems);
+        };
+        let base = preset.map(|p| Self::of_preset(p, env));
+        let moved = table.base_url.is_some() || base.as_ref().is_some_and(|b| b.moved);
+        let Some(base_url) = table.base_url.clone().or_else(|| base.as_ref().map(|b| b.base_url.clone())) else {
+            problems.push("needs `base_url`".to_owned());
+            return Err(problems);
+        };
+        let key = match (table.key_env, table.key_file) {
+            (Some(_), Some(_)) => {
+                problems.push("`key_env` and `key_file` exclude each other".to_owned());
+                KeyFrom::Nowhere
+            }
+            // Whoever names a variable means it.
+            (Some(name), None) => KeyFrom::Env(name, true),
+            (None, Some(file)) => KeyFrom::File(file),
+            (None, None) => match base.as_ref().map(|b| b.key.clone()) {
+                Some(KeyFrom::Env(name, needed)) => KeyFrom::Env(name, needed && !moved),
+                other => other.unwrap_or(KeyFrom::Nowhere),
+            },
+        };
+        let first_token = table.first_token_seconds.map(Duration::from_secs);
+        if first_token.is_some_and(|t| t.is_zero() || t > limit::RUN_TIME_MOST) {
+            problems.push("`first_token_seconds` must be from 1 to 86400".to_owned());
+        }
+        if table.streams_per_connection.is_some_and(|n| !(1..=10_000).contains(&n)) {
+            problems.push("`streams_per_connection` must be from 1 to 10000".to_owned());
+        }
+        let row = Self {
+            name: name.to_owned(),
+            preset,
+            format,
+            base_url,
+            moved,
+            key,
+            model: table.model.or_else(|| base.as_ref().and_then(|b| b.model.clone())),
+            tools: table.tools.unwrap_or_else(|| preset.is_none_or(|p| p.tools)),
+            allow_private: table.allow_private.unwrap_or(false),
+            ca_file: table.ca_file,
+            headers: table.headers,
+            streams_per_connection: table.streams_per_connection,
+            reasoning: table.reasoning,
+            extra: table.extra,
+            first_token,
+        };
+        if problems.is_empty() { Ok(row) } else { Err(problems) }
+    }
+}
+
+fn links(
+    named: &[String],
+    from: &str,
+    hosts: &BTreeMap<String, HostRow>,
+    problems: &mut Vec<String>,
+) -> Vec<Link> {
+    if named.is_empty() || named.len() > LINKS {
+        problems.push(format!("{from}: must name one to {LINKS} providers"));
+    }
+    let mut links = Vec::new();
+    for text in named.iter().take(LINKS) {
+        let Some(link) = Link::parse(text) else {
+            problems.push(format!("{from}: `{text}` is neither a provider nor provider/model"));
+            continue;
+        };
+        match hosts.get(&link.provider) {
+            Some(host) if link.model.is_none() && host.model.is_none() => problems.push(format!(
+                "{from}: `{text}` has no model of its own to fall to; say {text}/MODEL"
+            )),
+            None if !BUILT_IN.contains(&link.provider.as_str()) => {
+                let all: Vec<_> = BUILT_IN.into_iter().chain(hosts.keys().map(String::as_str)).collect();
+                problems.push(format!("{from}: there is no provider `{}`; there are: {}", link.provider, all.join(", ")));
+            }
+            _ if links.contains(&link) => problems.push(format!("{from}: `{text}` stands there twice")),
+            _ => {}
+        }
+        links.push(link);
+    }
+    links
+}
+
+/// Names stand in addresses, metrics and logs.
+fn plain_name(name: &str, what: &str) -> Result<(), String> {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+    if !plain || name.is_empty() || name.len() > NAMES {
+        return Err(format!("the name of this {what} must be 1 to {NAMES} of a-z, 0-9, `-`, `_` and `.`"));
+    }
+    if what == "provider" && BUILT_IN.contains(&name) {
+        return Err(format!("`{name}` is built in; choose another name"));
+    }
+    Ok(())
+}
+
+fn typed<T: for<'de> Deserialize<'de>>(value: toml::Value) -> Result<T, String> {
+    value.try_into().map_err(|e: toml::de::Error| e.message().trim().to_owned())
+}
+
+fn no_preset(name: &str) -> String {
+    let all: Vec<_> = PRESETS.iter().map(|p| p.name).collect();
+    format!("there is no preset `{name}`; there are: {}", all.join(", "))
+}
+
+fn no_format(name: &str) -> String {
+    let all: Vec<_> = Format::ALL.iter().map(|f| f.as_str()).collect();
+    format!("there is no format `{name}`; there are: {}", all.join(", "))
+}
