@@ -232,15 +232,53 @@ pub const PROVIDER_EVENT_BYTES: usize = 1024 * 1024;
 pub const REPLAY_BYTES: usize = 1024 * 1024;
 /// Bytes of a provider's refusal that are read for its reason.
 pub const PROVIDER_FAILURE_BYTES: usize = 64 * 1024;
-/// How long a connection to a provider may take.
+/// Bytes of one answer on the wire: the longest that models write, at half a kilobyte of envelope a token, twice.
+pub const PROVIDER_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+/// How long a connection to a provider may take, TLS included: two round trips around the world, with a lost packet.
 pub const PROVIDER_CONNECT: Duration = Duration::from_secs(5);
 /// How long a provider may take to the head of its answer. Some send it only with the first word, and a
 /// model that thinks first takes a minute.
-pub const PROVIDER_RESPONSE: Duration = Duration::from_secs(120);
-/// How long a provider may be silent in the middle of an answer.
-pub const PROVIDER_IDLE: Duration = Duration::from_secs(60);
+pub const PROVIDER_FIRST_BYTE: Duration = Duration::from_secs(120);
+/// How long a provider may take to the first thing that a person sees (what a model thinks is that, too). Where a
+/// model keeps its thoughts to itself this is all of its thinking.
+pub const PROVIDER_FIRST_TOKEN: Duration = Duration::from_secs(300);
+/// How long a provider may send not one byte in the middle of an answer. Most send comments or pings every few
+/// seconds; a model that thinks behind a host without them is silent for a minute. That the other end is gone is
+/// noticed earlier, see [`PROVIDER_PING`].
+pub const PROVIDER_IDLE: Duration = Duration::from_secs(120);
+/// How long a provider may only say that it is still there, in the middle of an answer: longer than it may say
+/// nothing, for a model that thinks again between two tools.
+pub const PROVIDER_PROGRESS: Duration = Duration::from_secs(180);
+/// How long one answer may take in all: a minute less than [`RUN_TIME`], so that the run can say who was slow.
+pub const PROVIDER_WHOLE: Duration = Duration::from_secs(14 * 60);
 /// How long the usage may take after the reason of the end; it need not come at all.
 pub const PROVIDER_USAGE: Duration = Duration::from_secs(5);
+/// How long a provider may take to list its models: somebody waits at a terminal.
+pub const PROVIDER_PROBE: Duration = Duration::from_secs(10);
+/// Bytes of a list of models; the longest known has some hundreds of models and a megabyte.
+pub const PROVIDER_LIST_BYTES: usize = 8 * 1024 * 1024;
+/// The longest that a provider's wish to be left alone is believed; longer is a mistake, or for a person to see.
+pub const PROVIDER_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Answers at once on one HTTP/2 connection, below the 100 that the big vendors allow: the next one would wait in
+/// a queue that nobody sees. The distance is for those that were dropped here and not yet there.
+pub const PROVIDER_STREAMS: usize = 80;
+/// HTTP/2 connections to one provider; with [`PROVIDER_STREAMS`] more answers than a node has [`RUNS`], twice.
+pub const PROVIDER_CONNECTIONS: usize = 64;
+/// Bytes of one answer that may wait here, on HTTP/2, for a reader who does not read: seconds of text, and enough for
+/// a hundred times a model's speed to the other side of the world. A connection may hold that for each of its answers,
+/// or one reader would stop his neighbours.
+pub const PROVIDER_WINDOW: u32 = 64 * 1024;
+/// How often a connection with answers under way is asked whether it still lives, on HTTP/2 by pings, else by TCP:
+/// below the idle time of common proxies, and not so often that a vendor takes it for an attack.
+pub const PROVIDER_PING: Duration = Duration::from_secs(30);
+/// How long the answer to that may take.
+pub const PROVIDER_PONG: Duration = Duration::from_secs(15);
+/// Headers of the operator's own in each request to a provider: a gateway wants two or three.
+pub const PROVIDER_HEADERS: usize = 32;
+/// Bytes of a file with a key; the longest keys are tokens of some kilobytes.
+pub const KEY_FILE_BYTES: u64 = 16 * 1024;
+/// Bytes of a file with certificates: the system's own has a quarter of a megabyte.
+pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 /// Bytes of a classifier's reply that are read: it is asked for one word.
 pub const CLASSIFIER_BYTES: usize = 64;
 /// How long a classifier may take: the router has an answer already, and somebody waits.

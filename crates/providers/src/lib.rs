@@ -1,8 +1,10 @@
 //! Who is called: the local model, hosts over HTTP, and the scripted one. All are a
 //! [`Provider`](headwater_core::port::provider::Provider), whose contract is written there.
 
+mod address;
 mod failure;
 pub mod host;
+pub mod key;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod metrics;

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod calls;
+mod clocks;
 pub mod deltas;
 pub mod frames;
 #[cfg(test)]
@@ -112,4 +113,8 @@ pub trait Decoder: Send {
 
     /// Frames and parts that were skipped because they are not known.
     fn skipped(&self) -> u64;
+
+    /// Bytes of what has come and cannot be said yet, such as half of a tool's call: while it grows the answer
+    /// goes on, although no delta comes out. 0 where everything is said at once.
+    fn gathered(&self) -> usize;
 }

@@ -146,6 +146,10 @@ impl Decoder for Reader {
     fn skipped(&self) -> u64 {
         self.skipped
     }
+
+    fn gathered(&self) -> usize {
+        self.calls.bytes()
+    }
 }
 
 impl Reader {

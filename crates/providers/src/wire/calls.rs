@@ -42,6 +42,11 @@ impl Calls {
         self.0.is_empty()
     }
 
+    /// Bytes that were gathered so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.iter().map(|call| call.id.len() + call.name.len() + call.arguments.len()).sum()
+    }
+
     /// Takes a piece.
     ///
     /// # Errors

@@ -8,8 +8,10 @@ use futures_util::{Stream, StreamExt, stream};
 use headwater_core::port::provider::{
     Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Replay, ToolCall, Usage,
 };
+use tokio::time::Instant;
 
-use super::{Wire, deltas};
+use super::Wire;
+use super::deltas::{self, Timeouts};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -64,7 +66,8 @@ pub(crate) async fn read(
     idle: Duration,
     usage: Duration,
 ) -> Answer {
-    gather(deltas::deltas(body, wire.framing(), wire.decoder(), idle, usage)).await
+    let timeouts = Timeouts { idle, usage, ..Timeouts::default() };
+    gather(deltas::deltas(body, wire.framing(), wire.decoder(), timeouts, Instant::now())).await
 }
 
 /// Everything that a stream of deltas says; fails where it breaks the port's contract.
