@@ -333,6 +333,8 @@ pub const BREAKER_OPEN_MOST: Duration = Duration::from_secs(120);
 pub const PRICES_BYTES: usize = 256 * 1024;
 /// Rows of a table of prices: every model of every vendor, several times over.
 pub const PRICES_ROWS: usize = 4_096;
+/// Dollars of a price for a million tokens: a hundred times the dearest; more is a price for something else.
+pub const PRICE_DOLLARS: u64 = 100_000;
 /// Problems of one file that are told at once.
 pub const PRICES_PROBLEMS: usize = 20;
 

@@ -9,6 +9,7 @@ pub mod local;
 pub mod metrics;
 pub mod openai;
 pub mod preset;
+pub mod price;
 pub mod scripted;
 pub mod webhook;
 pub mod wire;

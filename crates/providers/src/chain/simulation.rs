@@ -160,10 +160,10 @@ fn a_broken_provider_is_left_alone_and_comes_back() {
     assert!(answered.iter().all(|by| *by == Some(1)), "nobody notices");
     // Those that opened it, and one try after 10, 20, 40 seconds.
     assert_eq!(asked[0], limit::BREAKER_FAILURES + 3);
-    // Opened at 0: tries at 10, 30 and 70 s failed, and the next one is at 150 s.
+    // Opened within the first second: tries after 10, 30 and 70 s failed, and the next one is 80 s later.
     let (asked, _, answered) = outage(2, 1_000, gap, &mut healths, down, fails);
     let back = answered.iter().position(|by| *by == Some(0)).unwrap();
-    assert!((500..=501).contains(&back), "{back}");
+    assert!((500..=510).contains(&back), "{back}");
     assert!(answered[back..].iter().all(|by| *by == Some(0)));
     assert_eq!(asked[0], 1_000 - u32::try_from(back).unwrap());
 }
