@@ -322,6 +322,60 @@ pub const SEARCH_TOP_K: usize = 20;
 /// Candidates of each kind that are scored before the best are taken.
 pub const SEARCH_CANDIDATES: usize = 64;
 
+// ── providers that stand in for one another ──────────────────────────────────────────────────────
+
+/// Links of one chain: more than anybody has vendors, and what one request can cost where all fail.
+pub const CHAIN_LINKS: usize = 8;
+/// How long a chain may take to the first visible word, all its links, retries and pauses together: two hosts'
+/// whole time for the head of an answer. Each link is given its share of what is left.
+pub const CHAIN_FIRST_WORD: Duration = Duration::from_secs(240);
+/// Reports and replays of an answer that are kept while its first visible word is awaited. Usage that follows
+/// usage takes no place; an answer with more than this has begun, whatever can be seen of it.
+pub const CHAIN_PEEKED: usize = 256;
+/// Bytes of what is said of a chain's failures, all links together.
+pub const CHAIN_FAILURE_BYTES: usize = 600;
+/// Times that a link is asked once more, where nobody says otherwise: what clears up by itself does at once.
+pub const RETRIES: u32 = 2;
+/// The most that an operator may ask for.
+pub const RETRIES_MOST: u32 = 5;
+/// The longest pause before the first retry; each further one may be twice as long. The pause is drawn
+/// evenly from nothing to this, so that who failed together does not come back together.
+pub const RETRY_FIRST: Duration = Duration::from_millis(500);
+/// The longest such pause.
+pub const RETRY_MOST: Duration = Duration::from_secs(8);
+/// The longest that a provider may ask to be left alone and is waited for: somebody sits before an empty
+/// answer. Beyond it the next link is asked, or the person is told when to come back.
+pub const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The longest wait of a provider's that a person is told of: a day. Longer ones are mistakes.
+pub const RETRY_AFTER_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
+/// Of a hundred requests to a link, how many may be retries: an outage then costs a tenth more, not three
+/// times as much.
+pub const RETRY_PERCENT: u32 = 10;
+/// Retries that a link has saved up at most from earlier requests.
+pub const RETRIES_SAVED: u32 = 10;
+/// Retries of a link beside that share: a house with a request a minute has no hundred to take ten of.
+pub const RETRIES_SPARE: Rate = Rate::per_minute(10, 5);
+/// Failures in a row after which a link is left alone: twice a request with all its retries, less one.
+pub const BREAKER_FAILURES: u32 = 5;
+/// How far back the share of failures looks.
+pub const BREAKER_WINDOW: Duration = Duration::from_secs(60);
+/// Answers and failures in that time below which a share means nothing.
+pub const BREAKER_LEAST: u32 = 20;
+/// The share of failures, in hundredths, from which a link is left alone though some are answered.
+pub const BREAKER_PERCENT: u32 = 50;
+/// How long a link is left alone before one request tries it; twice as long after each try that fails.
+pub const BREAKER_OPEN: Duration = Duration::from_secs(10);
+/// The longest that it is left alone.
+pub const BREAKER_OPEN_MOST: Duration = Duration::from_secs(120);
+/// Bytes of a table of prices.
+pub const PRICES_BYTES: usize = 256 * 1024;
+/// Rows of a table of prices: every model of every vendor, several times over.
+pub const PRICES_ROWS: usize = 4_096;
+/// Dollars of a price for a million tokens: a hundred times the dearest; more is a price for something else.
+pub const PRICE_DOLLARS: u64 = 100_000;
+/// Problems of one file that are told at once.
+pub const PRICES_PROBLEMS: usize = 20;
+
 // ── hand-off ─────────────────────────────────────────────────────────────────────────────────────
 
 /// Escalations of one user that wait: more conversations than a person has; a script asks in many.

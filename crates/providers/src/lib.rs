@@ -2,6 +2,7 @@
 //! [`Provider`](headwater_core::port::provider::Provider), whose contract is written there.
 
 mod address;
+pub mod chain;
 mod failure;
 pub mod host;
 pub mod key;
@@ -10,6 +11,7 @@ pub mod local;
 pub mod metrics;
 pub mod openai;
 pub mod preset;
+pub mod price;
 pub mod scripted;
 pub mod webhook;
 pub mod wire;
