@@ -1,6 +1,7 @@
 //! Who is called: the local model, hosts over HTTP, and the scripted one. All are a
 //! [`Provider`](headwater_core::port::provider::Provider), whose contract is written there.
 
+pub mod anthropic;
 mod failure;
 pub mod host;
 #[cfg(feature = "local")]

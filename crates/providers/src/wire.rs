@@ -8,8 +8,8 @@
 pub mod calls;
 pub mod deltas;
 pub mod frames;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use headwater_core::port::provider::{Delta, ModelRequest, ProviderError};
 use serde_json::{Map, Value};

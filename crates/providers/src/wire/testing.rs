@@ -1,4 +1,7 @@
-//! For the tests of every format: a body cut in every way that a network cuts, and what came out of it.
+//! For the tests of every format, and for `fuzz/`: a body cut in every way that a network cuts, and what came
+//! out of it.
+
+#![allow(clippy::panic, reason = "a test fails by panicking, and this is built for tests alone")]
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,32 +14,43 @@ use headwater_core::port::provider::{
 
 use super::{Wire, deltas};
 
-pub(crate) const SECOND: Duration = Duration::from_secs(1);
+/// For tests in which nothing waits.
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// How an answer ended: as its provider meant it, or with this kind of error.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Ending {
+pub enum Ending {
+    /// As its provider meant it.
     End(FinishReason, Usage),
+    /// With this kind of error.
     Error(ProviderErrorKind),
 }
 
 /// Everything that came out of one body.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Answer {
+pub struct Answer {
+    /// All text.
     pub text: String,
+    /// All that was thought.
     pub reasoning: String,
+    /// All words of refusal.
     pub refusal: String,
+    /// The calls.
     pub calls: Vec<ToolCall>,
+    /// The citations.
     pub citations: Vec<Citation>,
+    /// What is to be given back.
     pub replay: Vec<Replay>,
     /// The last report before the ending.
     pub so_far: Option<Usage>,
+    /// How it ended.
     pub ending: Ending,
 }
 
 impl Answer {
     /// An answer of text alone.
-    pub(crate) fn of(text: &str, ending: Ending) -> Self {
+    #[must_use]
+    pub fn of(text: &str, ending: Ending) -> Self {
         Self {
             text: text.to_owned(),
             reasoning: String::new(),
@@ -51,14 +65,14 @@ impl Answer {
 }
 
 /// Reads a body of this format in pieces of so many bytes.
-pub(crate) async fn decode(wire: &dyn Wire, body: &[u8], piece: usize) -> Answer {
+pub async fn decode(wire: &dyn Wire, body: &[u8], piece: usize) -> Answer {
     let pieces: Vec<_> =
         body.chunks(piece.max(1)).map(|c| Ok::<_, Infallible>(Bytes::copy_from_slice(c))).collect();
     read(wire, stream::iter(pieces), SECOND, SECOND).await
 }
 
 /// Reads a body that comes as it likes.
-pub(crate) async fn read(
+pub async fn read(
     wire: &dyn Wire,
     body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
     idle: Duration,
@@ -68,7 +82,7 @@ pub(crate) async fn read(
 }
 
 /// Everything that a stream of deltas says; fails where it breaks the port's contract.
-pub(crate) async fn gather(deltas: impl Stream<Item = Result<Delta, ProviderError>>) -> Answer {
+pub async fn gather(deltas: impl Stream<Item = Result<Delta, ProviderError>>) -> Answer {
     let mut answer = Answer::of("", Ending::Error(ProviderErrorKind::Failed));
     let mut over = false;
     let mut deltas = std::pin::pin!(deltas);
