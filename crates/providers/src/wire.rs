@@ -8,6 +8,10 @@
 pub mod calls;
 pub mod deltas;
 pub mod frames;
+#[cfg(test)]
+mod mutated;
+#[cfg(test)]
+mod recorded;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
