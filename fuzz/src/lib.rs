@@ -1,5 +1,5 @@
 //! What every target asks of its format, whatever bytes a host sends: no panic; exactly one ending, nothing
-//! after it and no empty delta (`testing::gather` fails otherwise); and the same answer however the bytes
+//! after it and no empty delta (`testing` fails otherwise); and the same answer however the bytes
 //! are cut.
 
 use std::convert::Infallible;
@@ -26,6 +26,7 @@ pub fn check(wire: &dyn Wire, input: &[u8]) {
         Some(at) => (&input[..at], &input[at + 1..]),
         None => (input, &[][..]),
     };
+    testing::push_beyond_the_ending(wire, body);
     let whole = read(wire, vec![body.to_vec()]);
     assert_eq!(read(wire, pieces(body, &[1])), whole, "one byte at a time");
     assert_eq!(read(wire, pieces(body, sizes)), whole, "in pieces of {sizes:?}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::Wire;
-use super::testing::decode;
+use super::testing::{decode, push_beyond_the_ending};
 use crate::anthropic::Anthropic;
 use crate::openai::OpenAi;
 
@@ -115,6 +115,7 @@ proptest! {
             let seeds = seeds(name);
             let body = broken(seeds[which % seeds.len()].clone(), &faults, &seeds);
             // What breaks the port's contract fails in there.
+            push_beyond_the_ending(&*wire, &body);
             let whole = runtime.block_on(decode(&*wire, &body, body.len()));
             prop_assert_eq!(runtime.block_on(decode(&*wire, &body, piece)), whole, "{}", name);
         }

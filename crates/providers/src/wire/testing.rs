@@ -12,7 +12,7 @@ use headwater_core::port::provider::{
     Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Replay, ToolCall, Usage,
 };
 
-use super::{Wire, deltas};
+use super::{Eof, Framing, Wire, deltas};
 
 /// For tests in which nothing waits.
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -111,4 +111,28 @@ pub async fn gather(deltas: impl Stream<Item = Result<Delta, ProviderError>>) ->
     }
     assert!(over, "no ending");
     answer
+}
+
+/// Pushes a body's lines into a decoder twice over, its ending in between, and fails where a decoder says more
+/// than one ending, or anything behind it. Whoever reads a body stops at the ending; a decoder keeps to it alone.
+pub fn push_beyond_the_ending(wire: &dyn Wire, body: &[u8]) {
+    let (mut decoder, mut over) = (wire.decoder(), false);
+    let body = String::from_utf8_lossy(body);
+    for line in body.lines().chain(body.lines()) {
+        let data = match wire.framing() {
+            Framing::Events => line.strip_prefix("data:"),
+            Framing::Lines => Some(line),
+        };
+        let mut out = Vec::new();
+        let result = data.map_or(Ok(()), |data| decoder.push(None, data, &mut out));
+        assert!(!over || (out.is_empty() && result.is_ok()), "{out:?} {result:?} after the ending");
+        let ends = out.iter().filter(|delta| matches!(delta, Delta::End { .. })).count();
+        assert!(ends + usize::from(result.is_err()) <= 1, "more than one ending");
+        over |= ends > 0 || result.is_err();
+        assert_eq!(decoder.is_over(), over, "whether it is over");
+    }
+    let mut out = Vec::new();
+    let result = decoder.finish(Eof::Clean, &mut out);
+    assert!(!over || (out.is_empty() && result.is_ok()), "{out:?} {result:?} at the end of the bytes");
+    assert!(decoder.is_over(), "no ending at the end of the bytes");
 }
