@@ -1,16 +1,18 @@
 //! The format on hand-written streams (the seeds of `fuzz/`), cut in every way that a network cuts.
 
 use headwater_core::limit;
-use headwater_core::port::provider::{Citation, Cost, Delta, Effort, FinishReason, Replay, ToolSpec, Usage};
+use headwater_core::port::provider::{Citation, Cost, Delta, FinishReason, Replay, Usage};
 
 use super::*;
 use crate::wire::testing::{self, Answer, Ending};
 
 macro_rules! seed {
     ($name:literal) => {
-        include_str!(concat!("../../../../fuzz/corpus/anthropic/", $name))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/anthropic/", $name))
     };
 }
+
+mod request;
 
 async fn decode(body: &str) -> Answer {
     let whole = testing::decode(&Anthropic, body.as_bytes(), body.len()).await;
@@ -233,135 +235,4 @@ async fn an_answer_is_bounded() {
     let out = read(block(0, &half) + &block(1, &half) + &block(2, "y") + &end).await;
     assert_eq!((out.replay.len(), out.reasoning.len()), (0, half.len() * 2 + 1));
     assert!(matches!(out.ending, Ending::End(FinishReason::Stop, _)));
-}
-
-fn line(role: Role, content: &str) -> PromptMessage {
-    PromptMessage::new(role, content)
-}
-
-fn encode(request: &ModelRequest, model: &str) -> Value {
-    Anthropic.encode(request, model).unwrap().body.into()
-}
-
-fn tool() -> ToolSpec {
-    ToolSpec {
-        name: "slots".into(),
-        description: "Free times".into(),
-        parameters: json!({"type": "object", "properties": {}}),
-    }
-}
-
-// Planted faults: two user lines in a row as two messages, replay of another format put back.
-#[test]
-fn a_request_is_written_as_the_api_takes_it() {
-    let foreign = Replay { format: "openai".into(), value: json!("x") };
-    let called = PromptMessage {
-        replay: vec![thought("A date.", "c2ln"), foreign],
-        ..PromptMessage::calling(
-            "I look.",
-            vec![call("toolu_1", "slots", "{\"date\":1}"), call("call:2", "slots", "oops")],
-        )
-    };
-    let results: Vec<_> = called.tool_calls.iter().map(|c| PromptMessage::answering(c, "none")).collect();
-    let mut request = ModelRequest {
-        messages: vec![
-            line(Role::System, "Be brief."),
-            line(Role::System, "Be kind."),
-            line(Role::User, "Hello"),
-            line(Role::User, "again"),
-            line(Role::Assistant, " "),
-            called,
-        ],
-        max_tokens: 4096,
-        temperature: Some(1.5),
-        stop: vec!["END".into()],
-        tools: vec![tool()],
-        ..ModelRequest::default()
-    };
-    request.messages.extend(results);
-    request.messages.push(line(Role::User, "And?"));
-    let call = Anthropic.encode(&request, "claude-haiku-4-5").unwrap();
-    assert_eq!(
-        (call.path.as_str(), call.headers),
-        ("/v1/messages", vec![("anthropic-version", "2023-06-01".into())])
-    );
-    let expected = json!({
-        "model": "claude-haiku-4-5",
-        "max_tokens": 4096,
-        "stream": true,
-        "system": "Be brief.\n\nBe kind.",
-        "messages": [
-            {"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "again"}]},
-            {"role": "assistant", "content": [
-                {"type": "thinking", "thinking": "A date.", "signature": "c2ln"},
-                {"type": "text", "text": "I look."},
-                {"type": "tool_use", "id": "toolu_1", "name": "slots", "input": {"date": 1}},
-                {"type": "tool_use", "id": "call_2", "name": "slots", "input": {}},
-            ]},
-            {"role": "user", "content": [
-                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "none"},
-                {"type": "tool_result", "tool_use_id": "call_2", "content": "none"},
-                {"type": "text", "text": "And?"},
-            ]},
-        ],
-        "stop_sequences": ["END"],
-        "temperature": 1.0,
-        "tools": [{
-            "name": "slots",
-            "description": "Free times",
-            "input_schema": {"type": "object", "properties": {}},
-        }],
-    });
-    assert_eq!(Value::from(call.body), expected);
-}
-
-#[test]
-fn thinking_goes_on_only_where_its_beginning_is_there() {
-    let tools = |replay| {
-        let called = PromptMessage { replay, ..PromptMessage::calling("", vec![call("c1", "slots", "{}")]) };
-        let answered = PromptMessage::answering(&called.tool_calls[0], "none");
-        ModelRequest {
-            messages: vec![line(Role::User, "Hello"), called, answered],
-            max_tokens: 4096,
-            reasoning: Some(Effort::Low),
-            tools: vec![tool()],
-            ..ModelRequest::default()
-        }
-    };
-    let thought = vec![thought("A date.", "c2ln")];
-    assert_eq!(encode(&tools(thought.clone()), "claude-sonnet-4-5")["thinking"]["budget_tokens"], 2048);
-    assert_eq!(encode(&tools(vec![]), "claude-sonnet-4-5")["thinking"], Value::Null);
-    // A new question: what came before it is no matter.
-    let mut request = tools(vec![]);
-    request.messages.push(line(Role::User, "And?"));
-    assert_eq!(encode(&request, "claude-sonnet-4-5")["thinking"]["budget_tokens"], 2048);
-    // The last round offers nothing, and its prompt has calls.
-    request.tools.clear();
-    let body = encode(&request, "claude-sonnet-4-5");
-    assert_eq!(body["tools"], json!([{"name": "slots", "input_schema": {"type": "object"}}]));
-    assert_eq!(body["tool_choice"], json!({"type": "none"}));
-    let plain = ModelRequest { messages: vec![line(Role::User, "Hello")], ..ModelRequest::default() };
-    assert_eq!(encode(&plain, "claude-sonnet-4-5")["tools"], Value::Null);
-}
-
-#[test]
-fn what_the_api_cannot_take_is_refused_here() {
-    let hello = vec![line(Role::User, "Hello")];
-    for request in [
-        ModelRequest {
-            messages: vec![line(Role::System, "x"), line(Role::User, " ")],
-            ..ModelRequest::default()
-        },
-        ModelRequest { messages: hello, stop: vec!["\n".into()], ..ModelRequest::default() },
-    ] {
-        let error = Anthropic.encode(&request, "claude-haiku-4-5").unwrap_err();
-        assert_eq!(error.kind, ProviderErrorKind::Refused);
-    }
-}
-
-#[test]
-fn models_are_listed() {
-    let list = json!({"data": [{"id": "claude-a", "type": "model"}, {"type": "model"}], "has_more": false});
-    assert_eq!(Anthropic.models(&list), ["claude-a"]);
-    assert_eq!(Anthropic.models(&json!([])), [""; 0]);
 }
