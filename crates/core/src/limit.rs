@@ -230,6 +230,9 @@ pub const PROVIDER_EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of what a provider wants back with a line of its own ([`crate::port::provider::Replay`]), a whole
 /// answer's: signatures and encrypted thoughts are some kilobytes each.
 pub const REPLAY_BYTES: usize = 1024 * 1024;
+/// Parts of one answer that a provider has begun and not ended: they come one after the other, and in no
+/// known stream are two open at once.
+pub const PROVIDER_BLOCKS: usize = 16;
 /// Bytes of a provider's refusal that are read for its reason.
 pub const PROVIDER_FAILURE_BYTES: usize = 64 * 1024;
 /// Bytes of one answer on the wire: the longest that models write, at half a kilobyte of envelope a token, twice.

@@ -119,6 +119,8 @@ fn kind_of_name(name: &str) -> ProviderErrorKind {
         "invalid_request_error" | "authentication_error" | "permission_error" | "insufficient_quota" => {
             ProviderErrorKind::Refused
         }
+        "not_found_error" | "request_too_large" | "billing_error" => ProviderErrorKind::Refused,
+        "timeout_error" => ProviderErrorKind::Timeout,
         _ => ProviderErrorKind::Failed,
     }
 }

@@ -3,6 +3,7 @@
 
 mod address;
 pub mod chain;
+pub mod anthropic;
 mod failure;
 pub mod host;
 pub mod key;

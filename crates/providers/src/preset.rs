@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::anthropic::Anthropic;
 use crate::openai::OpenAi;
 use crate::wire::Wire;
 
@@ -12,6 +13,8 @@ use crate::wire::Wire;
 pub enum Format {
     /// OpenAI's chat completions: [`crate::openai`].
     OpenAi,
+    /// Anthropic's Messages: [`crate::anthropic`].
+    Anthropic,
 }
 
 /// A host: where it is, what its key is called, what it is asked by default.
@@ -67,6 +70,17 @@ pub const PRESETS: &[Preset] = &[
         limit_field: "max_completion_tokens",
         tools: true,
     },
+    Preset {
+        name: "anthropic",
+        format: Format::Anthropic,
+        // Without the version, as everybody who speaks the format says it.
+        base_url: "https://api.anthropic.com",
+        base_url_env: Some("ANTHROPIC_BASE_URL"),
+        key_env: "ANTHROPIC_API_KEY",
+        model: "claude-haiku-4-5",
+        limit_field: "max_tokens",
+        tools: true,
+    },
 ];
 
 impl Preset {
@@ -77,6 +91,7 @@ impl Preset {
             Format::OpenAi => {
                 Arc::new(OpenAi { limit_field: if moved { "max_tokens" } else { self.limit_field } })
             }
+            Format::Anthropic => Arc::new(Anthropic),
         }
     }
 

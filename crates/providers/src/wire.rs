@@ -10,7 +10,11 @@ mod clocks;
 pub mod deltas;
 pub mod frames;
 #[cfg(test)]
-pub(crate) mod testing;
+mod mutated;
+#[cfg(test)]
+mod recorded;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use headwater_core::port::provider::{Delta, ModelRequest, ProviderError};
 use serde_json::{Map, Value};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Bytes of a name or an id that are believed; longer ones are nobody's.
-const NAME_BYTES: usize = 256;
+pub(crate) const NAME_BYTES: usize = 256;
 
 /// A piece of a call as it comes.
 #[derive(Debug, Deserialize)]
@@ -121,6 +121,7 @@ impl Calls {
     }
 }
 
-fn too_much(what: &str) -> ProviderError {
+/// An answer of which more would have to be held than anybody needs.
+pub(crate) fn too_much(what: &str) -> ProviderError {
     ProviderError::new(ProviderErrorKind::Failed, format!("the provider's answer was given up: {what}"))
 }

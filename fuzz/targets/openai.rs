@@ -1,0 +1,8 @@
+#![no_main]
+
+use headwater_providers::openai::OpenAi;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| headwater_fuzz::check(
+    &OpenAi { limit_field: "max_tokens" },
+    input
+));
