@@ -2,10 +2,12 @@
 //! [`Provider`](headwater_core::port::provider::Provider), whose contract is written there.
 
 mod failure;
+pub mod gemini;
 pub mod host;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod metrics;
+pub mod ollama;
 pub mod openai;
 pub mod preset;
 pub mod scripted;

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use crate::gemini::Gemini;
+use crate::ollama::{self, Ollama};
 use crate::openai::OpenAi;
 use crate::wire::Wire;
 
@@ -12,6 +14,10 @@ use crate::wire::Wire;
 pub enum Format {
     /// OpenAI's chat completions: [`crate::openai`].
     OpenAi,
+    /// Gemini's own: [`crate::gemini`].
+    Gemini,
+    /// Ollama's own: [`crate::ollama`].
+    Ollama,
 }
 
 /// A host: where it is, what its key is called, what it is asked by default.
@@ -67,6 +73,26 @@ pub const PRESETS: &[Preset] = &[
         limit_field: "max_completion_tokens",
         tools: true,
     },
+    Preset {
+        name: "gemini",
+        format: Format::Gemini,
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        base_url_env: None,
+        key_env: "GEMINI_API_KEY",
+        model: "gemini-3.5-flash-lite",
+        limit_field: "",
+        tools: true,
+    },
+    Preset {
+        name: "ollama",
+        format: Format::Ollama,
+        base_url: "http://127.0.0.1:11434",
+        base_url_env: Some("OLLAMA_HOST"),
+        key_env: "",
+        model: "qwen3:4b",
+        limit_field: "",
+        tools: true,
+    },
 ];
 
 impl Preset {
@@ -77,7 +103,15 @@ impl Preset {
             Format::OpenAi => {
                 Arc::new(OpenAi { limit_field: if moved { "max_tokens" } else { self.limit_field } })
             }
+            Format::Gemini => Arc::new(Gemini),
+            Format::Ollama => Arc::new(Ollama),
         }
+    }
+
+    /// The address that its variable means: one of them may lack the scheme and the port.
+    #[must_use]
+    pub fn address(&self, said: String) -> String {
+        if self.format == Format::Ollama { ollama::address(&said) } else { said }
     }
 
     /// The row of this name.
@@ -94,8 +128,10 @@ mod tests {
     fn rows_are_well_formed_and_found_by_name() {
         for row in PRESETS {
             assert_eq!(Preset::find(row.name), Some(row));
-            assert!(row.base_url.starts_with("https://") && !row.base_url.ends_with('/'));
-            assert!(row.key_env.ends_with("_API_KEY") && !row.model.is_empty());
+            let own_machine = row.name == "ollama";
+            assert!(row.base_url.starts_with(if own_machine { "http://127.0.0.1:" } else { "https://" }));
+            assert!(!row.base_url.ends_with('/') && !row.model.is_empty());
+            assert!(row.key_env.ends_with("_API_KEY") != own_machine);
         }
         assert_eq!(Preset::find("nobody"), None);
     }
