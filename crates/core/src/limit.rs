@@ -290,6 +290,15 @@ pub const CLASSIFIER_TIME: Duration = Duration::from_secs(5);
 pub const TOOL_CALLS: usize = 8;
 /// Bytes of one call's arguments: the longest wish is a booking with a note of a few sentences.
 pub const TOOL_ARGUMENTS_BYTES: usize = 16 * 1024;
+/// Levels of a call's arguments that a provider sends one by one: far more than any tool has.
+pub const TOOL_ARGUMENT_LEVELS: usize = 32;
+/// Levels of a tool's schema that are rewritten for a provider that knows less of JSON Schema; what refers to
+/// itself ends here.
+pub const TOOL_SCHEMA_LEVELS: usize = 16;
+/// Parts of such a schema, references written out: a tool with more parameters is one that no model can call.
+pub const TOOL_SCHEMA_PARTS: usize = 1_000;
+/// Sources that an answer may name: a search gives ten or twenty, and several may be made for one answer.
+pub const CITATIONS: usize = 128;
 /// Times in one run that a model may call tools before it must answer with what it has: look, book, tell
 /// takes two; a third and fourth where a slot was taken meanwhile.
 pub const TOOL_ROUNDS: usize = 5;

@@ -127,6 +127,8 @@ fn kind_of_name(name: &str) -> ProviderErrorKind {
 
 /// The host's words: `error.message`, `message`, `detail` or a bare text; one line, cut.
 fn message(value: &Value) -> Option<String> {
+    // One host puts its error into an array.
+    let value = value.get(0).unwrap_or(value);
     let inner = value.get("error").filter(|e| !e.is_null()).unwrap_or(value);
     let text = match inner {
         Value::String(s) => s.as_str(),

@@ -5,11 +5,13 @@ mod address;
 pub mod chain;
 pub mod anthropic;
 mod failure;
+pub mod gemini;
 pub mod host;
 pub mod key;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod metrics;
+pub mod ollama;
 pub mod openai;
 pub mod preset;
 pub mod price;

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 
 use crate::anthropic::Anthropic;
+use crate::gemini::Gemini;
+use crate::ollama::{self, Ollama};
 use crate::openai::OpenAi;
 use crate::wire::Wire;
 
@@ -15,6 +17,10 @@ pub enum Format {
     OpenAi,
     /// Anthropic's Messages: [`crate::anthropic`].
     Anthropic,
+    /// Gemini's own: [`crate::gemini`].
+    Gemini,
+    /// Ollama's own: [`crate::ollama`].
+    Ollama,
 }
 
 /// A host: where it is, what its key is called, what it is asked by default.
@@ -81,6 +87,26 @@ pub const PRESETS: &[Preset] = &[
         limit_field: "max_tokens",
         tools: true,
     },
+    Preset {
+        name: "gemini",
+        format: Format::Gemini,
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        base_url_env: None,
+        key_env: "GEMINI_API_KEY",
+        model: "gemini-3.5-flash-lite",
+        limit_field: "",
+        tools: true,
+    },
+    Preset {
+        name: "ollama",
+        format: Format::Ollama,
+        base_url: "http://127.0.0.1:11434",
+        base_url_env: Some("OLLAMA_HOST"),
+        key_env: "",
+        model: "qwen3:4b",
+        limit_field: "",
+        tools: true,
+    },
 ];
 
 impl Preset {
@@ -92,7 +118,15 @@ impl Preset {
                 Arc::new(OpenAi { limit_field: if moved { "max_tokens" } else { self.limit_field } })
             }
             Format::Anthropic => Arc::new(Anthropic),
+            Format::Gemini => Arc::new(Gemini),
+            Format::Ollama => Arc::new(Ollama),
         }
+    }
+
+    /// The address that its variable means: one of them may lack the scheme and the port.
+    #[must_use]
+    pub fn address(&self, said: String) -> String {
+        if self.format == Format::Ollama { ollama::address(&said) } else { said }
     }
 
     /// The row of this name.
@@ -109,8 +143,10 @@ mod tests {
     fn rows_are_well_formed_and_found_by_name() {
         for row in PRESETS {
             assert_eq!(Preset::find(row.name), Some(row));
-            assert!(row.base_url.starts_with("https://") && !row.base_url.ends_with('/'));
-            assert!(row.key_env.ends_with("_API_KEY") && !row.model.is_empty());
+            let own_machine = row.name == "ollama";
+            assert!(row.base_url.starts_with(if own_machine { "http://127.0.0.1:" } else { "https://" }));
+            assert!(!row.base_url.ends_with('/') && !row.model.is_empty());
+            assert!(row.key_env.ends_with("_API_KEY") != own_machine);
         }
         assert_eq!(Preset::find("nobody"), None);
     }

@@ -78,8 +78,8 @@ impl HostConfig {
 
     /// A preset's host, moved to `base_url` where one is given.
     pub fn of_preset(preset: &Preset, key: Option<SecretString>, base_url: Option<String>) -> Self {
-        let base_url =
-            base_url.filter(|u| !u.trim().is_empty() && u.trim_end_matches('/') != preset.base_url);
+        let base_url = base_url.filter(|u| !u.trim().is_empty()).map(|u| preset.address(u));
+        let base_url = base_url.filter(|u| u.trim_end_matches('/') != preset.base_url);
         let wire = preset.wire(base_url.is_some());
         Self {
             key,

@@ -88,6 +88,29 @@ impl Calls {
         Ok(())
     }
 
+    /// Takes a call that came whole, and says how many came before it.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub(crate) fn add(
+        &mut self,
+        id: Option<String>,
+        name: String,
+        arguments: String,
+    ) -> Result<usize, ProviderError> {
+        if name.len().max(id.as_ref().map_or(0, String::len)) > NAME_BYTES {
+            return Err(too_much("a name or an id of a call is too long"));
+        }
+        if arguments.len() > TOOL_ARGUMENTS_BYTES {
+            return Err(too_much("the arguments of a call are too long"));
+        }
+        if self.0.len() == TOOL_CALLS {
+            return Err(too_much("more tools were called at once than may be"));
+        }
+        self.0.push(Call { index: None, id: id.unwrap_or_default(), name, arguments });
+        Ok(self.0.len() - 1)
+    }
+
     /// Which call a piece belongs to; `None` where it begins one.
     fn place(&self, index: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
         // Another id together with a name is another call, whatever the index says.

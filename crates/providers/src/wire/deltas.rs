@@ -96,7 +96,7 @@ impl Reading {
         self.error = result.err();
         if self.ready.iter().any(Delta::is_visible) {
             self.clocks.spoken();
-        } else if self.decoder.gathered() > self.gathered {
+        } else if self.decoder.gathered() != self.gathered {
             self.gathered = self.decoder.gathered();
             self.clocks.moved(Instant::now());
         }
