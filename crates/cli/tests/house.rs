@@ -1,5 +1,6 @@
-//! The arrows between the crates, kept by a test: `cli → server → engine → core` and
-//! `cli → {store, bus, providers, extract} → core` and `cli → fake-provider`; adapters do not see one another. Tests may see more.
+//! The arrows between the crates, kept by a test: `cli → server → engine → core`,
+//! `cli → {store, bus, providers, extract} → core` and `cli → fake-provider`; adapters do not see one
+//! another. Tests may see more.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
