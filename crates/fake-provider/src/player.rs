@@ -201,7 +201,7 @@ impl Player {
         let Script { gap_ms, jitter_ms, burst, .. } = *self.script;
         let (gap, burst) = (gap_ms.saturating_mul(1000), burst.max(1));
         if burst > 1 {
-            let over = self.deltas % burst == 0;
+            let over = self.deltas.is_multiple_of(burst);
             return Duration::from_micros(if over { gap.saturating_mul(burst.into()) } else { 0 });
         }
         let jitter = jitter_ms.saturating_mul(1000);
