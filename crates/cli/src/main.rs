@@ -7,6 +7,7 @@ mod backup;
 mod certificate;
 mod eval;
 mod facing;
+mod fake_provider;
 mod handoff;
 mod knowledge;
 mod logs;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Eval(asked) => eval::eval(&asked),
         // Before anything else is started: it bounds itself first.
         Command::Extract(asked) => return headwater_extract::child_main(&asked.format, &asked.path),
+        Command::FakeProvider(asked) => fake_provider::fake_provider(&asked),
         Command::Settings => settings::print(),
     };
     match done {
