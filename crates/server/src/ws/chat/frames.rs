@@ -212,6 +212,7 @@ pub(super) fn word(code: Code) -> &'static str {
         Code::InvalidToken | Code::InvalidCredentials => "INVALID_TOKEN",
         Code::EmailTaken
         | Code::UnknownWorkflow
+        | Code::UnknownModel
         | Code::ProviderUnavailable
         | Code::ProviderBusy
         | Code::ProviderRefused

@@ -37,6 +37,7 @@ fn ended(seq: Seq, outcome: Outcome) -> Arc<Event> {
         code: "provider_failed".into(),
         message: "it broke".into(),
         recoverable: true,
+        retry_after: None,
     });
     event(seq, Body::RunEnded { outcome, finish_reason: None, error, usage: None })
 }
