@@ -12,7 +12,7 @@ use headwater_engine::retention::retain;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
-use headwater_engine::{Clock, Engine, Tasks};
+use headwater_engine::{Clock, Engine, Models, Tasks};
 use headwater_extract::Child;
 use headwater_server::app::{App, router};
 use headwater_server::auth::secret::Secret;
@@ -70,15 +70,20 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         say(&format!("{} answers of the life before could not be ended; the log says why", left.failed));
     }
     let (provider, embedder) = provider::choose(&settings).await?;
+    let models = Models::new(provider);
+    let missing = assistant.missing_models(|alias| models.has(alias));
+    if !missing.is_empty() {
+        return Err(Failure::Usage(missing));
+    }
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
     let chat: Arc<str> = assistant.name.as_str().into();
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
     let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
-    let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder).telling(teller));
+    let assist = Arc::new(Assist::new(assistant, models.clone(), embedder).telling(teller));
     assist.warm().await;
-    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(provider))];
+    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(models))];
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();

@@ -155,12 +155,24 @@ pub const RUNS_PER_USER: usize = 16;
 pub const RUNS: usize = 2_000;
 /// How long a run may take from start to ending.
 pub const RUN_TIME: Duration = Duration::from_secs(15 * 60);
-/// Bytes of one answer: far beyond any model's window, and a bound on what a broken one can fill.
+/// Bytes that a model says in one run, what it thinks and whom it cites included: far beyond any model's window,
+/// and a bound on what a broken one can fill.
 pub const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// Tokens of an answer where nobody says otherwise.
 pub const ANSWER_TOKENS: u32 = 1_024;
 /// Tokens of an answer that a client may ask for.
 pub const ANSWER_TOKENS_MAX: u32 = 32_768;
+/// Messages of one `generate` run whose client brings the conversation itself: longer ones are cut by whoever keeps
+/// them, since a model's window ends as well.
+pub const MESSAGES_OF_RUN: usize = 100;
+/// Bytes of all of them: as much as a `message` and a `system` text together, which fits into one frame.
+pub const MESSAGES_BYTES: usize = MESSAGE_BYTES + SYSTEM_BYTES;
+/// Texts of one request that end an answer, as the most common wire format allows.
+pub const STOPS: usize = 4;
+/// Bytes of each of them.
+pub const STOP_BYTES: usize = 256;
+/// Bytes of a model's alias: it is typed by people and stands in every request that names it.
+pub const MODEL_ALIAS_BYTES: usize = 64;
 /// Earlier messages of a session that are read for a prompt; the token budget cuts further.
 pub const HISTORY_MESSAGES: usize = 20;
 /// Messages in one answer of the history route.
@@ -537,9 +549,9 @@ pub mod local {
     pub const KEPT_TOKENS: usize = 1024;
 
     /// Stop texts of one request, as the port allows, and the bytes of each.
-    pub const STOPS: usize = 4;
+    pub const STOPS: usize = super::STOPS;
     /// See [`STOPS`].
-    pub const STOP_BYTES: usize = 256;
+    pub const STOP_BYTES: usize = super::STOP_BYTES;
 
     /// Bytes of a model file that may be its header. A 128k-word vocabulary with its merges takes 8 MB;
     /// parsed it grows some 30-fold in the worst case, so a lying header costs at most 0.5 GB for a moment.
