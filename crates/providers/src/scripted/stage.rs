@@ -222,11 +222,6 @@ impl Act {
         self.deltas.send(Err(error)).await.is_ok()
     }
 
-    /// Fails in mid-answer with exactly this. `false` if the reader has gone.
-    pub async fn fail_with(self, error: ProviderError) -> bool {
-        self.deltas.send(Err(error)).await.is_ok()
-    }
-
     /// Whether the stream was dropped, which is how a provider is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.deltas.is_closed()
