@@ -230,6 +230,11 @@ pub const PROVIDER_EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of what a provider wants back with a line of its own ([`crate::port::provider::Replay`]), a whole
 /// answer's: signatures and encrypted thoughts are some kilobytes each.
 pub const REPLAY_BYTES: usize = 1024 * 1024;
+/// Places that one answer of a model names as its sources: searches of providers come back with tens.
+pub const CITATIONS: usize = 100;
+/// Bytes of an address, a title or a quote in one of them; addresses that lead through a search engine have
+/// a kilobyte.
+pub const CITATION_BYTES: usize = 4096;
 /// Bytes of a provider's refusal that are read for its reason.
 pub const PROVIDER_FAILURE_BYTES: usize = 64 * 1024;
 /// How long a connection to a provider may take.

@@ -8,6 +8,7 @@ pub mod local;
 pub mod metrics;
 pub mod openai;
 pub mod preset;
+pub mod responses;
 pub mod scripted;
 pub mod webhook;
 pub mod wire;

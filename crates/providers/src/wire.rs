@@ -6,8 +6,11 @@
 //! ```
 
 pub mod calls;
+pub(crate) mod citations;
 pub mod deltas;
+pub(crate) mod error_lines;
 pub mod frames;
+pub(crate) mod loose;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -10,6 +10,7 @@ use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use sse_stream::SseByteStream;
 
 use super::Framing;
+use super::error_lines::ErrorLines;
 
 /// What a decoder takes at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,9 +103,11 @@ fn events<S>(body: S) -> impl Stream<Item = Result<Frame, BodyError>> + Send
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
 {
-    let mut size = EventSize::default();
+    let (mut size, mut lines) = (EventSize::default(), ErrorLines::default());
     let body = until_error(body.map(move |item| {
-        item.and_then(|bytes| if size.allows(&bytes) { Ok(bytes) } else { Err(BodyError::TooLarge) })
+        let item =
+            item.and_then(|bytes| if size.allows(&bytes) { Ok(bytes) } else { Err(BodyError::TooLarge) });
+        item.map(|bytes| lines.pass(bytes))
     }));
     // An event without data (a name, an id alone) is nothing to anybody.
     SseByteStream::new(Box::pin(body)).filter_map(|item| {
