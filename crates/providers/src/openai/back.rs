@@ -2,7 +2,7 @@
 //! in which the line stands again.
 
 use headwater_core::limit::REPLAY_BYTES;
-use headwater_core::port::provider::{ProviderError, ProviderErrorKind, Replay};
+use headwater_core::port::provider::{PromptMessage, ProviderError, ProviderErrorKind, Replay};
 use serde_json::{Map, Value, json};
 
 use super::dialect::Back;
@@ -31,7 +31,7 @@ impl Kept {
     /// # Errors
     /// `Failed` beyond [`REPLAY_BYTES`]: without all of it the host would refuse the next request.
     pub(super) fn thought(&mut self, text: &str) -> Result<(), ProviderError> {
-        if self.back == Back::Thoughts {
+        if matches!(self.back, Back::Thoughts | Back::EveryThought) {
             self.count(text.len())?;
             self.thoughts.push_str(text);
         }
@@ -88,7 +88,7 @@ impl Kept {
     pub(super) fn replay(&mut self, called: bool) -> Option<Replay> {
         let value = match self.back {
             // Without a call the host leaves it out itself.
-            Back::Thoughts if called && !self.thoughts.is_empty() => {
+            Back::Thoughts | Back::EveryThought if called && !self.thoughts.is_empty() => {
                 json!({THOUGHTS: std::mem::take(&mut self.thoughts)})
             }
             Back::Details if !self.details.is_empty() => json!({DETAILS: std::mem::take(&mut self.details)}),
@@ -107,14 +107,16 @@ fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     }
 }
 
-/// What of a line's replay this host reads: the field, and what stands in it. Another host of the same
-/// format may have written it.
-pub(super) fn given(replay: &[Replay], back: Back) -> Option<(&'static str, &Value)> {
+/// What of a line this host gets back: the field, and what stands in it. Another host of the same format may
+/// have written the replay.
+pub(super) fn given(line: &PromptMessage, back: Back) -> Option<(&'static str, Value)> {
     let field = match back {
         Back::Nothing => return None,
-        Back::Thoughts => THOUGHTS,
+        Back::Thoughts | Back::EveryThought => THOUGHTS,
         Back::Details => DETAILS,
     };
-    let mut ours = replay.iter().filter(|r| r.format == super::NAME);
-    ours.find_map(|r| Some((field, r.value.get(field)?)))
+    let mut ours = line.replay.iter().filter(|r| r.format == super::NAME);
+    let kept = ours.find_map(|r| r.value.get(field).cloned());
+    let missed = back == Back::EveryThought && !line.tool_calls.is_empty();
+    kept.or_else(|| missed.then(|| "".into())).map(|value| (field, value))
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use headwater_core::port::provider::Effort;
 use serde_json::{Map, Value, json};
 
@@ -22,6 +24,38 @@ pub struct Dialect {
     pub models: &'static [Family],
     /// What it wants back with a line of its own.
     pub back: Back,
+    /// What it takes for the name of a call.
+    pub ids: Ids,
+}
+
+/// What a host takes for the name of a call. A conversation may have names that another host or this server gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// Anything.
+    Any,
+    /// Nine letters and digits (Mistral).
+    Nine,
+}
+
+impl Ids {
+    /// This name as the host takes it: the same for a call and its answer.
+    #[must_use]
+    pub fn name(self, id: &str) -> Cow<'_, str> {
+        let fits = id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric());
+        if self == Self::Any || fits {
+            return Cow::Borrowed(id);
+        }
+        // FNV-1a: two names of one conversation do not meet in it by chance.
+        let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let mut digit = || {
+            let digit = u32::try_from(hash % 36).unwrap_or_default();
+            hash /= 36;
+            char::from_digit(digit, 36).unwrap_or('0')
+        };
+        (0..9).map(|_| digit()).collect()
+    }
 }
 
 /// How a host is told how much to think.
@@ -48,6 +82,8 @@ pub enum Back {
     Nothing,
     /// What the model thought, as `reasoning_content`.
     Thoughts,
+    /// The same, and an empty one where it thought nothing (DeepSeek, which misses the field otherwise).
+    EveryThought,
     /// OpenRouter's `reasoning_details`, signatures and encrypted ones included.
     Details,
 }
@@ -166,6 +202,7 @@ pub const COMMON: Dialect = Dialect {
     thinking: Thinking::Word,
     models: &[MIXED],
     back: Back::Thoughts,
+    ids: Ids::Any,
 };
 
 /// OpenAI's own models: which refuse a temperature, and which words they know.
@@ -236,6 +273,7 @@ pub const MISTRAL: Dialect = Dialect {
         PLAIN,
     ],
     back: Back::Nothing,
+    ids: Ids::Nine,
     ..COMMON
 };
 
@@ -243,6 +281,7 @@ pub const MISTRAL: Dialect = Dialect {
 pub const DEEPSEEK: Dialect = Dialect {
     thinking: Thinking::Switch,
     models: &[Family { efforts: &[NONE, LOW, HIGH], ..PLAIN }],
+    back: Back::EveryThought,
     ..COMMON
 };
 

@@ -9,6 +9,8 @@ pub mod dialect;
 mod tests;
 pub(crate) mod usage;
 
+use std::borrow::Cow;
+
 use headwater_core::port::provider::{ModelRequest, PromptMessage, ProviderError, Role, ToolCall, ToolSpec};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -110,7 +112,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Called<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<&'a str>,
+    tool_call_id: Option<Cow<'a, str>>,
     /// What the host gave with this line and wants back.
     #[serde(flatten)]
     back: Map<String, Value>,
@@ -126,7 +128,7 @@ struct Offered<'a> {
 /// A call that the model made before.
 #[derive(Serialize)]
 struct Called<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     r#type: &'static str,
     function: CalledFunction<'a>,
 }
@@ -141,9 +143,9 @@ impl<'a> Line<'a> {
     fn of(line: &'a PromptMessage, dialect: &Dialect) -> Self {
         let called = |c: &'a ToolCall| {
             let function = CalledFunction { name: &c.name, arguments: arguments(c) };
-            Called { id: &c.id, r#type: "function", function }
+            Called { id: dialect.ids.name(&c.id), r#type: "function", function }
         };
-        let given = back::given(&line.replay, dialect.back);
+        let given = back::given(line, dialect.back);
         Self {
             role: match line.role {
                 Role::System => dialect.system,
@@ -153,8 +155,8 @@ impl<'a> Line<'a> {
             },
             content: Some(line.content.as_str()).filter(|t| !t.is_empty() || line.tool_calls.is_empty()),
             tool_calls: line.tool_calls.iter().map(called).collect(),
-            tool_call_id: line.tool_call_id.as_deref(),
-            back: given.map(|(field, value)| (field.to_owned(), value.clone())).into_iter().collect(),
+            tool_call_id: line.tool_call_id.as_deref().map(|id| dialect.ids.name(id)),
+            back: given.map(|(field, value)| (field.to_owned(), value)).into_iter().collect(),
         }
     }
 }

@@ -124,7 +124,7 @@ async fn the_usage_is_found_in_every_place() {
             + DONE,
     ];
     for body in bodies {
-        let answer = read(&[body.clone()]).await;
+        let answer = read(std::slice::from_ref(&body)).await;
         let Ending::End(FinishReason::Stop, usage) = answer.ending else { panic!("{body}: {answer:?}") };
         assert_eq!((usage.input_tokens, usage.output_tokens), (Some(12), Some(7)), "{body}");
         assert_eq!(answer.so_far, None, "{body}");

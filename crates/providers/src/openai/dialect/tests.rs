@@ -129,6 +129,28 @@ fn what_a_host_gave_goes_back_to_it_alone() {
 }
 
 #[test]
+fn a_conversation_that_another_began_can_be_gone_on_with() {
+    let call = ToolCall { id: "call_1".into(), name: "x".into(), arguments: "{}".into() };
+    let own = ToolCall { id: "aB3xK9mP2".into(), ..call.clone() };
+    let messages = vec![
+        PromptMessage::calling("", vec![call.clone(), own]),
+        PromptMessage::answering(&call, "ok"),
+        PromptMessage::new(Role::Assistant, "done"),
+    ];
+    let asked = ModelRequest { messages, ..asking(None) };
+    let mistral = body(&MISTRAL, "m", &asked);
+    let [first, second] = [0, 1].map(|n| mistral["messages"][0]["tool_calls"][n]["id"].as_str().unwrap());
+    assert!(first.len() == 9 && first.bytes().all(|b| b.is_ascii_alphanumeric()), "{first}");
+    assert_eq!((mistral["messages"][1]["tool_call_id"].as_str(), second), (Some(first), "aB3xK9mP2"));
+    assert_ne!(Ids::Nine.name("call_1"), Ids::Nine.name("call_2"));
+    assert_eq!(body(&OPENAI, "m", &asked)["messages"][1]["tool_call_id"], "call_1");
+    // It misses what nobody thought, with a call; not with a plain answer.
+    let deepseek = body(&DEEPSEEK, "m", &asked);
+    assert_eq!(deepseek["messages"][0]["reasoning_content"], "");
+    assert_eq!(deepseek["messages"][2].get("reasoning_content"), None);
+}
+
+#[test]
 fn every_table_ends_with_what_fits_all() {
     for dialect in [
         &COMMON,

@@ -188,7 +188,7 @@ async fn a_call_comes_out_once_and_whole() {
         terminal,
     ] {
         let answer = read(&body).await;
-        assert_eq!(answer.calls, [expected.clone()], "{body}");
+        assert_eq!(answer.calls, std::slice::from_ref(&expected), "{body}");
         assert_eq!(answer.ending, end(FinishReason::ToolCalls));
     }
     // Two at once, their pieces mixed.
