@@ -2,7 +2,4 @@
 
 use headwater_providers::openai::OpenAi;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| headwater_fuzz::check(
-    &OpenAi { limit_field: "max_tokens" },
-    input
-));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| headwater_fuzz::check(&OpenAi::default(), input));

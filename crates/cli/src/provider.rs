@@ -57,7 +57,7 @@ fn base_url_of(preset: &Preset) -> Option<String> {
 /// vendor's always does.
 pub(crate) fn missing_key(name: &str) -> Option<&'static str> {
     let preset = Preset::find(name)?;
-    (key_of(preset).is_none() && base_url_of(preset).is_none()).then_some(preset.key_env)
+    (preset.needs_key && key_of(preset).is_none() && base_url_of(preset).is_none()).then_some(preset.key_env)
 }
 
 fn host(name: &str, settings: &Settings) -> Result<SharedProvider, Failure> {

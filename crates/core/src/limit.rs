@@ -245,6 +245,12 @@ pub const REPLAY_BYTES: usize = 1024 * 1024;
 /// Parts of one answer that a provider has begun and not ended: they come one after the other, and in no
 /// known stream are two open at once.
 pub const PROVIDER_BLOCKS: usize = 16;
+/// Places that one answer of a model names as its sources: a provider's search comes back with tens, and several
+/// may be made for one answer.
+pub const CITATIONS: usize = 128;
+/// Bytes of an address, a title or a quote in one of them; addresses that lead through a search engine have
+/// a kilobyte.
+pub const CITATION_BYTES: usize = 4096;
 /// Bytes of a provider's refusal that are read for its reason.
 pub const PROVIDER_FAILURE_BYTES: usize = 64 * 1024;
 /// Bytes of one answer on the wire: the longest that models write, at half a kilobyte of envelope a token, twice.
@@ -309,8 +315,6 @@ pub const TOOL_ARGUMENT_LEVELS: usize = 32;
 pub const TOOL_SCHEMA_LEVELS: usize = 16;
 /// Parts of such a schema, references written out: a tool with more parameters is one that no model can call.
 pub const TOOL_SCHEMA_PARTS: usize = 1_000;
-/// Sources that an answer may name: a search gives ten or twenty, and several may be made for one answer.
-pub const CITATIONS: usize = 128;
 /// Times in one run that a model may call tools before it must answer with what it has: look, book, tell
 /// takes two; a third and fourth where a slot was taken meanwhile.
 pub const TOOL_ROUNDS: usize = 5;

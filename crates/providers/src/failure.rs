@@ -54,7 +54,13 @@ pub(crate) fn reported(error: &Value) -> ProviderError {
     let named = ["type", "code"].iter().filter_map(|k| error.get(*k)?.as_str());
     let kind = status
         .map(kind_of_status)
-        .unwrap_or_else(|| named.map(kind_of_name).next().unwrap_or(ProviderErrorKind::Failed));
+        // Either may be the one that says something: `type` is only `error` in a flat one.
+        .unwrap_or_else(|| {
+            named
+                .map(kind_of_name)
+                .find(|k| *k != ProviderErrorKind::Failed)
+                .unwrap_or(ProviderErrorKind::Failed)
+        });
     let words = message(error).unwrap_or_else(|| "it gave no reason".to_owned());
     ProviderError::new(kind, format!("the provider reported an error: {words}"))
 }
@@ -113,13 +119,22 @@ fn kind_of_status(status: u16) -> ProviderErrorKind {
 
 fn kind_of_name(name: &str) -> ProviderErrorKind {
     match name {
-        "rate_limit_error" | "rate_limit_exceeded" | "overloaded_error" | "engine_overloaded" => {
-            ProviderErrorKind::Busy
-        }
-        "invalid_request_error" | "authentication_error" | "permission_error" | "insufficient_quota" => {
-            ProviderErrorKind::Refused
-        }
-        "not_found_error" | "request_too_large" | "billing_error" => ProviderErrorKind::Refused,
+        "rate_limit_error"
+        | "rate_limit_exceeded"
+        | "overloaded_error"
+        | "engine_overloaded"
+        | "server_is_overloaded"
+        | "slow_down" => ProviderErrorKind::Busy,
+        "invalid_request_error"
+        | "authentication_error"
+        | "permission_error"
+        | "insufficient_quota"
+        | "invalid_prompt"
+        | "context_length_exceeded"
+        | "model_not_found"
+        | "not_found_error"
+        | "request_too_large"
+        | "billing_error" => ProviderErrorKind::Refused,
         "timeout_error" => ProviderErrorKind::Timeout,
         _ => ProviderErrorKind::Failed,
     }

@@ -15,6 +15,7 @@ pub mod ollama;
 pub mod openai;
 pub mod preset;
 pub mod price;
+pub mod responses;
 pub mod scripted;
 pub mod webhook;
 pub mod wire;

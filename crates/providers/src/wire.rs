@@ -7,8 +7,11 @@
 
 pub mod calls;
 mod clocks;
+pub(crate) mod citations;
 pub mod deltas;
+pub(crate) mod error_lines;
 pub mod frames;
+pub(crate) mod loose;
 #[cfg(test)]
 mod mutated;
 #[cfg(test)]

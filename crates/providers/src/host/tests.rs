@@ -48,7 +48,7 @@ fn config(base_url: &str) -> HostConfig {
     HostConfig {
         key: Some("sk-secret".to_owned().into()),
         model: "m1".into(),
-        ..HostConfig::new("test", Arc::new(OpenAi { limit_field: "max_tokens" }), base_url)
+        ..HostConfig::new("test", Arc::new(OpenAi::default()), base_url)
     }
 }
 
@@ -95,7 +95,8 @@ fn ok(body: &str) -> String {
 async fn a_real_request_has_the_documented_form_and_a_real_answer_comes_through() {
     let (provider, host) = host(ok(&plain())).await;
     let out = gather(provider.generate(request()).await.unwrap()).await;
-    assert_eq!(out, Answer::of("Ünïcödé 水 🚗", Ending::End(FinishReason::Stop, Usage::of(12, 7))));
+    let expected = Answer::of("Ünïcödé 水 🚗", Ending::End(FinishReason::Stop, Usage::of(12, 7)));
+    assert_eq!(out, Answer { reasoning: "hm".into(), ..expected });
     let (sent, _socket) = host.await.unwrap();
     assert!(sent.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{sent}");
     assert!(sent.to_ascii_lowercase().contains("authorization: bearer sk-secret\r\n"));

@@ -8,7 +8,7 @@ use headwater_core::port::provider::{FinishReason, ProviderErrorKind, ToolCall, 
 use super::*;
 use crate::wire::testing::{self, Answer, Ending, SECOND};
 
-const WIRE: OpenAi = OpenAi { limit_field: "max_tokens" };
+const WIRE: OpenAi = OpenAi { dialect: &dialect::COMMON };
 
 async fn decode(body: &[u8], piece: usize) -> (String, Ending) {
     let Answer { text, ending, calls, .. } = testing::decode(&WIRE, body, piece).await;
@@ -93,7 +93,9 @@ async fn ends_and_errors_of_real_hosts() {
             Ending::Error(ProviderErrorKind::Busy),
         ),
         ("data: {\"object\":\"error\",\"message\":\"m\"}\n\n".into(), "", Ending::Error(ProviderErrorKind::Failed)),
-        (format!("{said}\n\nerror: {{\"code\":500}}\n\n"), "a", Ending::Error(ProviderErrorKind::Interrupted)),
+        // llama.cpp's server: a line of its own, which is no event.
+        (format!("{said}\n\nerror: {{\"code\":500}}\n\n"), "a", Ending::Error(ProviderErrorKind::Failed)),
+        (format!("{said}\n\nerror: {{\"error\":{{\"code\":503}}}}\n\n"), "a", Ending::Error(ProviderErrorKind::Busy)),
         (format!("{said}\n\ndata: {{oops\n\ndata: [DONE]\n\n"), "a", Ending::Error(ProviderErrorKind::Failed)),
         (
             "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"other\"}},{\"index\":0,\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[]},{\"type\":\"text\",\"text\":\"b\"}],\"refusal\":null},\"finish_reason\":\"content_filter\"}]}\n\n".into(),

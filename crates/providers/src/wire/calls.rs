@@ -25,6 +25,14 @@ struct Function {
     arguments: Option<Value>,
 }
 
+impl Fragment {
+    /// A piece of another format's call. What it does not say is empty.
+    pub(crate) fn new(index: Option<u64>, id: &str, name: &str, arguments: String) -> Self {
+        let function = Function { name: Some(name.to_owned()), arguments: Some(Value::String(arguments)) };
+        Self { index, id: Some(id.to_owned()), function: Some(function) }
+    }
+}
+
 /// The calls of one answer, in the order in which they began.
 #[derive(Debug, Default)]
 pub(crate) struct Calls(Vec<Call>);

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sse_stream::SseByteStream;
 
 use super::Framing;
+use super::error_lines::ErrorLines;
 
 #[cfg(test)]
 mod tests;
@@ -176,9 +177,11 @@ fn sse<S>(body: S) -> impl Stream<Item = Result<Frame, BodyError>> + Send
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
 {
-    let mut size = EventSize::default();
+    let (mut size, mut lines) = (EventSize::default(), ErrorLines::default());
     let body = until_error(body.map(move |item| {
-        item.and_then(|bytes| if size.allows(&bytes) { Ok(bytes) } else { Err(BodyError::TooLarge) })
+        let item =
+            item.and_then(|bytes| if size.allows(&bytes) { Ok(bytes) } else { Err(BodyError::TooLarge) });
+        item.map(|bytes| lines.pass(bytes))
     }));
     // An event without data (a name, an id alone) is nothing to anybody.
     SseByteStream::new(Box::pin(body)).filter_map(|item| {

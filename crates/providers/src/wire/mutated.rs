@@ -8,11 +8,20 @@ use proptest::prelude::*;
 use super::Wire;
 use super::testing::{decode, push_beyond_the_ending};
 use crate::anthropic::Anthropic;
+use crate::gemini::Gemini;
+use crate::ollama::Ollama;
 use crate::openai::OpenAi;
+use crate::responses::Responses;
 
 /// Each format by the name of its seeds.
 fn wires() -> Vec<(&'static str, Box<dyn Wire>)> {
-    vec![("anthropic", Box::new(Anthropic)), ("openai", Box::new(OpenAi { limit_field: "max_tokens" }))]
+    vec![
+        ("anthropic", Box::new(Anthropic)),
+        ("gemini", Box::new(Gemini)),
+        ("ollama", Box::new(Ollama)),
+        ("openai", Box::new(OpenAi::default())),
+        ("responses", Box::new(Responses)),
+    ]
 }
 
 /// The seeds of a format, in the order of their names.

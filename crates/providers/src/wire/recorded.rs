@@ -20,10 +20,10 @@ use crate::openai::OpenAi;
 fn wire_of(proto: &str) -> Option<Box<dyn Wire>> {
     match proto {
         "anthropic" => Some(Box::new(Anthropic)),
-        "chat" => Some(Box::new(OpenAi { limit_field: "max_tokens" })),
-        // "responses" => Some(Box::new(crate::responses::Responses)),
-        // "gemini" => Some(Box::new(crate::gemini::Gemini)),
-        // "ollama" => Some(Box::new(crate::ollama::Ollama)),
+        "chat" => Some(Box::new(OpenAi::default())),
+        "responses" => Some(Box::new(crate::responses::Responses)),
+        "gemini" => Some(Box::new(crate::gemini::Gemini)),
+        "ollama" => Some(Box::new(crate::ollama::Ollama)),
         _ => None,
     }
 }

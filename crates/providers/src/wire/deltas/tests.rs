@@ -44,7 +44,7 @@ fn read(script: Vec<(u64, String)>, timeouts: Timeouts) -> Reading {
         sleep(seconds as u32 * SECOND).await;
         Ok::<_, Infallible>(Bytes::from(text))
     });
-    let wire = OpenAi { limit_field: "max_tokens" };
+    let wire = OpenAi::default();
     deltas(said.chain(stream::pending()), wire.framing(), wire.decoder(), timeouts, Instant::now())
 }
 
@@ -151,7 +151,7 @@ async fn clocks_that_never_strike_are_no_trouble() {
 #[tokio::test]
 async fn an_answer_without_end_is_given_up() {
     let piece = Bytes::from(said(&"x".repeat(500_000)).repeat(20));
-    let wire = OpenAi { limit_field: "max_tokens" };
+    let wire = OpenAi::default();
     let body = stream::repeat_with(move || Ok::<_, Infallible>(piece.clone()));
     let mut reading = deltas(body, wire.framing(), wire.decoder(), clocks(), Instant::now());
     let mut bytes = 0;
