@@ -7,9 +7,12 @@ LISTEN ?= 127.0.0.1:8000
 DATA   ?= $(CURDIR)/data
 MODELS ?= $(CURDIR)/models
 
+# How long `make fuzz` is at each format.
+SECONDS ?= 60
+
 # nextest where the machine has it: one process a test, and a summary at the end.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest)
-.PHONY: help serve model build test test-rust test-pages test-outside lint gen bench
+.PHONY: help serve model build test test-rust test-pages test-outside lint gen bench fuzz
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,8 +51,12 @@ test-outside: ## the real program from outside: clients, browser, kill -9, power
 
 lint: ## format, clippy with warnings as errors, licences and advisories where cargo-deny is there
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; else echo "cargo-deny is not there; licences and advisories are not checked"; fi
+
+fuzz: ## throw broken streams at the decoders of providers, each for SECONDS (60)
+	scripts/fuzz.sh $(SECONDS)
 
 gen: ## rebuild what is committed and generated: the pages, the protocol's schema, the API's description
 	cd web && npm ci && npm run build

@@ -177,6 +177,21 @@ async function chatPage(look, options) {
     }, await text('#run-id'));
     assert.deepEqual([said.sentiment, said.comment], ['positive', 'It just did it.']);
 
+    // What the model thinks is folded and plain; its sources are links where they are pages.
+    await page.fill('#message', 'Please think and cite');
+    await page.press('#message', 'Enter');
+    await page.locator('.live .thinking summary', { hasText: 'Thinking…' }).click();
+    await page.locator('.live .thought', { hasText: '<b>Not bold.</b>' }).waitFor();
+    await state('thinking');
+    await idle();
+    const thought = log.locator('.answered').last();
+    assert.equal(await thought.locator('.thinking[open]').count(), 0, 'folded once the answer is there');
+    assert.deepEqual(await thought.locator('.citations a').evaluateAll((all) => all.map((a) => [a.href, a.rel])), [['https://example.com/specs', 'noopener noreferrer nofollow']]);
+    assert.equal(await thought.locator('.citations li').count(), 3);
+    assert.match(await thought.locator('.spent').textContent(), /scripted · mock-1: 1,212 in, \d+ out, \$0\.0021/);
+    await thought.scrollIntoViewIfNeeded();
+    await state('cited');
+
     // Too fast: it says when, and sends again.
     await page.fill('#message', 'Not too fast, please');
     await page.press('#message', 'Enter');
@@ -214,6 +229,8 @@ async function chatPage(look, options) {
     await page.locator('#errors', { hasText: 'PROCESSING_ERROR' }).waitFor();
     await page.locator('#history .tag.failed', { hasText: /^failed$/ }).waitFor();
     await state('failed');
+    await page.locator('#history').getByRole('button', { name: 'Try again', exact: true }).click();
+    await page.locator('#history .tag.failed', { hasText: /^failed$/ }).nth(1).waitFor();
   }
   await page.press('#message', 'Enter');
   await page.locator('#errors', { hasText: 'EMPTY_MESSAGE' }).waitFor();
@@ -272,6 +289,26 @@ async function frontPage(look, options) {
   await page.locator('.viewer', { hasText: 'refused' }).waitFor();
   await state('error');
 
+  if (!real) {
+    assert.equal(await page.locator('#pick-model').count(), 0, 'the assistant has a model of its own');
+    await page.selectOption('#workflow', 'generate');
+    await page.selectOption('#pick-model', 'large');
+    await page.fill('textarea#message', 'Think, then cite');
+    await page.click('#start');
+    await viewer.locator('.thinking summary', { hasText: 'Thinking…' }).click();
+    await viewer.locator('.citations a').waitFor();
+    await viewer.locator('.spent', { hasText: /^elsewhere · mock-9: 1,212 in, \d+ out, \$0\.0021$/ }).waitFor();
+    await state('thinking');
+    await page.fill('textarea#message', 'Please fail');
+    await page.click('#start');
+    await viewer.locator('.wrong', { hasText: 'closed the stream' }).waitFor();
+    const failed = await viewer.locator('.meta code').first().getAttribute('title');
+    await state('failed');
+    await viewer.getByRole('button', { name: 'Try again', exact: true }).click();
+    await page.waitForFunction((id) => document.querySelector('.viewer .meta code')?.title !== id, failed);
+    await viewer.locator('.wrong', { hasText: 'closed the stream' }).waitFor();
+    await page.selectOption('#workflow', 'assist');
+  }
   await page.fill('textarea#message', 'A long answer');
   await page.click('#start');
   await viewer.first().locator('.events tr.token').nth(3).waitFor();

@@ -12,7 +12,7 @@ const STEPS = {
 };
 
 /** `expire` ends a sign-in: a token's, or (for good) everything of its user. */
-export function chat(socket, userOf, expire) {
+export function chat(socket, userOf, expire, detail) {
   let user = null;
   let token = null;
   let stop = new AbortController();
@@ -23,7 +23,7 @@ export function chat(socket, userOf, expire) {
 
   async function show(run, after) {
     busy = run;
-    const seen = { text: '', agent: undefined, intent: undefined, confidence: undefined, sources: [], tools: [], escalation: undefined };
+    const seen = { text: '', agent: undefined, intent: undefined, confidence: undefined, sources: [], tools: [], escalation: undefined, citations: [], model: undefined };
     const own = stop;
     for await (const e of follow(run, 0, own.signal)) {
       const at = { run_id: run.run_id, seq: e.seq };
@@ -32,7 +32,10 @@ export function chat(socket, userOf, expire) {
       if (e.type === 'retrieved') seen.sources = e.sources.map((s) => s.source);
       if (e.type === 'tool_returned') seen.tools.push({ name: e.name, ok: e.ok });
       if (e.type === 'escalated') seen.escalation = { escalation_id: e.escalation_id, status: e.status, estimated_wait_time: null, agent_name: null, message: e.message };
+      if (e.type === 'cited') seen.citations.push({ url: e.url, title: e.title, quote: e.quote });
+      if (e.type === 'model_started') seen.model = { provider: e.provider, model: e.model, label: e.label };
       if (e.seq <= after) continue;
+      if (e.type === 'reasoning' && detail) send({ type: 'reasoning', text: e.text, ...at });
       const step = STEPS[e.type === 'stage_started' ? e.stage : e.type];
       if (step) send({ type: 'progress', step: step[0], message: step[1], ...at });
       if (e.type === 'token') send({ type: 'token', token: e.text, partial_response: seen.text, ...at });
@@ -46,10 +49,12 @@ export function chat(socket, userOf, expire) {
         return;
       }
       if (e.type !== 'run_ended') continue;
-      if (e.outcome === 'failed') error('PROCESSING_ERROR', e.error.message, { ...at, partial_response: seen.text, outcome: 'failed' });
+      const model = seen.model && { ...seen.model, usage: e.usage };
+      const { recoverable, retry_after } = e.error ?? {};
+      if (e.outcome === 'failed') error('PROCESSING_ERROR', e.error.message, { ...at, outcome: 'failed', partial_response: seen.text, retry_after, recoverable, ...(detail ? { model } : {}) });
       else {
         const { agent, confidence, intent, sources, tools, escalation } = seen;
-        const context = { sources, classified_intent: intent, confidence, agent, ...(tools.length ? { tools } : {}), ...(escalation ? { escalation } : {}) };
+        const context = { sources, classified_intent: intent, confidence, agent, ...(tools.length ? { tools } : {}), ...(escalation ? { escalation } : {}), ...(detail ? { model } : {}), ...(detail && seen.citations.length ? { citations: seen.citations } : {}) };
         send({ type: 'complete', response: seen.text, session_id: run.session_id, metadata: { agent, confidence, context }, ...at, outcome: e.outcome });
       }
     }

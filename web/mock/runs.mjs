@@ -34,14 +34,26 @@ const TOOLS = [
   ['book_appointment', { service: 'oil_change', slot: SLOT }, true, { appointment_id: 'APT-20261121093000', slot: SLOT }],
 ];
 
+const THOUGHT = 'The question is about the **engine**: power and torque differ by fuel, so a table fits. <b>Not bold.</b>';
+const CITED = [
+  { url: 'https://example.com/specs', title: 'GenAuto X1: specifications', quote: '128 hp with ethanol' },
+  { url: 'javascript:alert(1)', title: 'No page' },
+  { title: 'specs_genautox1_2024.md' },
+];
+export const MODELS = [
+  { alias: 'default', default: true, provider: 'scripted', model: 'mock-1', label: 'scripted', tools: false },
+  { alias: 'large', default: false, provider: 'elsewhere', model: 'mock-9', label: null, tools: true },
+];
+
 export const runs = new Map();
 
-export function startRun({ owner, workflow, message, session_id, message_id }) {
+export function startRun({ owner, workflow, message, session_id, message_id, model }) {
+  const who = MODELS.find((m) => m.alias === model) ?? MODELS[0];
   const joined = message_id && [...runs.values()].find((r) => r.owner === owner && r.message_id === message_id);
   if (joined) return joined;
   const run = {
     run_id: randomUUID(), session_id: session_id ?? randomUUID(), message_id, owner, workflow, message,
-    status: 'running', provider: 'scripted', model: 'mock-1', created_at: new Date().toISOString(),
+    status: 'running', provider: who.provider, model: who.model, created_at: new Date().toISOString(),
     events: [], wake: new Set(), stopped: false,
   };
   runs.set(run.run_id, run);
@@ -106,15 +118,22 @@ async function tell(run) {
   append(run, 'model_started', { provider: run.provider, model: run.model, label: 'scripted' });
   // Type it to see how the page shows an event that it does not know.
   if (/unknown/i.test(run.message)) append(run, 'weather_changed', { sky: 'blue', clouds: 2 });
+  if (/\bthink\b/i.test(run.message)) {
+    for (const word of THOUGHT.match(/\s*\S+/g)) {
+      append(run, 'reasoning', { text: word });
+      await sleep(GAP / 2);
+    }
+  }
   await sleep(GAP * 6);
   const words = (/\blong\b/i.test(run.message) ? `${text}\n\n`.repeat(12) : text).match(/\s*\S+/g);
   for (const [i, word] of words.entries()) {
-    if (run.stopped) return end(run, 'cancelled', { finish_reason: 'cancelled' });
+    if (run.stopped) return end(run, 'cancelled', { usage: { input_tokens: 212, output_tokens: i, cost_usd: 0.0001, estimated: true } });
     if (/\bfail\b/i.test(run.message) && i === 18) {
-      return end(run, 'failed', { error: { code: 'PROVIDER_ERROR', message: 'The provider closed the stream' } });
+      return end(run, 'failed', { error: { code: 'provider_interrupted', message: 'The provider closed the stream', recoverable: true, retry_after: 1 } });
     }
     append(run, 'token', { text: word });
     await sleep(GAP);
   }
-  end(run, 'completed', { usage: { input_tokens: 212, output_tokens: words.length }, finish_reason: 'stop' });
+  if (/\bcite\b/i.test(run.message)) for (const cited of CITED) append(run, 'cited', cited);
+  end(run, 'completed', { usage: { input_tokens: 1212, output_tokens: words.length, reasoning_tokens: 20, cost_usd: 0.002137 }, finish_reason: 'stop' });
 }

@@ -1,6 +1,6 @@
 // `npm run mock`: the built pages with the headers of the real server, and enough of its API to work on them.
-// Questions with the words "fail", "long", "unknown", "book", "person", "too fast", "expire" or "expire for good" do
-// what they say. Every password is right.
+// Questions with the words "fail", "long", "unknown", "book", "person", "think", "cite", "too fast", "expire" or "expire
+// for good" do what they say. Every password is right.
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { chat } from './chat.mjs';
 import { documents } from './documents.mjs';
-import { follow, runs, startRun, summary } from './runs.mjs';
+import { MODELS, follow, runs, startRun, summary } from './runs.mjs';
 
 const dist = fileURLToPath(new URL('../../crates/server/ui/dist', import.meta.url));
 const CSP =
@@ -102,6 +102,7 @@ const http = createServer(async (req, res) => {
     });
     return json(200, { session_id, messages });
   }
+  if (route === 'GET /api/v1/models') return json(200, { models: MODELS });
   if (route === 'GET /api/runs') return json(200, { runs: mine.map(summary).reverse() });
   if (route === 'POST /api/runs') {
     if (!body.message) return json(422, { detail: [{ loc: ['body', 'message'], msg: 'Field required' }] });
@@ -135,7 +136,7 @@ const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
 http.on('upgrade', (req, socket, head) => {
   const url = new URL(req.url, 'http://mock');
   if (url.pathname !== '/ws/chat') return socket.destroy();
-  sockets.handleUpgrade(req, socket, head, (ws) => chat(ws, userOf, expire));
+  sockets.handleUpgrade(req, socket, head, (ws) => chat(ws, userOf, expire, url.searchParams.get('detail') === 'true'));
 });
 http.listen(Number(process.env.MOCK_PORT ?? 8787), '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${http.address().port}`);

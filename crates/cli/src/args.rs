@@ -41,6 +41,8 @@ pub(crate) enum Command {
     /// Read a document's text in a process of its own; the server calls this for uploads.
     #[command(hide = true)]
     Extract(ExtractArgs),
+    /// Run a host that says what a script says, for tests of front-ends; see docs/testing.md.
+    FakeProvider(FakeProviderArgs),
     /// List every setting with its environment variable, its default and what it does.
     Settings,
 }
@@ -247,4 +249,42 @@ pub(crate) struct ExtractArgs {
     pub format: String,
     /// The file
     pub path: PathBuf,
+}
+
+/// Flags of `fake-provider`. What they do not say, the file of `--script` says.
+#[derive(Debug, Group)]
+pub(crate) struct FakeProviderArgs {
+    /// Where to listen; port 0 is any free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+    /// Say only how this format is reached; it speaks all: anthropic, openai, responses, gemini, ollama
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    /// A JSON file of knobs
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// Words of an answer
+    #[arg(long, value_name = "N")]
+    pub tokens: Option<u32>,
+    /// What is said, instead of made-up words
+    #[arg(long, value_name = "WORDS", conflicts_with = "tokens")]
+    pub text: Option<String>,
+    /// Words of reasoning before it
+    #[arg(long, value_name = "N")]
+    pub reasoning: Option<u32>,
+    /// Milliseconds to the first token
+    #[arg(long, value_name = "MS")]
+    pub first_token_ms: Option<u64>,
+    /// Milliseconds from a token to the next
+    #[arg(long, value_name = "MS")]
+    pub gap_ms: Option<u64>,
+    /// What goes wrong, as in a model's name: 429, error-after-3, 503-times-2
+    #[arg(long, value_name = "HOW")]
+    pub fail: Option<String>,
+    /// Speak TLS, with a certificate that it makes; GET /_fake/certificate gives it out
+    #[arg(long)]
+    pub tls: bool,
+    /// Streams that one HTTP/2 connection may have open
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub streams: u32,
 }

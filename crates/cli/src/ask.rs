@@ -10,6 +10,8 @@ use headwater_core::port::provider::{
     SharedProvider, Usage,
 };
 
+use headwater_providers::metrics::Metrics;
+
 use crate::args::AskArgs;
 use crate::logs::say;
 use crate::settings::answering_of;
@@ -48,14 +50,11 @@ pub(crate) fn ask(args: &AskArgs) -> Result<(), Failure> {
         .build()
         .map_err(|e| Failure::Failed(format!("no threads can be started: {e}")))?;
     let done = runtime.block_on(async {
-        let models = provider::open(&answering, &asked).await?.models;
-        let provider = models.get(args.model.as_deref()).cloned().ok_or_else(|| {
-            let all = models.names().collect::<Vec<_>>().join(", ");
-            Failure::Usage(vec![format!("--model: nothing of that name is configured; there is: {all}")])
-        })?;
+        let models = provider::open(&answering, &asked, &Metrics::default()).await?;
+        let provider = models.find(args.model.as_deref()).map_err(|e| Failure::Usage(vec![e.message]))?;
         let stopped = tokio::signal::ctrl_c();
         tokio::select! {
-            done = answer(&provider, request, args.thinking) => done,
+            done = answer(provider, request, args.thinking) => done,
             // Dropping the answer closes the connection upstream: nothing is paid for that nobody reads.
             _ = stopped => Err(Failure::Failed("stopped; the provider was told".to_owned())),
         }

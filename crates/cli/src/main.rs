@@ -9,6 +9,7 @@ mod certificate;
 mod doctor;
 mod eval;
 mod facing;
+mod fake_provider;
 mod handoff;
 mod knowledge;
 mod logs;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Eval(asked) => eval::eval(&asked),
         // Before anything else is started: it bounds itself first.
         Command::Extract(asked) => return headwater_extract::child_main(&asked.format, &asked.path),
+        Command::FakeProvider(asked) => fake_provider::fake_provider(&asked),
         Command::Settings => settings::print(),
     };
     match done {

@@ -92,7 +92,7 @@ async fn lines(answering: &Answering, asked: &Asked, check: bool) -> Result<Vec<
 
 /// Asks a host for its list, and whether our model is in it.
 pub(crate) async fn answers(row: &HostRow, model: &str) -> Result<String, String> {
-    let host = provider::host(row, (!model.is_empty()).then_some(model)).map_err(|e| e.message)?;
+    let host = provider::host(row, (!model.is_empty()).then_some(model))?;
     let names = host.models().await.map_err(|e| e.message)?;
     let known = |wanted: &str| names.iter().any(|n| n == wanted || n.strip_suffix(":latest") == Some(wanted));
     match names.len() {
@@ -146,7 +146,7 @@ fn per_million(price: &headwater_core::port::provider::Price) -> String {
 fn as_text(answering: &Answering, lines: &[Line]) -> String {
     let mut text = String::new();
     for alias in &answering.aliases {
-        let links: Vec<_> = alias.links.iter().map(written).collect();
+        let links: Vec<_> = alias.links.iter().map(Link::to_string).collect();
         text.push_str(&format!("alias {}: {}\n", alias.name, links.join(", then ")));
     }
     if answering.default_alias().is_none() {
@@ -166,18 +166,11 @@ fn as_text(answering: &Answering, lines: &[Line]) -> String {
     text
 }
 
-fn written(link: &Link) -> String {
-    match &link.model {
-        None => link.provider.clone(),
-        Some(model) => format!("{}/{model}", link.provider),
-    }
-}
-
 fn as_json(answering: &Answering, lines: &[Line]) -> String {
     let aliases: Vec<Value> = answering
         .aliases
         .iter()
-        .map(|a| json!({"alias": a.name, "use": a.links.iter().map(written).collect::<Vec<_>>()}))
+        .map(|a| json!({"alias": a.name, "use": a.links.iter().map(Link::to_string).collect::<Vec<_>>()}))
         .collect();
     let hosts: Vec<Value> = lines
         .iter()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_core::port::provider::ProviderError;
+use headwater_core::limit;
 use headwater_core::port::{SharedEmbedder, SharedProvider};
 use headwater_engine::models::Models;
 use headwater_providers::chain::{Chain, Healths, Link as ChainLink};
@@ -18,9 +18,6 @@ use headwater_providers::scripted::Scripted;
 use crate::Failure;
 use crate::logs::say;
 use crate::settings::{Alias, Answering, Asked, DEFAULT, HostRow, KeyFrom, Link};
-
-/// Bytes of a price table: some thousand rows.
-const PRICES_BYTES: u64 = 1 << 20;
 
 /// The models under their aliases.
 pub(crate) async fn open(answering: &Answering, asked: &Asked, metrics: &Metrics) -> Result<Models, Failure> {
@@ -141,19 +138,48 @@ pub(crate) fn host(row: &HostRow, model: Option<&str>) -> Result<Host, String> {
     if let Some(model) = model {
         model.clone_into(&mut config.model);
     }
-    Host::new(config).map_err(|e: ProviderError| e.message)
+    Host::new(config).map_err(|e| e.message)
 }
 
 /// Where and how a host is asked; reads its key.
 fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
     let key = match &row.key {
         KeyFrom::Nowhere => None,
-        KeyFrom::Env(name, _) => std::env::var(name).ok().filter(|key| !key.trim().is_empty()),
+        KeyFrom::Env(name, _) => {
+            std::env::var(name).ok().filter(|key| !key.trim().is_empty()).map(|key| key.trim().to_owned().into())
+        }
         KeyFrom::File(file) => {
-            Some(headwater_providers::host::key_of_file(file).map_err(|e| vec![e.message])?)
+            let read = headwater_providers::key::from_file(file).map_err(|why| vec![why])?;
+            if let Some(warning) = read.warning {
+                say(&warning);
+            }
+            Some(read.key)
         }
     };
-    todo!()
+    let wire = match row.preset {
+        Some(preset) if preset.format == row.format => preset.wire(row.moved),
+        _ => row.format.wire(),
+    };
+    let mut config = HostConfig {
+        key,
+        model: row.model.clone().unwrap_or_default(),
+        tools: row.tools,
+        headers: row.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
+        effort: row.reasoning,
+        extra: row.extra.clone(),
+        allow_private: row.allow_private,
+        ca_file: row.ca_file.clone(),
+        ..HostConfig::new(&row.name, wire, &row.base_url)
+    };
+    if let Some(streams) = row.streams_per_connection {
+        config.streams_per_connection = streams;
+    }
+    if let Some(first_token) = row.first_token {
+        config.timeouts.first_byte = first_token;
+        config.timeouts.first_token = first_token;
+    }
+    let problems = config.problems();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
 /// What models cost: the shipped table, and the operator's own over it.
@@ -163,15 +189,12 @@ pub(crate) fn prices(answering: &Answering) -> Result<PriceTable, Failure> {
     let shown = file.display();
     let mut text = String::new();
     std::fs::File::open(file)
-        .and_then(|opened| opened.take(PRICES_BYTES + 1).read_to_string(&mut text))
+        .and_then(|opened| opened.take(limit::PRICES_BYTES as u64 + 1).read_to_string(&mut text))
         .map_err(|why| Failure::Usage(vec![format!("prices: {shown} cannot be read: {why}")]))?;
-    if text.len() as u64 > PRICES_BYTES {
-        return Err(Failure::Usage(vec![format!("prices: {shown} has more than {PRICES_BYTES} bytes")]));
-    }
     let own = PriceTable::read(&text).map_err(|problems| {
         Failure::Usage(problems.into_iter().map(|p| format!("prices: {shown}: {p}")).collect())
     })?;
-    Ok(shipped.under(own))
+    Ok(shipped.and(own))
 }
 
 fn models_folder(asked: &Asked) -> PathBuf {

@@ -69,16 +69,23 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     if left.failed > 0 {
         say(&format!("{} answers of the life before could not be ended; the log says why", left.failed));
     }
-    let (provider, embedder) = provider::choose(&settings).await?;
+    let hosts = headwater_providers::metrics::Metrics::default();
+    let models = provider::open(&settings.answering, &settings.asked, &hosts).await?;
+    provider::announce(&models, &settings.answering);
+    let embedder = provider::search_by_meaning(&settings.asked).await;
+    let missing = assistant.missing_models(|alias| models.has(alias));
+    if !missing.is_empty() {
+        return Err(Failure::Usage(missing));
+    }
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
     let chat: Arc<str> = assistant.name.as_str().into();
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
     let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
-    let assist = Arc::new(Assist::new(assistant, Arc::clone(&provider), embedder).telling(teller));
+    let assist = Arc::new(Assist::new(assistant, models.clone(), embedder).telling(teller));
     assist.warm().await;
-    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(provider))];
+    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(models))];
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
@@ -88,7 +95,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let readiness = Readiness::default();
     let facing = &settings.facing;
     let gate = Arc::new(Gate::new(facing.rules.clone()));
-    let metrics = Metrics::default();
+    let metrics = Metrics::default().beside(move |registry| hosts.register(registry));
     let app = router(App {
         engine: engine.clone(),
         auth,

@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub durability: Durability,
     pub retention: Option<Duration>,
     pub answering: Answering,
+    /// What was typed, for what is looked up when it is needed.
+    pub asked: Asked,
     pub assistant: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
@@ -110,6 +112,7 @@ impl Settings {
             durability,
             retention,
             answering,
+            asked: asked.clone(),
             assistant: asked.some("assistant").map(PathBuf::from),
             engine,
             drain,
@@ -167,7 +170,7 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let env = env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect::<Vec<_>>();
         let asked = Asked::gather(Some(&path), env.into_iter(), flags)?;
-        Settings::check(&asked)
+        Settings::check(&asked, &|_| None)
     }
 
     #[test]
@@ -178,8 +181,9 @@ mod tests {
         assert_eq!(used.engine.run_time, limit::RUN_TIME);
         assert_eq!(used.engine.runs_per_user, limit::RUNS_PER_USER);
         assert_eq!(used.drain, limit::DRAIN);
-        assert_eq!((used.provider, used.model, used.model_file), (None, None, None));
-        assert!(used.tools && !ask("tools = \"off\"\n", &[], &[]).unwrap().tools);
+        assert!(used.answering.default_alias().is_none());
+        assert!(used.answering.hosts["openai"].tools);
+        assert!(!ask("tools = \"off\"\n", &[], &[]).unwrap().answering.hosts["openai"].tools);
         assert_eq!(used.retention, None);
     }
 
@@ -189,7 +193,7 @@ mod tests {
         let env = [("HEADWATER_DATA", "of-env"), ("HEADWATER_MODELS", "of-env"), ("HEADWATER_LOG", "")];
         let used = ask(file, &env, &[("data", Some("of-flag".into()))]).unwrap();
         assert_eq!(used.data, Path::new("of-flag"));
-        assert_eq!(used.models, Path::new("of-env"));
+        assert_eq!(used.asked.one("models").0, "of-env");
         assert_eq!(used.log, "warn");
         assert_eq!(used.engine.run_time, Duration::from_secs(5));
     }

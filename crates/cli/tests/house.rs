@@ -1,5 +1,6 @@
-//! The arrows between the crates, kept by a test: `cli → server → engine → core` and
-//! `cli → {store, bus, providers, extract} → core`; adapters do not see one another. Tests may see more.
+//! The arrows between the crates, kept by a test: `cli → server → engine → core`,
+//! `cli → {store, bus, providers, extract} → core` and `cli → fake-provider`; adapters do not see one
+//! another. Tests may see more.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,8 +16,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bus", &["core"]),
     ("providers", &["core"]),
     ("extract", &["core"]),
+    // It must be able to disagree with all of ours.
+    ("fake-provider", &[]),
     ("server", &["core", "engine"]),
-    ("cli", &["bus", "core", "engine", "extract", "providers", "server", "store"]),
+    ("cli", &["bus", "core", "engine", "extract", "fake-provider", "providers", "server", "store"]),
 ];
 
 /// What a core that is pure cannot need: a runtime, a socket, a clock, a database.

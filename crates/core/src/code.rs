@@ -31,6 +31,8 @@ pub enum Code {
     UnknownType,
     /// A workflow that is not configured.
     UnknownWorkflow,
+    /// A model that is not configured.
+    UnknownModel,
     /// Too many bytes in a frame, body or field.
     TooLarge,
     /// The same message id came with another payload.
@@ -79,7 +81,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::AuthRequired,
         Self::InvalidToken,
         Self::TokenExpired,
@@ -91,6 +93,7 @@ impl Code {
         Self::EmptyMessage,
         Self::UnknownType,
         Self::UnknownWorkflow,
+        Self::UnknownModel,
         Self::TooLarge,
         Self::MessageIdReused,
         Self::QueueFull,
@@ -130,6 +133,7 @@ impl Code {
             Self::EmptyMessage => "empty_message",
             Self::UnknownType => "unknown_type",
             Self::UnknownWorkflow => "unknown_workflow",
+            Self::UnknownModel => "unknown_model",
             Self::TooLarge => "too_large",
             Self::MessageIdReused => "message_id_reused",
             Self::QueueFull => "queue_full",
@@ -159,7 +163,11 @@ impl Code {
     #[must_use]
     pub fn http_status(self) -> u16 {
         match self {
-            Self::InvalidRequest | Self::UnknownType | Self::EmptyMessage | Self::UnknownWorkflow => 422,
+            Self::InvalidRequest
+            | Self::UnknownType
+            | Self::EmptyMessage
+            | Self::UnknownWorkflow
+            | Self::UnknownModel => 422,
             Self::EmailTaken | Self::CursorInvalid | Self::CursorForeign => 400,
             Self::AuthRequired | Self::InvalidToken | Self::TokenExpired | Self::InvalidCredentials => 401,
             Self::OriginRefused => 403,
@@ -194,6 +202,7 @@ impl Code {
             | Self::EmptyMessage
             | Self::UnknownType
             | Self::UnknownWorkflow
+            | Self::UnknownModel
             | Self::EmailTaken
             | Self::MessageIdReused
             | Self::CursorInvalid
@@ -248,6 +257,7 @@ impl Code {
             | Self::EmptyMessage
             | Self::UnknownType
             | Self::UnknownWorkflow
+            | Self::UnknownModel
             | Self::TooLarge
             | Self::MessageIdReused
             | Self::CursorInvalid

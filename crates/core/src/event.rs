@@ -248,6 +248,9 @@ pub struct Failure {
     /// Whether asking the same again can succeed.
     #[serde(default)]
     pub recoverable: bool,
+    /// Seconds after which it can, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 #[cfg(test)]

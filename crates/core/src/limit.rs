@@ -155,12 +155,24 @@ pub const RUNS_PER_USER: usize = 16;
 pub const RUNS: usize = 2_000;
 /// How long a run may take from start to ending.
 pub const RUN_TIME: Duration = Duration::from_secs(15 * 60);
-/// Bytes of one answer: far beyond any model's window, and a bound on what a broken one can fill.
+/// Bytes that a model says in one run, what it thinks and whom it cites included: far beyond any model's window,
+/// and a bound on what a broken one can fill.
 pub const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// Tokens of an answer where nobody says otherwise.
 pub const ANSWER_TOKENS: u32 = 1_024;
 /// Tokens of an answer that a client may ask for.
 pub const ANSWER_TOKENS_MAX: u32 = 32_768;
+/// Messages of one `generate` run whose client brings the conversation itself: longer ones are cut by whoever keeps
+/// them, since a model's window ends as well.
+pub const MESSAGES_OF_RUN: usize = 100;
+/// Bytes of all of them: as much as a `message` and a `system` text together, which fits into one frame.
+pub const MESSAGES_BYTES: usize = MESSAGE_BYTES + SYSTEM_BYTES;
+/// Texts of one request that end an answer, as the most common wire format allows.
+pub const STOPS: usize = 4;
+/// Bytes of each of them.
+pub const STOP_BYTES: usize = 256;
+/// Bytes of a model's alias: it is typed by people and stands in every request that names it.
+pub const MODEL_ALIAS_BYTES: usize = 64;
 /// Earlier messages of a session that are read for a prompt; the token budget cuts further.
 pub const HISTORY_MESSAGES: usize = 20;
 /// Messages in one answer of the history route.
@@ -230,17 +242,64 @@ pub const PROVIDER_EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of what a provider wants back with a line of its own ([`crate::port::provider::Replay`]), a whole
 /// answer's: signatures and encrypted thoughts are some kilobytes each.
 pub const REPLAY_BYTES: usize = 1024 * 1024;
+/// Parts of one answer that a provider has begun and not ended: they come one after the other, and in no
+/// known stream are two open at once.
+pub const PROVIDER_BLOCKS: usize = 16;
+/// Places that one answer of a model names as its sources: a provider's search comes back with tens, and several
+/// may be made for one answer.
+pub const CITATIONS: usize = 128;
+/// Bytes of an address, a title or a quote in one of them; addresses that lead through a search engine have
+/// a kilobyte.
+pub const CITATION_BYTES: usize = 4096;
 /// Bytes of a provider's refusal that are read for its reason.
 pub const PROVIDER_FAILURE_BYTES: usize = 64 * 1024;
-/// How long a connection to a provider may take.
+/// Bytes of one answer on the wire: the longest that models write, at half a kilobyte of envelope a token, twice.
+pub const PROVIDER_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+/// How long a connection to a provider may take, TLS included: two round trips around the world, with a lost packet.
 pub const PROVIDER_CONNECT: Duration = Duration::from_secs(5);
 /// How long a provider may take to the head of its answer. Some send it only with the first word, and a
 /// model that thinks first takes a minute.
-pub const PROVIDER_RESPONSE: Duration = Duration::from_secs(120);
-/// How long a provider may be silent in the middle of an answer.
-pub const PROVIDER_IDLE: Duration = Duration::from_secs(60);
+pub const PROVIDER_FIRST_BYTE: Duration = Duration::from_secs(120);
+/// How long a provider may take to the first thing that a person sees (what a model thinks is that, too). Where a
+/// model keeps its thoughts to itself this is all of its thinking.
+pub const PROVIDER_FIRST_TOKEN: Duration = Duration::from_secs(300);
+/// How long a provider may send not one byte in the middle of an answer. Most send comments or pings every few
+/// seconds; a model that thinks behind a host without them is silent for a minute. That the other end is gone is
+/// noticed earlier, see [`PROVIDER_PING`].
+pub const PROVIDER_IDLE: Duration = Duration::from_secs(120);
+/// How long a provider may only say that it is still there, in the middle of an answer: longer than it may say
+/// nothing, for a model that thinks again between two tools.
+pub const PROVIDER_PROGRESS: Duration = Duration::from_secs(180);
+/// How long one answer may take in all: a minute less than [`RUN_TIME`], so that the run can say who was slow.
+pub const PROVIDER_WHOLE: Duration = Duration::from_secs(14 * 60);
 /// How long the usage may take after the reason of the end; it need not come at all.
 pub const PROVIDER_USAGE: Duration = Duration::from_secs(5);
+/// How long a provider may take to list its models: somebody waits at a terminal.
+pub const PROVIDER_PROBE: Duration = Duration::from_secs(10);
+/// Bytes of a list of models; the longest known has some hundreds of models and a megabyte.
+pub const PROVIDER_LIST_BYTES: usize = 8 * 1024 * 1024;
+/// The longest that a provider's wish to be left alone is believed; longer is a mistake, or for a person to see.
+pub const PROVIDER_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Answers at once on one HTTP/2 connection, below the 100 that the big vendors allow: the next one would wait in
+/// a queue that nobody sees. The distance is for those that were dropped here and not yet there.
+pub const PROVIDER_STREAMS: usize = 80;
+/// HTTP/2 connections to one provider; with [`PROVIDER_STREAMS`] more answers than a node has [`RUNS`], twice.
+pub const PROVIDER_CONNECTIONS: usize = 64;
+/// Bytes of one answer that may wait here, on HTTP/2, for a reader who does not read: seconds of text, and enough for
+/// a hundred times a model's speed to the other side of the world. A connection may hold that for each of its answers,
+/// or one reader would stop his neighbours.
+pub const PROVIDER_WINDOW: u32 = 64 * 1024;
+/// How often a connection with answers under way is asked whether it still lives, on HTTP/2 by pings, else by TCP:
+/// below the idle time of common proxies, and not so often that a vendor takes it for an attack.
+pub const PROVIDER_PING: Duration = Duration::from_secs(30);
+/// How long the answer to that may take.
+pub const PROVIDER_PONG: Duration = Duration::from_secs(15);
+/// Headers of the operator's own in each request to a provider: a gateway wants two or three.
+pub const PROVIDER_HEADERS: usize = 32;
+/// Bytes of a file with a key; the longest keys are tokens of some kilobytes.
+pub const KEY_FILE_BYTES: u64 = 16 * 1024;
+/// Bytes of a file with certificates: the system's own has a quarter of a megabyte.
+pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 /// Bytes of a classifier's reply that are read: it is asked for one word.
 pub const CLASSIFIER_BYTES: usize = 64;
 /// How long a classifier may take: the router has an answer already, and somebody waits.
@@ -249,6 +308,13 @@ pub const CLASSIFIER_TIME: Duration = Duration::from_secs(5);
 pub const TOOL_CALLS: usize = 8;
 /// Bytes of one call's arguments: the longest wish is a booking with a note of a few sentences.
 pub const TOOL_ARGUMENTS_BYTES: usize = 16 * 1024;
+/// Levels of a call's arguments that a provider sends one by one: far more than any tool has.
+pub const TOOL_ARGUMENT_LEVELS: usize = 32;
+/// Levels of a tool's schema that are rewritten for a provider that knows less of JSON Schema; what refers to
+/// itself ends here.
+pub const TOOL_SCHEMA_LEVELS: usize = 16;
+/// Parts of such a schema, references written out: a tool with more parameters is one that no model can call.
+pub const TOOL_SCHEMA_PARTS: usize = 1_000;
 /// Times in one run that a model may call tools before it must answer with what it has: look, book, tell
 /// takes two; a third and fourth where a slot was taken meanwhile.
 pub const TOOL_ROUNDS: usize = 5;
@@ -283,6 +349,60 @@ pub const DOCUMENT_SLICE_BYTES: usize = 256 * 1024;
 pub const SEARCH_TOP_K: usize = 20;
 /// Candidates of each kind that are scored before the best are taken.
 pub const SEARCH_CANDIDATES: usize = 64;
+
+// ── providers that stand in for one another ──────────────────────────────────────────────────────
+
+/// Links of one chain: more than anybody has vendors, and what one request can cost where all fail.
+pub const CHAIN_LINKS: usize = 8;
+/// How long a chain may take to the first visible word, all its links, retries and pauses together: two hosts'
+/// whole time for the head of an answer. Each link is given its share of what is left.
+pub const CHAIN_FIRST_WORD: Duration = Duration::from_secs(240);
+/// Reports and replays of an answer that are kept while its first visible word is awaited. Usage that follows
+/// usage takes no place; an answer with more than this has begun, whatever can be seen of it.
+pub const CHAIN_PEEKED: usize = 256;
+/// Bytes of what is said of a chain's failures, all links together.
+pub const CHAIN_FAILURE_BYTES: usize = 600;
+/// Times that a link is asked once more, where nobody says otherwise: what clears up by itself does at once.
+pub const RETRIES: u32 = 2;
+/// The most that an operator may ask for.
+pub const RETRIES_MOST: u32 = 5;
+/// The longest pause before the first retry; each further one may be twice as long. The pause is drawn
+/// evenly from nothing to this, so that who failed together does not come back together.
+pub const RETRY_FIRST: Duration = Duration::from_millis(500);
+/// The longest such pause.
+pub const RETRY_MOST: Duration = Duration::from_secs(8);
+/// The longest that a provider may ask to be left alone and is waited for: somebody sits before an empty
+/// answer. Beyond it the next link is asked, or the person is told when to come back.
+pub const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The longest wait of a provider's that a person is told of: a day. Longer ones are mistakes.
+pub const RETRY_AFTER_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
+/// Of a hundred requests to a link, how many may be retries: an outage then costs a tenth more, not three
+/// times as much.
+pub const RETRY_PERCENT: u32 = 10;
+/// Retries that a link has saved up at most from earlier requests.
+pub const RETRIES_SAVED: u32 = 10;
+/// Retries of a link beside that share: a house with a request a minute has no hundred to take ten of.
+pub const RETRIES_SPARE: Rate = Rate::per_minute(10, 5);
+/// Failures in a row after which a link is left alone: twice a request with all its retries, less one.
+pub const BREAKER_FAILURES: u32 = 5;
+/// How far back the share of failures looks.
+pub const BREAKER_WINDOW: Duration = Duration::from_secs(60);
+/// Answers and failures in that time below which a share means nothing.
+pub const BREAKER_LEAST: u32 = 20;
+/// The share of failures, in hundredths, from which a link is left alone though some are answered.
+pub const BREAKER_PERCENT: u32 = 50;
+/// How long a link is left alone before one request tries it; twice as long after each try that fails.
+pub const BREAKER_OPEN: Duration = Duration::from_secs(10);
+/// The longest that it is left alone.
+pub const BREAKER_OPEN_MOST: Duration = Duration::from_secs(120);
+/// Bytes of a table of prices.
+pub const PRICES_BYTES: usize = 256 * 1024;
+/// Rows of a table of prices: every model of every vendor, several times over.
+pub const PRICES_ROWS: usize = 4_096;
+/// Dollars of a price for a million tokens: a hundred times the dearest; more is a price for something else.
+pub const PRICE_DOLLARS: u64 = 100_000;
+/// Problems of one file that are told at once.
+pub const PRICES_PROBLEMS: usize = 20;
 
 // ── hand-off ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -433,9 +553,9 @@ pub mod local {
     pub const KEPT_TOKENS: usize = 1024;
 
     /// Stop texts of one request, as the port allows, and the bytes of each.
-    pub const STOPS: usize = 4;
+    pub const STOPS: usize = super::STOPS;
     /// See [`STOPS`].
-    pub const STOP_BYTES: usize = 256;
+    pub const STOP_BYTES: usize = super::STOP_BYTES;
 
     /// Bytes of a model file that may be its header. A 128k-word vocabulary with its merges takes 8 MB;
     /// parsed it grows some 30-fold in the worst case, so a lying header costs at most 0.5 GB for a moment.

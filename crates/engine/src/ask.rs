@@ -1,6 +1,7 @@
 //! What a client asks for: its rules, its fingerprint, and the names of what is made of it.
 
 use headwater_core::code::{Code, Error};
+use headwater_core::port::provider::{Effort, PromptMessage, Role};
 use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
 use sha2::{Digest, Sha256};
 
@@ -11,14 +12,22 @@ use crate::workflow::Workflow;
 pub struct StartRun {
     /// The workflow's name.
     pub workflow: String,
-    /// What the person says.
+    /// What the person says; empty where there are `messages`.
     pub message: String,
+    /// A whole conversation in its place, the person's last message at its end (`generate` only).
+    pub messages: Option<Vec<PromptMessage>>,
     /// The conversation; made where it is `None`.
     pub session: Option<SessionId>,
     /// The client's own name for this turn: sending it twice is sending it once.
     pub message_id: Option<MessageId>,
     /// Instructions for the model (`generate` only).
     pub system: Option<String>,
+    /// Which model, by its alias (`generate` only).
+    pub model: Option<String>,
+    /// Texts that end the answer (`generate` only).
+    pub stop: Vec<String>,
+    /// How much the model is to think (`generate` only).
+    pub reasoning: Option<Effort>,
     /// The most tokens to answer with.
     pub max_tokens: Option<u32>,
     /// 0 is greedy.
@@ -27,6 +36,15 @@ pub struct StartRun {
     pub customer_id: Option<String>,
     /// The client's name for the vehicle; what is booked is for it, unless the person names another.
     pub vehicle_id: Option<String>,
+}
+
+impl StartRun {
+    /// What the person says now.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        let last = self.messages.as_ref().and_then(|m| m.last());
+        last.map_or(&self.message, |last| &last.content)
+    }
 }
 
 /// What became of it.
@@ -42,31 +60,29 @@ pub struct Started {
 
 /// What breaks a rule is refused before anything is made.
 pub(crate) fn check(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error> {
-    if ask.message.trim().is_empty() {
-        return Err(Error::new(Code::EmptyMessage, "Message is required"));
-    }
-    if ask.message.len() > limit::MESSAGE_BYTES {
-        let most = limit::MESSAGE_BYTES;
-        return Err(Error::new(
-            Code::TooLarge,
-            format!("the message is longer than {most} bytes; shorten it"),
-        ));
-    }
+    check_words(ask, workflow)?;
     if let Some(system) = &ask.system {
-        if !workflow.takes_system() {
-            let name = workflow.name();
-            return Err(Error::new(
-                Code::InvalidRequest,
-                format!("the workflow `{name}` has instructions of its own and takes no `system`"),
-            ));
-        }
+        own(workflow, "system", "instructions")?;
         if system.len() > limit::SYSTEM_BYTES {
-            let most = limit::SYSTEM_BYTES;
-            return Err(Error::new(
-                Code::TooLarge,
-                format!("`system` is longer than {most} bytes; shorten it"),
-            ));
+            return Err(too_long("`system`", limit::SYSTEM_BYTES));
         }
+    }
+    if let Some(alias) = &ask.model {
+        own(workflow, "model", "a model")?;
+        if let Some(models) = workflow.models() {
+            models.find(Some(alias))?;
+        }
+    }
+    if !ask.stop.is_empty() {
+        own(workflow, "stop", "settings")?;
+    }
+    let fits = |text: &String| (1..=limit::STOP_BYTES).contains(&text.len());
+    if ask.stop.len() > limit::STOPS || !ask.stop.iter().all(fits) {
+        let (most, each) = (limit::STOPS, limit::STOP_BYTES);
+        return Err(invalid(format!("`stop` takes at most {most} texts of 1 to {each} bytes")));
+    }
+    if ask.reasoning.is_some() {
+        own(workflow, "reasoning", "settings")?;
     }
     for (field, id) in [("customer_id", &ask.customer_id), ("vehicle_id", &ask.vehicle_id)] {
         if id.as_ref().is_some_and(|id| id.len() > limit::ID_BYTES || id.chars().any(char::is_control)) {
@@ -87,6 +103,62 @@ pub(crate) fn check(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error
     Ok(())
 }
 
+fn check_words(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error> {
+    let Some(messages) = &ask.messages else {
+        if ask.message.trim().is_empty() {
+            return Err(Error::new(Code::EmptyMessage, "Message is required"));
+        }
+        if ask.message.len() > limit::MESSAGE_BYTES {
+            return Err(too_long("the message", limit::MESSAGE_BYTES));
+        }
+        return Ok(());
+    };
+    own(workflow, "messages", "a memory")?;
+    if !ask.message.is_empty() {
+        return Err(invalid("give `message` or `messages`, not both"));
+    }
+    let most = limit::MESSAGES_OF_RUN;
+    if !(1..=most).contains(&messages.len()) {
+        return Err(invalid(format!("`messages` must be 1 to {most}")));
+    }
+    let last = messages.last().is_some_and(|m| m.role == Role::User);
+    if !last {
+        return Err(invalid("the last of `messages` must be the person's, with the role `user`"));
+    }
+    if messages.iter().any(|m| m.content.trim().is_empty()) {
+        return Err(Error::new(Code::EmptyMessage, "each of `messages` must have a text"));
+    }
+    let plain = |m: &PromptMessage| m.role != Role::Tool && m.tool_calls.is_empty() && m.replay.is_empty();
+    if !messages.iter().all(plain) {
+        return Err(invalid("`messages` have the roles `system`, `user` and `assistant`"));
+    }
+    // What an instruction in the middle means, each provider decides otherwise; some refuse it.
+    if messages.iter().skip_while(|m| m.role == Role::System).any(|m| m.role == Role::System) {
+        return Err(invalid("`messages` with the role `system` must come before all others"));
+    }
+    if messages.iter().map(|m| m.content.len()).sum::<usize>() > limit::MESSAGES_BYTES {
+        return Err(too_long("the text of `messages`", limit::MESSAGES_BYTES));
+    }
+    Ok(())
+}
+
+/// A field that only a workflow takes which leaves it to its clients.
+fn own(workflow: &dyn Workflow, field: &str, what: &str) -> Result<(), Error> {
+    if workflow.takes_system() {
+        return Ok(());
+    }
+    let name = workflow.name();
+    Err(invalid(format!("the workflow `{name}` has {what} of its own and takes no `{field}`")))
+}
+
+fn invalid(words: impl Into<String>) -> Error {
+    Error::new(Code::InvalidRequest, words)
+}
+
+fn too_long(what: &str, most: usize) -> Error {
+    Error::new(Code::TooLarge, format!("{what} is longer than {most} bytes; shorten it"))
+}
+
 /// The conversation of a turn that names none: a new one, but the same for the same message id, or sending
 /// twice would not be sending once.
 pub(crate) fn session_for(who: &Principal, message_id: Option<&MessageId>) -> SessionId {
@@ -101,6 +173,14 @@ pub(crate) fn fingerprint(ask: &StartRun) -> String {
     // Only where they are there: turns from before there were any keep their fingerprints.
     if ask.customer_id.is_some() || ask.vehicle_id.is_some() {
         settings += &format!("|{:?}|{:?}", ask.customer_id, ask.vehicle_id);
+    }
+    if ask.model.is_some() || ask.reasoning.is_some() || !ask.stop.is_empty() {
+        settings += &format!("|{:?}|{:?}|{:?}", ask.model, ask.reasoning, ask.stop);
+    }
+    if let Some(messages) = &ask.messages {
+        for message in messages {
+            settings += &format!("|{:?} {:?}", message.role, message.content);
+        }
     }
     digest([&ask.workflow, &ask.message, ask.system.as_deref().unwrap_or_default(), &settings])
 }

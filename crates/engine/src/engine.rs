@@ -22,6 +22,7 @@ use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::hub::{Hub, Life};
 use crate::metrics::Metrics;
+use crate::models::{Listed, Models};
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::tools::Clerk;
@@ -90,7 +91,16 @@ impl Engine {
     /// Requests that wait for each provider, by its name.
     #[must_use]
     pub fn backlogs(&self) -> BTreeMap<String, usize> {
-        self.inner.workflows.values().map(|w| (w.provider().name, w.backlog())).collect()
+        let workflows = self.inner.workflows.values();
+        let named = workflows.clone().filter_map(|w| w.models()).flat_map(Models::providers);
+        let named = named.map(|provider| (provider.info().name, provider.backlog()));
+        named.chain(workflows.map(|w| (w.provider().name, w.backlog()))).collect()
+    }
+
+    /// Which models a client may ask for by name, the default first.
+    #[must_use]
+    pub fn models(&self) -> Vec<Listed> {
+        self.inner.workflows.values().find_map(|w| w.models()).map(Models::list).unwrap_or_default()
     }
 
     /// How many runs live here.

@@ -4,6 +4,8 @@
 //! stop, a flush that came back, time. The flush is a future of its own, so a slow disk never keeps a
 //! stop from reaching the model.
 
+mod emit;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,81 +18,14 @@ use headwater_core::port::provider::{FinishReason, Usage};
 use headwater_core::port::store::{AppendError, Batch};
 use headwater_core::port::{SharedBus, SharedStore};
 use headwater_core::{Code, Error, limit};
-use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+pub use self::emit::{Emitter, Held, queue};
 use crate::clock::Clock;
 use crate::hub::LiveRun;
-use crate::mask::{Kinds, Window, mask_json};
 use crate::metrics::Metrics;
 use crate::settings::{Settings, Unwatched};
-
-/// Where a workflow says what happens; waits when the writer is behind.
-#[derive(Debug, Clone)]
-pub struct Emitter {
-    to: mpsc::Sender<Body>,
-    kinds: Kinds,
-    window: Arc<Mutex<Window>>,
-}
-
-impl Emitter {
-    /// The same, with everything of these kinds masked before it is an event: here, so that no workflow
-    /// and no tool can forget it.
-    #[must_use]
-    pub fn masking(self, kinds: Kinds) -> Self {
-        Self { kinds, window: Arc::new(Mutex::new(Window::new(kinds))), ..self }
-    }
-
-    /// Says that this happened. After the run was stopped it goes nowhere; the workflow is dropped then.
-    ///
-    /// Of a text, what may still become an address or a number is held back until the next letters tell.
-    pub async fn emit(&self, mut body: Body) {
-        match &mut body {
-            Body::Token { text } => {
-                // A place first: what is said and what is held back part in one step, or a stop between the
-                // two would leave a hole.
-                let Ok(place) = self.to.reserve().await else { return };
-                *text = self.window.lock().push(text);
-                if !text.is_empty() {
-                    place.send(body);
-                }
-                return;
-            }
-            Body::ToolCalled { arguments: value, .. } | Body::ToolReturned { result: value, .. } => {
-                mask_json(value, self.kinds);
-                self.rest().await;
-            }
-            _ => self.rest().await,
-        }
-        let _ = self.to.send(body).await;
-    }
-
-    /// Says what is held back: the text goes no further.
-    pub async fn rest(&self) {
-        let Ok(place) = self.to.reserve().await else { return };
-        if let Some(body) = self.held().finish() {
-            place.send(body);
-        }
-    }
-
-    /// For the writer: what is held back when the work is dropped.
-    #[must_use]
-    pub fn held(&self) -> Held {
-        Held(Arc::clone(&self.window))
-    }
-}
-
-/// What the masking of a run's text holds back.
-#[derive(Debug, Clone)]
-pub struct Held(Arc<Mutex<Window>>);
-
-impl Held {
-    fn finish(&self) -> Option<Body> {
-        let text = self.0.lock().finish();
-        (!text.is_empty()).then_some(Body::Token { text })
-    }
-}
 
 /// How a workflow ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,20 +51,12 @@ pub struct Writer {
     pub clock: Clock,
     /// What the operator set.
     pub settings: Settings,
-    /// What its workflow has said and masking still holds back.
+    /// What its workflow leaves behind: what masking still holds back, and what was used.
     pub held: Held,
     /// Where it is counted.
     pub metrics: Metrics,
     /// What the run does.
     pub workflow: String,
-}
-
-/// The queue between a workflow and its writer.
-#[must_use]
-pub fn queue() -> (Emitter, mpsc::Receiver<Body>) {
-    let (tx, rx) = mpsc::channel(limit::WRITER_QUEUE);
-    let window = Arc::new(Mutex::new(Window::new(Kinds::NONE)));
-    (Emitter { to: tx, kinds: Kinds::NONE, window }, rx)
 }
 
 type Flushing = Pin<Box<dyn Future<Output = (Batch, Result<Term, Lost>)> + Send>>;
@@ -179,11 +106,12 @@ impl Writer {
     async fn write(&self, first: Body, work: Work, mut said: mpsc::Receiver<Body>) -> Result<(), Lost> {
         let mut log = Log::at(FIRST_TERM, 0, None);
         let mut pending = Pending::default();
-        let mut answer = String::new();
+        let (mut answer, mut said_bytes) = (String::new(), 0);
         let mut flushing: Option<Flushing> = None;
         let mut flush_at: Option<Instant> = None;
-        // The first flush and the first token's flush wait for nobody: that is what a person waits for.
-        let mut first_token = true;
+        // The first flush, and that of the first token and of the first thought, wait for nobody: those are what
+        // a person waits for.
+        let (mut first_token, mut first_thought) = (true, true);
         let mut work = Some(work);
         // A turn may wait for all those before it; its own time begins with its work.
         let mut deadline = Instant::now() + self.settings.run_time * TURNS_IN_FRONT;
@@ -239,16 +167,19 @@ impl Writer {
                             deadline = Instant::now() + self.settings.run_time;
                             unwatched_since = (*viewers.borrow_and_update() == 0).then(Instant::now);
                         }
-                        let token = body.text().is_some();
+                        said_bytes += words(&body);
+                        due |= match &body {
+                            Body::Token { .. } => std::mem::take(&mut first_token),
+                            Body::Reasoning { .. } => std::mem::take(&mut first_thought),
+                            _ => true,
+                        };
                         self.number(&mut log, &mut pending, &mut answer, body);
-                        due |= !token || first_token;
-                        first_token &= !token;
                         flush_at.get_or_insert_with(|| Instant::now() + self.settings.flush_after);
                     } else {
                         // The work holds the other end; it is about to say how it ended.
                         tokio::task::yield_now().await;
                     }
-                    (answer.len() > limit::ANSWER_BYTES).then(|| ended(
+                    (said_bytes > limit::ANSWER_BYTES).then(|| ended(
                         Outcome::Failed,
                         Some(Error::new(Code::TooLarge, "the model's answer is longer than an answer may be")),
                     ))
@@ -277,9 +208,18 @@ impl Writer {
                 if let Some(rest) = self.held.finish() {
                     self.number(&mut log, &mut pending, &mut answer, rest);
                 }
+                let ending = self.with_usage(ending);
                 self.number(&mut log, &mut pending, &mut answer, ending);
             }
         }
+    }
+
+    /// An answer that did not end by itself has used something too.
+    fn with_usage(&self, mut ending: Body) -> Body {
+        if let Body::RunEnded { usage: usage @ None, .. } = &mut ending {
+            *usage = self.held.meter.total();
+        }
+        ending
     }
 
     fn number(&self, log: &mut Log, pending: &mut Pending, answer: &mut String, body: Body) {
@@ -319,8 +259,9 @@ impl Writer {
                 Some(before) => self.metrics.token_gap(now - before),
             }
         }
-        if let Some(outcome) = batch.outcome() {
-            self.metrics.run_ended(&self.workflow, outcome);
+        if let Body::RunEnded { outcome, finish_reason, .. } = &last.body {
+            self.metrics.run_ended(&self.workflow, *outcome, *finish_reason);
+            self.held.meter.close().iter().for_each(|spent| self.metrics.spent(spent));
         }
         self.live.stored(&batch.events, batch.outcome());
         self.bus.publish(&self.live.id, Hint { tail: last.seq, ended: last.body.is_ending() });
@@ -388,6 +329,7 @@ pub fn ended(outcome: Outcome, error: Option<Error>) -> Body {
             code: e.code.as_str().to_owned(),
             message: e.message,
             recoverable: e.code.retryable(),
+            retry_after: e.retry_after,
         }),
         usage: None,
     }
@@ -396,6 +338,15 @@ pub fn ended(outcome: Outcome, error: Option<Error>) -> Body {
 /// An event of a run that nobody writes any more.
 pub(crate) fn orphans_event(seq: Seq, clock: Clock, body: Body) -> Arc<Event> {
     Arc::new(Event { seq, at: clock.wall(), body })
+}
+
+/// Bytes of what a model says in it: the answer, what it thinks, whom it cites.
+fn words(body: &Body) -> usize {
+    match body {
+        Body::Token { text } | Body::Reasoning { text } => text.len(),
+        Body::Cited { .. } => body.weight(),
+        _ => 0,
+    }
 }
 
 async fn pending_flush(flushing: &mut Option<Flushing>) -> (Batch, Result<Term, Lost>) {

@@ -3,6 +3,11 @@
 
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use serde_json::Value;
+use tokio::time::Duration;
+use tokio_rustls::rustls;
+
+use crate::address::NotReached;
+use crate::wire::deltas::said;
 
 /// Characters of a host's own words that are passed on.
 const WORDS: usize = 200;
@@ -24,11 +29,22 @@ pub(crate) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> P
     let words = match status {
         401 => "the key is missing or wrong".to_owned(),
         403 => "the key may not do this".to_owned(),
-        _ => serde_json::from_str::<Value>(body).ok().and_then(|v| message(&v)).unwrap_or_default(),
+        _ => words_of(body).unwrap_or_default(),
     };
     let colon = if words.is_empty() { "" } else { ": " };
     let wait = retry_after.map(|w| format!(" (try again after {})", seconds(w))).unwrap_or_default();
     ProviderError::new(kind, format!("the provider answered {status}{colon}{words}{wait}"))
+}
+
+/// The words of a failure's body: of its JSON, or plain ones. A page is for a browser.
+fn words_of(body: &str) -> Option<String> {
+    match serde_json::from_str::<Value>(body) {
+        // Gemini puts its object into a list where a list of chunks was expected.
+        Ok(Value::Array(list)) => message(list.first()?),
+        Ok(value) => message(&value),
+        Err(_) if body.trim_start().starts_with(['<', '{', '[']) => None,
+        Err(_) => message(&Value::String(body.chars().filter(|c| !c.is_control() || *c == '\n').collect())),
+    }
 }
 
 /// An error object in the stream, where the status has long been 200.
@@ -38,26 +54,58 @@ pub(crate) fn reported(error: &Value) -> ProviderError {
     let named = ["type", "code"].iter().filter_map(|k| error.get(*k)?.as_str());
     let kind = status
         .map(kind_of_status)
-        .unwrap_or_else(|| named.map(kind_of_name).next().unwrap_or(ProviderErrorKind::Failed));
+        // Either may be the one that says something: `type` is only `error` in a flat one.
+        .unwrap_or_else(|| {
+            named
+                .map(kind_of_name)
+                .find(|k| *k != ProviderErrorKind::Failed)
+                .unwrap_or(ProviderErrorKind::Failed)
+        });
     let words = message(error).unwrap_or_else(|| "it gave no reason".to_owned());
     ProviderError::new(kind, format!("the provider reported an error: {words}"))
 }
 
 /// A request that got no response, or a response that broke off. reqwest's own text may hold the
 /// address, which may hold secrets of the operator: only its kind is used.
-pub(crate) fn of_client(error: &reqwest::Error) -> ProviderError {
-    if error.is_timeout() && error.is_connect() || error.is_connect() {
-        ProviderError::new(ProviderErrorKind::Unavailable, "the provider cannot be reached")
+pub(crate) fn of_client(error: &reqwest::Error, connect: Duration) -> ProviderError {
+    use ProviderErrorKind::{Refused, Timeout, Unavailable};
+
+    let (kind, words) = if let Some(why) = cause::<NotReached>(error) {
+        let kind = if *why == NotReached::Unknown { Unavailable } else { Refused };
+        (kind, format!("the provider cannot be reached: {why}"))
+    } else if let Some(rustls::Error::InvalidCertificate(_)) = cause::<rustls::Error>(error) {
+        let words = "the provider's certificate is not trusted, or not for this name; `ca_file` names authorities \
+                     of one's own";
+        (Unavailable, words.to_owned())
+    } else if error.is_connect() && cause::<rustls::Error>(error).is_some() {
+        (Unavailable, "the provider does not speak TLS as it should".to_owned())
+    } else if error.is_timeout() && error.is_connect() {
+        (Unavailable, format!("the provider cannot be reached: no connection within {}", said(connect)))
+    } else if error.is_connect() {
+        (Unavailable, "the provider cannot be reached: it takes no connections".to_owned())
     } else if error.is_timeout() {
-        ProviderError::new(ProviderErrorKind::Timeout, "the provider did not answer in time")
+        (Timeout, "the provider did not answer in time".to_owned())
     } else if error.is_builder() {
-        ProviderError::new(ProviderErrorKind::Refused, "the request to the provider cannot be built")
+        (Refused, "the request to the provider cannot be built".to_owned())
     } else {
-        ProviderError::new(
-            ProviderErrorKind::Unavailable,
-            "the connection to the provider broke before it answered",
-        )
+        (Unavailable, "the connection to the provider broke before it answered".to_owned())
+    };
+    ProviderError::new(kind, words)
+}
+
+/// What lies below an error, where it is of this kind. An error of the system may carry another inside.
+fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
+    None
 }
 
 fn kind_of_status(status: u16) -> ProviderErrorKind {
@@ -71,18 +119,31 @@ fn kind_of_status(status: u16) -> ProviderErrorKind {
 
 fn kind_of_name(name: &str) -> ProviderErrorKind {
     match name {
-        "rate_limit_error" | "rate_limit_exceeded" | "overloaded_error" | "engine_overloaded" => {
-            ProviderErrorKind::Busy
-        }
-        "invalid_request_error" | "authentication_error" | "permission_error" | "insufficient_quota" => {
-            ProviderErrorKind::Refused
-        }
+        "rate_limit_error"
+        | "rate_limit_exceeded"
+        | "overloaded_error"
+        | "engine_overloaded"
+        | "server_is_overloaded"
+        | "slow_down" => ProviderErrorKind::Busy,
+        "invalid_request_error"
+        | "authentication_error"
+        | "permission_error"
+        | "insufficient_quota"
+        | "invalid_prompt"
+        | "context_length_exceeded"
+        | "model_not_found"
+        | "not_found_error"
+        | "request_too_large"
+        | "billing_error" => ProviderErrorKind::Refused,
+        "timeout_error" => ProviderErrorKind::Timeout,
         _ => ProviderErrorKind::Failed,
     }
 }
 
 /// The host's words: `error.message`, `message`, `detail` or a bare text; one line, cut.
 fn message(value: &Value) -> Option<String> {
+    // One host puts its error into an array.
+    let value = value.get(0).unwrap_or(value);
     let inner = value.get("error").filter(|e| !e.is_null()).unwrap_or(value);
     let text = match inner {
         Value::String(s) => s.as_str(),
@@ -134,6 +195,15 @@ mod tests {
         assert!(of_status(429, Some("<script>"), "").message.ends_with("(try again after a while)"));
         assert!(
             !of_status(401, None, r#"{"error":{"message":"bad key sk-123"}}"#).message.contains("sk-123")
+        );
+        assert_eq!(
+            of_status(404, None, "no such\nmodel\u{7}").message,
+            "the provider answered 404: no such model"
+        );
+        assert_eq!(of_status(502, None, "<html>Bad").message, "the provider answered 502");
+        assert_eq!(
+            of_status(400, None, r#"[{"error":{"code":400,"message":"m"}}]"#).message,
+            "the provider answered 400: m"
         );
         assert!(of_status(500, None, &format!(r#"{{"detail":"{}"}}"#, "x".repeat(9000))).message.len() < 300);
     }

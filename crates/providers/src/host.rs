@@ -1,191 +1,184 @@
 //! A host that answers over HTTP, whatever format it speaks: who is asked, who waits how long for what,
-//! and what its refusals mean. The format itself is a [`Wire`].
+//! and what its refusals mean. The format itself is a [`Wire`](crate::wire::Wire).
 
+mod answer;
+mod config;
+mod pool;
+mod reply;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
 use headwater_core::limit;
 use headwater_core::port::provider::{
-    ContextBudget, Delta, Deltas, ModelRequest, Price, Provider, ProviderError, ProviderErrorKind,
-    ProviderInfo,
+    ContextBudget, Deltas, ModelRequest, PromptMessage, Provider, ProviderError, ProviderErrorKind,
+    ProviderInfo, Role,
 };
-use reqwest::header::{ACCEPT, RETRY_AFTER};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::failure;
-use crate::preset::Preset;
-use crate::wire::{Call, KeyHeader, Wire, deltas};
-
-/// How long to wait for what. The idle time counts raw bytes, so that the comments by which some
-/// hosts say "still here" keep a stream alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For a connection.
-    pub connect: Duration,
-    /// From the request to the response's head. Some hosts send it only with the first word, and a
-    /// model that thinks first takes a minute.
-    pub response: Duration,
-    /// Between two pieces of the body.
-    pub idle: Duration,
-    /// From the reason of the end to the usage, which need not come.
-    pub usage: Duration,
-}
-
-impl Default for Timeouts {
-    /// Those of [`limit`].
-    fn default() -> Self {
-        Self {
-            connect: limit::PROVIDER_CONNECT,
-            response: limit::PROVIDER_RESPONSE,
-            idle: limit::PROVIDER_IDLE,
-            usage: limit::PROVIDER_USAGE,
-        }
-    }
-}
-
-/// Where a host is and how it is asked.
-#[derive(Debug, Clone)]
-pub struct HostConfig {
-    /// The provider's name in the configuration.
-    pub name: String,
-    /// What it speaks.
-    pub wire: Arc<dyn Wire>,
-    /// `http` or `https`, up to and with the version: `https://api.openai.com/v1`.
-    pub base_url: String,
-    /// The key; a host on one's own machine may need none. `Debug` does not show it.
-    pub key: Option<SecretString>,
-    /// The model that is asked where a request names none.
-    pub model: String,
-    /// Whether it is offered tools. A host whose models cannot call any refuses or ignores them.
-    pub tools: bool,
-    /// What its model costs, where that is known.
-    pub price: Option<Price>,
-    /// How long to wait.
-    pub timeouts: Timeouts,
-}
-
-impl HostConfig {
-    /// A preset's host, moved to `base_url` where one is given.
-    pub fn of_preset(preset: &Preset, key: Option<SecretString>, base_url: Option<String>) -> Self {
-        let base_url =
-            base_url.filter(|u| !u.trim().is_empty() && u.trim_end_matches('/') != preset.base_url);
-        Self {
-            name: preset.name.to_owned(),
-            wire: preset.wire(base_url.is_some()),
-            base_url: base_url.unwrap_or_else(|| preset.base_url.to_owned()),
-            key,
-            model: preset.model.to_owned(),
-            tools: preset.tools,
-            price: None,
-            timeouts: Timeouts::default(),
-        }
-    }
-}
+use self::answer::{Answer, Counted};
+pub use self::config::HostConfig;
+use self::pool::{Making, Pool, Slot};
+pub use crate::wire::deltas::Timeouts;
+use crate::wire::deltas::{self, Reading, said};
+use crate::wire::{Call, Framing};
+use crate::{failure, key};
 
 /// The provider; see the module.
 #[derive(Debug)]
 pub struct Host {
     config: HostConfig,
     base: String,
-    client: reqwest::Client,
+    /// The key and the operator's own.
+    headers: HeaderMap,
+    secrets: Arc<Secrets>,
+    pool: Pool,
 }
+
+/// What must not be read in an error. `Debug` does not show it.
+#[derive(Debug)]
+struct Secrets(Vec<SecretString>);
+
+impl Secrets {
+    /// The same failure, without a secret even if the host repeats it.
+    fn hidden(&self, mut error: ProviderError) -> ProviderError {
+        for secret in &self.0 {
+            error.message = key::hide(&error.message, secret);
+        }
+        error
+    }
+}
+
+/// Bytes of a header's value below which it is a word (`on`, `v2`) and no secret.
+const SECRET_BYTES: usize = 8;
 
 impl Host {
-    /// A provider for this host. Does not connect.
+    /// A provider for this host. Does not connect. Reads the certificates that are trusted from the disk.
     ///
     /// # Errors
-    /// `Refused`, if the address is no `http` or `https` one; `Unavailable`, if the system's
-    /// certificates cannot be used.
+    /// `Refused`, with all of [`HostConfig::problems`]; `Unavailable`, if certificates cannot be used.
     pub fn new(config: HostConfig) -> Result<Self, ProviderError> {
-        let bad = |why| {
-            ProviderError::new(ProviderErrorKind::Refused, format!("the address of `{}` {why}", config.name))
+        let refused = |words| ProviderError::new(ProviderErrorKind::Refused, words);
+        let problems = config.problems();
+        if !problems.is_empty() {
+            return Err(refused(problems.join("; ")));
+        }
+        let base = config.base().map_err(|why| refused(why.to_owned()))?;
+        let headers = config.header_map().map_err(refused)?;
+        let tls = trust::tls(base.secure, config.ca_file.as_deref()).map_err(|why| {
+            ProviderError::new(ProviderErrorKind::Unavailable, format!("`{}`: {why}", config.name))
+        })?;
+        let pool = Pool::new(Making {
+            tls,
+            judge: base.judge,
+            connect: config.timeouts.connect,
+            streams: config.streams_per_connection,
+        })?;
+        let values = config.headers.iter().map(|(_, value)| value);
+        let secrets = values.filter(|v| v.expose_secret().len() >= SECRET_BYTES).chain(&config.key);
+        let secrets = Arc::new(Secrets(secrets.cloned().collect()));
+        Ok(Self { config, base: base.text, headers, secrets, pool })
+    }
+
+    /// The names of the models that the host lists: that it answers, and takes the key.
+    ///
+    /// # Errors
+    /// What is wrong, within [`limit::PROVIDER_PROBE`].
+    pub async fn models(&self) -> Result<Vec<String>, ProviderError> {
+        let listed = timeout(limit::PROVIDER_PROBE, self.list()).await.unwrap_or_else(|_| {
+            let words =
+                format!("the provider did not list its models within {}", said(limit::PROVIDER_PROBE));
+            Err(ProviderError::new(ProviderErrorKind::Timeout, words))
+        });
+        listed.map_err(|e| self.secrets.hidden(e))
+    }
+
+    async fn list(&self) -> Result<Vec<String>, ProviderError> {
+        let failed = |words| Err(ProviderError::new(ProviderErrorKind::Failed, words));
+        // The format's own headers are those of any request.
+        let hello = ModelRequest {
+            messages: vec![PromptMessage::new(Role::User, "hello")],
+            ..ModelRequest::default()
         };
-        let base = config.base_url.trim().trim_end_matches('/').to_owned();
-        let url = reqwest::Url::parse(&base).map_err(|_| bad("cannot be read"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(bad("is neither http nor https"));
+        let Call { headers, .. } = self.config.wire.encode(&hello, &self.config.model)?;
+        let (client, _slot) = self.pool.take()?;
+        let get = client
+            .request(Method::GET, format!("{}{}", self.base, self.config.wire.models_path()))
+            .headers(self.headers(&headers, "application/json")?);
+        let response = get.send().await.map_err(|e| failure::of_client(&e, self.config.timeouts.connect))?;
+        let id = reply::request_id(response.headers());
+        // A list is a line of its own here: one document is what is wanted.
+        let response = reply::checked(response, Framing::Lines).await.map_err(|e| reply::named(e, &id))?;
+        let mut body = Vec::new();
+        if !reply::first_bytes(response, limit::PROVIDER_LIST_BYTES, &mut body).await {
+            return failed("the list of the provider's models broke off, or is too long");
         }
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.timeouts.connect)
-            // A redirect of a POST with a key is a mistake or an attack.
-            .redirect(reqwest::redirect::Policy::none())
-            // One connection a stream: closing it is the cancel that every host understands.
-            .http1_only()
-            .build()
-            .map_err(|_| {
-                ProviderError::new(ProviderErrorKind::Unavailable, "the TLS client cannot be built")
-            })?;
-        Ok(Self { config, base, client })
+        match serde_json::from_slice(&body) {
+            Ok(list) => Ok(self.config.wire.models(&list)),
+            Err(_) => failed("the list of the provider's models is not JSON: the base address may be wrong"),
+        }
     }
 
-    async fn send(&self, request: &ModelRequest) -> Result<reqwest::Response, ProviderError> {
-        let model = request.model.as_deref().unwrap_or(&self.config.model);
-        let Call { path, headers, mut body } = self.config.wire.encode(request, model)?;
-        body.extend(request.extra.clone());
-        let accept = self.config.wire.framing().accept();
-        let mut post = self.client.post(format!("{}{path}", self.base)).header(ACCEPT, accept).json(&body);
-        for (name, value) in headers {
-            post = post.header(name, value);
-        }
-        if let Some(key) = &self.config.key {
-            post = match self.config.wire.key() {
-                // reqwest marks this header as sensitive: its `Debug` does not show it.
-                KeyHeader::Bearer => post.bearer_auth(key.expose_secret()),
-                KeyHeader::Named(name) => {
-                    let mut value =
-                        reqwest::header::HeaderValue::from_str(key.expose_secret()).map_err(|_| {
-                            let words = format!("the key of `{}` cannot stand in a header", self.config.name);
-                            ProviderError::new(ProviderErrorKind::Refused, words)
-                        })?;
-                    value.set_sensitive(true);
-                    post.header(name, value)
-                }
+    /// What is sent with a request. The operator's own headers go over the format's.
+    fn headers(
+        &self,
+        format: &[(&'static str, String)],
+        accept: &'static str,
+    ) -> Result<HeaderMap, ProviderError> {
+        let mut map = HeaderMap::with_capacity(format.len() + self.headers.len() + 4);
+        map.insert(ACCEPT, HeaderValue::from_static(accept));
+        // Packed, a stream would wait in the packer's buffer.
+        map.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        for (name, value) in format {
+            let header = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
+            let (Ok(name), Ok(value)) = header else {
+                let words = format!("what belongs into the header `{name}` cannot stand there");
+                return Err(ProviderError::new(ProviderErrorKind::Refused, words));
             };
+            map.insert(name, value);
         }
-        timeout(self.config.timeouts.response, post.send())
-            .await
-            .map_err(|_| {
-                ProviderError::new(ProviderErrorKind::Timeout, "the provider did not answer in time")
-            })?
-            .map_err(|e| failure::of_client(&e))
+        map.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Ok(map)
     }
 
-    /// A failure's words, without the key even if the host repeats it.
-    async fn refusal(&self, response: reqwest::Response) -> ProviderError {
-        let status = response.status().as_u16();
-        let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let body = timeout(self.config.timeouts.usage, first_bytes(response)).await.unwrap_or_default();
-        self.without_key(failure::of_status(status, wait.as_deref(), &String::from_utf8_lossy(&body)))
-    }
-
-    fn without_key(&self, error: ProviderError) -> ProviderError {
-        without_key(self.config.key.as_ref(), error)
-    }
-}
-
-fn without_key(key: Option<&SecretString>, mut error: ProviderError) -> ProviderError {
-    if let Some(key) = key.map(ExposeSecret::expose_secret).filter(|k| !k.is_empty()) {
-        error.message = error.message.replace(key, "…");
-    }
-    error
-}
-
-async fn first_bytes(mut response: reqwest::Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Some(piece)) = response.chunk().await {
-        body.extend_from_slice(&piece[..piece.len().min(limit::PROVIDER_FAILURE_BYTES - body.len())]);
-        if body.len() >= limit::PROVIDER_FAILURE_BYTES {
-            break;
+    async fn send(&self, mut request: ModelRequest) -> Result<(Response, Slot), ProviderError> {
+        let config = &self.config;
+        request.reasoning = request.reasoning.or(config.effort);
+        let model = request.model.as_deref().unwrap_or(&config.model);
+        let Call { path, headers, mut body } = config.wire.encode(&request, model)?;
+        for (name, value) in config.extra.iter().chain(&request.extra) {
+            body.insert(name.clone(), value.clone());
         }
+        let (client, slot) = self.pool.take()?;
+        let post = client
+            .post(format!("{}{path}", self.base))
+            .headers(self.headers(&headers, config.wire.framing().accept())?)
+            .json(&body);
+        let wait = config.timeouts.first_byte;
+        let response = timeout(wait, post.send()).await.map_err(|_| {
+            let words = format!("the provider did not begin to answer within {}", said(wait));
+            ProviderError::new(ProviderErrorKind::Timeout, words)
+        })?;
+        Ok((response.map_err(|e| failure::of_client(&e, config.timeouts.connect))?, slot))
     }
-    body
+
+    /// The body that is being read, the request's name, and the place that it has.
+    async fn answer(&self, request: ModelRequest) -> Result<(Reading, String, Slot), ProviderError> {
+        let asked = Instant::now();
+        let wire = &self.config.wire;
+        let (response, slot) = self.send(request).await?;
+        let id = reply::request_id(response.headers());
+        let checked = reply::checked(response, wire.framing()).await;
+        let body = checked.map_err(|e| reply::named(e, &id))?.bytes_stream();
+        let reading = deltas::deltas(body, wire.framing(), wire.decoder(), self.config.timeouts, asked);
+        Ok((reading, id, slot))
+    }
 }
 
 #[async_trait]
@@ -208,19 +201,16 @@ impl Provider for Host {
     }
 
     async fn generate(&self, request: ModelRequest) -> Result<Deltas, ProviderError> {
-        let response = self.send(&request).await?;
-        if !response.status().is_success() {
-            return Err(self.refusal(response).await);
-        }
-        // What was not offered cannot be called: some models try.
+        let mut counted = Counted::new(self.config.metrics.clone(), self.config.name.clone());
         let offered = !request.tools.is_empty();
-        let Timeouts { idle, usage, .. } = self.config.timeouts;
-        let key = self.config.key.clone();
-        let (wire, body) = (&self.config.wire, response.bytes_stream());
-        let deltas = deltas::deltas(body, wire.framing(), wire.decoder(), idle, usage);
-        Ok(Deltas::new(deltas.filter_map(move |item| {
-            let item = item.map_err(|e| without_key(key.as_ref(), e));
-            std::future::ready((offered || !matches!(item, Ok(Delta::ToolCall(_)))).then_some(item))
-        })))
+        match self.answer(request).await {
+            Ok((reading, id, slot)) => {
+                Ok(Deltas::new(Answer::new(reading, offered, self.secrets.clone(), id, counted, slot)))
+            }
+            Err(error) => {
+                counted.failed(&error);
+                Err(self.secrets.hidden(error))
+            }
+        }
     }
 }

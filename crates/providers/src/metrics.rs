@@ -24,6 +24,12 @@ struct OfOutcome {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfModel {
+    provider: String,
+    model: String,
+}
+
 /// The counters of all providers. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -32,7 +38,7 @@ pub struct Metrics {
     fallbacks: Family<OfProvider, Counter>,
     skipped: Family<OfProvider, Counter>,
     open: Family<OfProvider, Gauge>,
-    tripped: Family<OfProvider, Gauge>,
+    tripped: Family<OfModel, Gauge>,
 }
 
 impl Metrics {
@@ -65,7 +71,7 @@ impl Metrics {
         );
         registry.register(
             "headwater_provider_breaker",
-            "1 while a provider is left alone because it kept failing, else 0",
+            "1 while a provider's model is left alone because it kept failing, else 0",
             self.tripped.clone(),
         );
     }
@@ -97,8 +103,9 @@ impl Metrics {
         self.open.get_or_create(&OfProvider::of(provider)).inc_by(change);
     }
 
-    /// Whether a provider is left alone now.
-    pub fn breaker(&self, provider: &str, tripped: bool) {
-        self.tripped.get_or_create(&OfProvider::of(provider)).set(i64::from(tripped));
+    /// Whether a provider's model is left alone now. The model is the configuration's, never a request's.
+    pub fn breaker(&self, provider: &str, model: &str, tripped: bool) {
+        let of = OfModel { provider: provider.to_owned(), model: model.to_owned() };
+        self.tripped.get_or_create(&of).set(i64::from(tripped));
     }
 }

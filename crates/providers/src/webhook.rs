@@ -5,19 +5,15 @@
 //! changes its mind in between gains nothing. Redirects are not followed, proxies are not asked, and of the
 //! answer only the status is read.
 
-mod address;
-
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use headwater_core::limit;
 use headwater_core::port::handoff::{Handoff, HandoffError, Notice};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use self::address::is_public;
+use crate::address::{Judge, NotReached, literal};
 
 /// Bytes of the shortest secret that is taken: below it a signature can be guessed.
 pub const SECRET_BYTES: usize = 16;
@@ -79,13 +75,22 @@ impl WebhookConfig {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it must not hold a user or a password".to_owned());
         }
-        // A literal address is not looked up, so it is judged here. The parser has brought every spelling of
-        // it (octal, decimal, shortened) into one.
-        let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            Judge { allow_private: self.allow_private, plain: url.scheme() == "http" }.allows(ip)?;
+        // A literal address is not looked up, so it is judged here.
+        if let Some(ip) = literal(&url) {
+            self.judge(&url).allows(ip).map_err(|why| match why {
+                NotReached::NotPublic => {
+                    "it leads to a private address; handoff_webhook_allow_private = \"yes\" allows that"
+                        .to_owned()
+                }
+                other => other.to_string(),
+            })?;
         }
         Ok(url)
+    }
+
+    /// Without encryption it may lead to private addresses only.
+    fn judge(&self, url: &reqwest::Url) -> Judge {
+        Judge { public: url.scheme() == "https", loopback: self.allow_private, private: self.allow_private }
     }
 }
 
@@ -97,7 +102,7 @@ impl Webhook {
     pub fn new(config: WebhookConfig) -> Result<Self, String> {
         config.check()?;
         let url = config.url()?;
-        let judge = Judge { allow_private: config.allow_private, plain: url.scheme() == "http" };
+        let judge = config.judge(&url);
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -143,41 +148,6 @@ impl Handoff for Webhook {
 }
 
 const REACH: &str = "the webhook cannot be reached, or its name leads to a private address";
-
-/// Says which addresses may be connected to, and looks names up so that no other is.
-#[derive(Debug, Clone, Copy)]
-struct Judge {
-    allow_private: bool,
-    /// Without encryption: then private addresses only.
-    plain: bool,
-}
-
-impl Judge {
-    fn allows(self, ip: IpAddr) -> Result<(), String> {
-        match is_public(ip) {
-            true if self.plain => Err("http is for private addresses only; use https".to_owned()),
-            false if !self.allow_private => {
-                Err("it leads to a private address; handoff_webhook_allow_private = \"yes\" allows that"
-                    .to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Resolve for Judge {
-    fn resolve(&self, name: Name) -> Resolving {
-        let judge = *self;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            // One private address among them is enough to refuse: which one is tried is not ours to say.
-            for address in &found {
-                judge.allows(address.ip())?;
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
 
 /// HMAC-SHA256 in hexadecimal.
 fn hmac(secret: &str, body: &[u8]) -> String {

@@ -6,10 +6,18 @@
 //! ```
 
 pub mod calls;
+mod clocks;
+pub(crate) mod citations;
 pub mod deltas;
+pub(crate) mod error_lines;
 pub mod frames;
+pub(crate) mod loose;
 #[cfg(test)]
-pub(crate) mod testing;
+mod mutated;
+#[cfg(test)]
+mod recorded;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use headwater_core::port::provider::{Delta, ModelRequest, ProviderError};
 use serde_json::{Map, Value};
@@ -112,4 +120,8 @@ pub trait Decoder: Send {
 
     /// Frames and parts that were skipped because they are not known.
     fn skipped(&self) -> u64;
+
+    /// Bytes of what has come and cannot be said yet, such as half of a tool's call: while it grows the answer
+    /// goes on, although no delta comes out. 0 where everything is said at once.
+    fn gathered(&self) -> usize;
 }

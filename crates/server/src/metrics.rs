@@ -1,7 +1,7 @@
 //! What the server counts and times, for the operator's monitoring; the engine's counters stand beside
 //! them under `/metrics`. Labels are bounded: routes are templates, methods and reasons are ours.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -54,8 +54,18 @@ struct OfTask {
 #[derive(Debug, Clone, Default)]
 pub struct Metrics(Arc<Counters>);
 
+/// Puts counters of somebody else under their names.
+struct Beside(Box<dyn Fn(&mut Registry) + Send + Sync>);
+
+impl std::fmt::Debug for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Beside")
+    }
+}
+
 #[derive(Debug)]
 struct Counters {
+    beside: OnceLock<Beside>,
     requests: Family<OfRequest, Counter>,
     /// All of them, which the family does not tell.
     answered: AtomicU64,
@@ -69,6 +79,7 @@ struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
+            beside: OnceLock::new(),
             requests: Family::default(),
             answered: AtomicU64::new(0),
             request_time: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
@@ -143,11 +154,22 @@ impl Metrics {
         let mut registry = Registry::default();
         self.register(&mut registry);
         engine.metrics().register(&mut registry);
+        if let Some(Beside(register)) = self.0.beside.get() {
+            register(&mut registry);
+        }
         now(engine, gate, &mut registry);
         let mut written = String::new();
         // Writing into a text cannot fail.
         let _ = text::encode(&mut written, &registry);
         written
+    }
+
+    /// Shows the counters of a backend beside ours, under the names that it gives them: the server knows none.
+    /// The first to say so is heard.
+    #[must_use]
+    pub fn beside(self, register: impl Fn(&mut Registry) + Send + Sync + 'static) -> Self {
+        let _ = self.0.beside.set(Beside(Box::new(register)));
+        self
     }
 
     fn register(&self, registry: &mut Registry) {

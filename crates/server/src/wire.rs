@@ -3,9 +3,11 @@
 
 use headwater_core::cursor::Cursor;
 use headwater_core::event::{Event, Outcome, Seq};
+use headwater_core::port::provider::{Effort, PromptMessage, Role};
 use headwater_core::run::{Run, Tail};
 use headwater_core::{Code, Error, MessageId, RunId, SessionId, limit};
 use headwater_engine::StartRun;
+use headwater_engine::models::Listed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +17,15 @@ use serde::{Deserialize, Serialize};
 pub struct StartBody {
     /// What the run does: `generate`, `assist` …
     pub workflow: String,
-    /// What the person says; 1 to 32768 bytes.
-    pub message: String,
+    /// What the person says; 1 to 32768 bytes. This or `messages`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = limit::MESSAGE_BYTES))]
+    pub message: Option<String>,
+    /// A conversation that the client keeps, in its place: the last line is the person's, instructions come first;
+    /// at most 49152 bytes of text. For workflows that have no memory of their own.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = limit::MESSAGES_OF_RUN))]
+    pub messages: Option<Vec<LineBody>>,
     /// The conversation; made where it is missing.
     #[serde(default)]
     pub session_id: Option<SessionId>,
@@ -32,18 +41,68 @@ pub struct StartBody {
     /// 0 to 2; 0 is greedy.
     #[serde(default)]
     pub temperature: Option<f32>,
+    /// Which model, by its alias in `GET /api/v1/models`; for workflows that have none of their own. The default
+    /// one where it is missing.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Texts that end the answer and are no part of it, each of 1 to 256 bytes; for the same workflows.
+    #[serde(default)]
+    #[schemars(length(max = limit::STOPS))]
+    pub stop: Option<Vec<String>>,
+    /// How much the model is to think before it answers, where it can; for the same workflows.
+    #[serde(default)]
+    pub reasoning: Option<Effort>,
+}
+
+/// A line of a conversation.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Line")]
+pub struct LineBody {
+    /// Who says it.
+    pub role: LineRole,
+    /// What is said; not only white space.
+    #[schemars(length(min = 1, max = limit::MESSAGES_BYTES))]
+    pub content: String,
+}
+
+/// Who says a line of a conversation.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineRole {
+    /// Instructions for the model; before all other lines.
+    System,
+    /// The person.
+    User,
+    /// The model, before.
+    Assistant,
+}
+
+impl From<LineBody> for PromptMessage {
+    fn from(line: LineBody) -> Self {
+        let role = match line.role {
+            LineRole::System => Role::System,
+            LineRole::User => Role::User,
+            LineRole::Assistant => Role::Assistant,
+        };
+        Self::new(role, line.content)
+    }
 }
 
 impl From<StartBody> for StartRun {
     fn from(body: StartBody) -> Self {
         Self {
             workflow: body.workflow,
-            message: body.message,
+            message: body.message.unwrap_or_default(),
+            messages: body.messages.map(|lines| lines.into_iter().map(PromptMessage::from).collect()),
             session: body.session_id,
             message_id: body.message_id,
             system: body.system,
             max_tokens: body.max_tokens,
             temperature: body.temperature,
+            model: body.model,
+            stop: body.stop.unwrap_or_default(),
+            reasoning: body.reasoning,
             ..Self::default()
         }
     }
@@ -122,6 +181,32 @@ pub fn page_size(asked: Option<usize>) -> Result<usize, Error> {
         Ok(size)
     } else {
         Err(Error::new(Code::InvalidRequest, format!("`limit` must be 1 to {most}")))
+    }
+}
+
+/// A model that can be asked for.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Model")]
+pub struct ModelView {
+    /// What `model` in a start names.
+    pub alias: String,
+    /// Whether it answers where nobody says otherwise.
+    pub default: bool,
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The model's name.
+    pub model: String,
+    /// What a person should know of it.
+    pub label: Option<String>,
+    /// Whether it can be offered tools.
+    pub tools: bool,
+}
+
+impl From<Listed> for ModelView {
+    fn from(listed: Listed) -> Self {
+        let Listed { alias, default, info } = listed;
+        let tools = info.can_call_tools;
+        Self { alias, default, provider: info.name, model: info.model, label: info.label, tools }
     }
 }
 

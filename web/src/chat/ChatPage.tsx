@@ -2,6 +2,7 @@ import { useEffect } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Account } from '../shared/account';
 import { provider } from '../shared/health';
+import { usageText } from '../shared/usage';
 import { Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { ChatClient } from './client';
 import { Conversation, Tools } from './Conversation';
@@ -101,7 +102,10 @@ function RunFacts({ s }: { s: ChatState }) {
             <code id="escalation">{t.escalation.id ?? t.escalation.message}</code>
           </Fact>
         )}
-        <Fact name="answered by">{p ? [p.name, p.model].filter(Boolean).join(' · ') || '–' : '–'}</Fact>
+        <Fact name="answered by">{t?.model ?? (p ? [p.name, p.model].filter(Boolean).join(' · ') || '–' : '–')}</Fact>
+        <Fact name="used">
+          <span id="used">{usageText(t?.usage) || '–'}</span>
+        </Fact>
         <Fact name="first word">{ms(t?.firstTokenAt ?? null)}</Fact>
         <Fact name="whole answer">{ms(t?.endedAt ?? null)}</Fact>
       </dl>

@@ -1,6 +1,8 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
+import { Again } from '../shared/again';
+import { Citations, Spent, Thinking } from '../shared/answer';
 import { useFollowEnd } from '../shared/follow-end';
 import { shortId } from '../shared/id';
 import { Markdown } from '../shared/MarkdownView';
@@ -36,27 +38,6 @@ export function Tools({ of }: { of: Turn['tools'] }) {
         </span>
       ))}
     </span>
-  );
-}
-
-/** Seconds until something may be tried again; redraws itself, and nothing else. */
-function useSecondsTo(until: number | undefined): number {
-  const now = useSignal(Date.now());
-  const left = until === undefined ? 0 : Math.max(0, Math.ceil((until - now.value) / 1000));
-  useEffect(() => {
-    if (left === 0) return;
-    const tick = setInterval(() => (now.value = Date.now()), 500);
-    return () => clearInterval(tick);
-  }, [until, left === 0]);
-  return left;
-}
-
-function Again({ turn, client }: { turn: Turn; client: ChatClient }) {
-  const left = useSecondsTo(turn.error?.until);
-  return (
-    <button type="button" class="plain" aria-disabled={left > 0} onClick={() => left > 0 || client.happens({ kind: 'again', id: turn.id })}>
-      {left > 0 ? `Send again in ${left} s` : 'Send again'}
-    </button>
   );
 }
 
@@ -111,6 +92,7 @@ function Answered({ turn, client }: { turn: Turn; client: ChatClient }) {
   return (
     <div class={`answered ${turn.phase}`}>
       <span class="sr">Assistant: </span>
+      <Thinking text={turn.thought} />
       {turn.text && (
         <div class="md">
           <Markdown text={turn.text} />
@@ -119,9 +101,12 @@ function Answered({ turn, client }: { turn: Turn; client: ChatClient }) {
       {turn.error && (
         <p class="wrong">
           {turn.error.text} <code>{turn.error.code}</code>
-          {turn.phase === 'refused' && <Again turn={turn} client={client} />}
+          {turn.phase === 'refused' && <Again name="Send again" until={turn.error.until} onPress={() => client.happens({ kind: 'again', id: turn.id })} />}
+          {/* What was written stays where it is; the same question is asked anew. */}
+          {turn.phase === 'failed' && turn.error.again && <Again name="Try again" until={turn.error.until} onPress={() => client.ask(turn.question)} />}
         </p>
       )}
+      <Citations of={turn.citations} />
       {turn.escalation && (
         <p class="notice">
           {turn.escalation.message} {turn.escalation.id && <code>{turn.escalation.id}</code>}
@@ -134,6 +119,7 @@ function Answered({ turn, client }: { turn: Turn; client: ChatClient }) {
         {turn.resumes > 0 && <span class="tag resumed">resumed{turn.resumes > 1 ? ` ×${turn.resumes}` : ''}</span>}
         {turn.tools.length > 0 && <Tools of={turn.tools} />}
         {turn.sources.length > 0 && <span>from {turn.sources.join(', ')}</span>}
+        <Spent model={turn.model} usage={turn.usage} />
         {turn.runId && <Thumbs runId={turn.runId} client={client} />}
       </p>
     </div>
@@ -238,6 +224,7 @@ export function Conversation({ s, client, children }: { s: ChatState; client: Ch
         </div>
         {/* Outside the live region: read out word by word, a stream is unbearable. The log says the finished answer. */}
         <div class={live ? 'live' : 'live over'}>
+          {live && <Thinking text={turn.thought} live={!turn.text} />}
           <div id="answer" class="md" aria-busy={live} inert={!live}>
             {turn && <Markdown text={turn.text} />}
           </div>

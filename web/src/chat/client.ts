@@ -10,7 +10,7 @@ import { readFrame } from './frames';
 import { FrameLog } from './framelog';
 import { step } from './machine';
 import { chatUrl, openWire, type Wire } from './socket';
-import { initial, isLive, type ChatState, type Effect, type Input, type TimerName, type Turn } from './state';
+import { initial, isLive, newTurn, type ChatState, type Effect, type Input, type TimerName, type Turn } from './state';
 
 /** An input without its clock and chance: the client adds those. */
 type Happening = Input extends infer I ? (I extends Input ? Omit<I, 'at' | 'random'> : never) : never;
@@ -37,7 +37,7 @@ export class ChatClient {
   constructor(private readonly account: Account, private readonly store: Store) {
     this.state = initial(store.get('session') ?? newId(), account.token.value);
     const kept = readJson<Turn[]>(store, 'turns') ?? [];
-    this.state.turns = kept.map((t) => ({ ...t, sent: false }));
+    this.state.turns = kept.map((t) => ({ ...newTurn(t.id, t.question, t.askedAt), ...t, sent: false }));
     store.set('session', this.state.sessionId);
     store.set('turns', null);
     this.view = signal(this.state);
@@ -174,7 +174,7 @@ export class ChatClient {
 
   private open(): void {
     this.wire?.abandon();
-    const wire = openWire(chatUrl('/ws/chat'), {
+    const wire = openWire(chatUrl('/ws/chat?detail=true'), {
       opened: () => {
         if (this.wire !== wire) return;
         this.note('connected');

@@ -3,6 +3,7 @@
  * the client's `ping`, `stop`, `resume`, `message_id` are Headwater's additions and may be missing on both sides.
  */
 import type { User } from '../shared/account';
+import type { Usage } from '../shared/usage';
 
 interface Numbered {
   run_id?: string;
@@ -20,7 +21,18 @@ export interface Metadata {
     escalation?: { escalation_id?: string; message?: string } | null;
     /** Tools that were called for the answer, in their order. */
     tools?: { name?: string; ok?: boolean }[];
+    /** With `detail` only: whom the model cites, and who answered. */
+    citations?: unknown[];
+    model?: Answerer;
   };
+}
+
+/** Who answered, and what was used. */
+export interface Answerer {
+  provider?: string;
+  model?: string;
+  label?: string | null;
+  usage?: Usage;
 }
 
 export type ServerFrame =
@@ -28,6 +40,7 @@ export type ServerFrame =
   | { type: 'auth_error'; message: string }
   | ({ type: 'progress'; step: string; message: string } & Numbered)
   | ({ type: 'token'; token: string; partial_response: string } & Numbered)
+  | ({ type: 'reasoning'; text: string } & Numbered)
   | ({ type: 'complete'; response: string; session_id?: string; metadata?: Metadata; outcome?: string } & Numbered)
   | ({
       type: 'error';
@@ -38,6 +51,9 @@ export type ServerFrame =
       message_id?: string;
       /** Seconds until it may be tried again. */
       retry_after?: number;
+      /** Of a run that failed: whether asking again can succeed. */
+      recoverable?: boolean;
+      model?: Answerer;
     } & Numbered)
   | { type: 'pong' };
 
@@ -53,6 +69,7 @@ const STRINGS: Record<ServerFrame['type'], string[]> = {
   auth_error: [],
   progress: ['step', 'message'],
   token: ['token'],
+  reasoning: ['text'],
   complete: ['response'],
   error: ['error'],
   pong: [],

@@ -416,3 +416,30 @@ describe('readFrame', () => {
     }
   });
 });
+
+describe('what stands around an answer', () => {
+  it('thoughts gather beside the text, once, also over a resume', () => {
+    const p = asked();
+    const thinks = (seq: number, text: string) => p.frame({ type: 'reasoning', text, run_id: 'r', seq });
+    thinks(4, 'hm ');
+    expect(p.turn()).toMatchObject({ phase: 'running', runId: 'r', seq: 4, thought: 'hm ', text: '' });
+    thinks(4, 'hm ');
+    p.do({ kind: 'drop' }).do({ kind: 'timer', name: 'retry' }).do({ kind: 'opened' });
+    p.frame({ type: 'auth_success', message: '' });
+    thinks(5, 'so');
+    p.token('r', 6, 'Yes', 'Yes');
+    const model = { provider: 'p', model: 'm', usage: { input_tokens: 4 } };
+    const cited = { url: 'https://example.org' };
+    p.frame({ type: 'complete', response: 'Yes', run_id: 'r', seq: 7, metadata: { context: { citations: [cited, cited, 5], model } } });
+    expect(p.turn()).toMatchObject({ phase: 'completed', thought: 'hm so', text: 'Yes', citations: [cited], model: 'p · m', usage: { input_tokens: 4 } });
+  });
+
+  it('a run that failed may be tried again where the server says so, and not before', () => {
+    const failed = (more: object) =>
+      asked().token('r', 4, 'half', 'half').frame({ type: 'error', error: 'no', code: 'PROCESSING_ERROR', run_id: 'r', seq: 5, ...more });
+    const p = failed({ recoverable: true, retry_after: 3 });
+    expect(p.turn()).toMatchObject({ phase: 'failed', text: 'half', error: { again: true, until: p.now + 3_000 } });
+    expect(failed({ recoverable: false }).turn().error?.again).toBeUndefined();
+    expect(failed({}).turn().error?.again).toBeUndefined();
+  });
+});

@@ -4,7 +4,8 @@
  */
 import { fullJitter } from '../shared/backoff';
 import { withWait } from '../shared/http';
-import type { ServerFrame } from './frames';
+import { readCitation, withCitation, type Citation } from '../shared/usage';
+import type { Answerer, ServerFrame } from './frames';
 import { initial, isLive, newTurn, type ChatState, type Effect, type Input, type Problem, type Turn } from './state';
 
 export const PING_EVERY = 25_000;
@@ -212,6 +213,7 @@ function received(s: ChatState, frame: ServerFrame, at: number): Out {
       return failed(s, frame, at);
     case 'progress':
     case 'token':
+    case 'reasoning':
     case 'complete':
       return advance(s, frame, at);
   }
@@ -223,7 +225,11 @@ function turnOf(s: ChatState, runId: string | undefined): Turn | undefined {
   return s.turns.find((t) => t.runId === runId) ?? s.turns.find((t) => isLive(t) && t.sent && t.runId === null);
 }
 
-type RunFrame = Extract<ServerFrame, { type: 'progress' | 'token' | 'complete' }>;
+type RunFrame = Extract<ServerFrame, { type: 'progress' | 'token' | 'reasoning' | 'complete' }>;
+
+/** Who answered, as far as the server says so. */
+const answerer = (model: Answerer | undefined): Partial<Turn> =>
+  model ? { model: [model.provider, model.model].filter(Boolean).join(' · ') || null, usage: model.usage ?? null } : {};
 
 function advance(s: ChatState, frame: RunFrame, at: number): Out {
   const turn = turnOf(s, frame.run_id);
@@ -247,6 +253,11 @@ function advance(s: ChatState, frame: RunFrame, at: number): Out {
     const textSeq = frame.seq ?? turn.textSeq;
     return [patch(s, turn.id, { ...seen, text, textSeq, firstTokenAt: turn.firstTokenAt ?? at }), []];
   }
+  if (frame.type === 'reasoning') {
+    // What came before is not told again, unless a resume began before it.
+    if (frame.seq !== undefined && frame.seq <= turn.seq) return [s, []];
+    return [patch(s, turn.id, { ...seen, thought: turn.thought + frame.text }), []];
+  }
   const { agent, confidence, context } = frame.metadata ?? {};
   const ended = patch(s, turn.id, {
     ...seen,
@@ -258,6 +269,8 @@ function advance(s: ChatState, frame: RunFrame, at: number): Out {
     sources: context?.sources ?? [],
     escalation: context?.escalation ? { id: context.escalation.escalation_id ?? null, message: context.escalation.message ?? '' } : null,
     tools: (context?.tools ?? []).flatMap((t) => (typeof t.name === 'string' ? [{ name: t.name, ok: t.ok !== false }] : [])),
+    citations: (context?.citations ?? []).reduce<Citation[]>((list, c) => withCitation(list, readCitation(c)), []),
+    ...answerer(context?.model),
     endedAt: at,
   });
   return [{ ...ended, sessionId: frame.session_id ?? s.sessionId }, []];
@@ -291,7 +304,8 @@ function failed(s: ChatState, frame: ErrorFrame, at: number): Out {
       runId: frame.run_id ?? turn.runId,
       seq: Math.max(turn.seq, frame.seq ?? 0),
       text: frame.partial_response || turn.text,
-      error: { code, text: frame.error, ...(until === undefined ? {} : { until }) },
+      error: { code, text: frame.error, ...(until === undefined ? {} : { until }), ...(frame.recoverable ? { again: true } : {}) },
+      ...answerer(frame.model),
       endedAt: at,
     }),
     [],

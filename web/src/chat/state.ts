@@ -1,4 +1,5 @@
 import type { User } from '../shared/account';
+import type { Citation, Usage } from '../shared/usage';
 import type { ClientFrame, ServerFrame } from './frames';
 
 export type Phase = 'waiting' | 'running' | 'completed' | 'cancelled' | 'failed' | 'refused';
@@ -23,6 +24,8 @@ export interface Turn {
   /** The last event whose text is in `text`. */
   textSeq: number;
   text: string;
+  /** What the model thought; no part of the text. */
+  thought: string;
   steps: Step[];
   agent: string | null;
   intent: string | null;
@@ -30,8 +33,12 @@ export interface Turn {
   sources: string[];
   escalation: { id: string | null; message: string } | null;
   tools: { name: string; ok: boolean }[];
-  /** `until`: when it may be tried again, where the server said so. */
-  error: { code: string; text: string; until?: number } | null;
+  citations: Citation[];
+  /** Who answered, once that is known. */
+  model: string | null;
+  usage: Usage | null;
+  /** `until`: when it may be tried again, where the server said so. `again`: asking again can succeed. */
+  error: { code: string; text: string; until?: number; again?: boolean } | null;
   stopping: boolean;
   /** Asked to be resumed on this connection, nothing heard of it yet. */
   resuming: boolean;
@@ -117,8 +124,8 @@ export function initial(sessionId: string, token: string | null): ChatState {
 
 export function newTurn(id: string, question: string, at: number): Turn {
   return {
-    id, question, phase: 'waiting', sent: false, runId: null, seq: 0, textSeq: 0, text: '', steps: [],
-    agent: null, intent: null, confidence: null, sources: [], escalation: null, tools: [], error: null,
+    id, question, phase: 'waiting', sent: false, runId: null, seq: 0, textSeq: 0, text: '', thought: '', steps: [],
+    agent: null, intent: null, confidence: null, sources: [], escalation: null, tools: [], citations: [], model: null, usage: null, error: null,
     stopping: false, resuming: false, resumes: 0, askedAt: at, firstTokenAt: null, endedAt: null,
   };
 }

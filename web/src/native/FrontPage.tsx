@@ -14,13 +14,27 @@ function StartForm({ play }: { play: Playground }) {
   const workflow = useSignal('assist');
   const message = useSignal('What is the engine power?');
   const session = useSignal('');
+  const model = useSignal('');
+  const models = play.models.value;
+  // The assistant has a model of its own; one alone is no choice.
+  const choice = workflow.value === 'generate' && models.length > 1;
+  const start = () => {
+    const chosen = choice && models.some((m) => m.alias === model.value) ? model.value : '';
+    const session_id = session.value.trim();
+    void play.start({
+      workflow: workflow.value,
+      message: message.value,
+      ...(session_id ? { session_id } : {}),
+      ...(chosen ? { model: chosen } : {}),
+    });
+  };
   return (
     <form
       class="card stack"
       aria-label="Start a run"
       onSubmit={(e) => {
         e.preventDefault();
-        void play.start(workflow.value, message.value, session.value.trim());
+        start();
       }}
     >
       <h2>Start a run</h2>
@@ -31,6 +45,19 @@ function StartForm({ play }: { play: Playground }) {
           <option value="generate">generate: the message to the model</option>
         </select>
       </label>
+      {choice && (
+        <label>
+          Model
+          <select id="pick-model" value={model.value} onChange={(e) => (model.value = e.currentTarget.value)}>
+            {models.map((m) => (
+              <option key={m.alias} value={m.default ? '' : m.alias}>
+                {m.alias}: {[m.provider, m.model].filter(Boolean).join(' · ')}
+                {m.label ? ` (${m.label})` : ''}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <label>
         Message
         <textarea id="message" rows={2} value={message.value} onInput={(e) => (message.value = e.currentTarget.value)} />

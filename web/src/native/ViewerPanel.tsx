@@ -1,4 +1,6 @@
 import { useMemo } from 'preact/hooks';
+import { Again } from '../shared/again';
+import { Citations, Spent, Thinking } from '../shared/answer';
 import { useFollowEnd } from '../shared/follow-end';
 import { shortId } from '../shared/id';
 import { Markdown } from '../shared/MarkdownView';
@@ -70,7 +72,8 @@ export function ViewerPanel({ viewer, name, play }: { viewer: Viewer; name: stri
         <code title={viewer.run_id}>{shortId(viewer.run_id)}</code>
         {viewer.after > 0 && <span>from after {viewer.after}</span>}
         {v.stage && !v.outcome && <span>stage {v.stage}</span>}
-        {v.model && <span>{v.model}</span>}
+        {v.model && !v.outcome && <span>{v.model}</span>}
+        {v.outcome && <Spent model={v.model} usage={v.usage} />}
         <Proof viewer={viewer} />
       </p>
       <div class="row">
@@ -87,7 +90,12 @@ export function ViewerPanel({ viewer, name, play }: { viewer: Viewer; name: stri
         )}
       </div>
       {viewer.why.value && <p class={state === 'refused' ? 'wrong' : 'hint'}>{viewer.why.value}</p>}
-      {v.error && <p class="wrong">{v.error}</p>}
+      {v.error && (
+        <p class="wrong">
+          {v.error} {v.again && play.knows(viewer.run_id) && <Again name="Try again" until={v.again.until} onPress={() => void play.again(viewer.run_id)} />}
+        </p>
+      )}
+      <Thinking text={v.thought} live={!over && !v.text} />
       <div class="out" {...end} tabIndex={0} role="region" aria-label={`Text, viewer ${name}`} aria-busy={!over}>
         {v.text ? (
           <div class="md">
@@ -97,6 +105,7 @@ export function ViewerPanel({ viewer, name, play }: { viewer: Viewer; name: stri
           <p class="hint">{over ? 'No text from this position on.' : 'No text yet.'}</p>
         )}
       </div>
+      <Citations of={v.citations} />
       <div class="events" tabIndex={0} role="region" aria-label={`Events, viewer ${name}`}>
         <table>
           <thead>

@@ -1,3 +1,5 @@
+import { readCitation, usageText, type Usage } from '../shared/usage';
+
 /** Events of the native protocol, version 1, as they stand in a run's log. */
 export interface RunEvent {
   run_id: string;
@@ -16,6 +18,24 @@ export interface RunSummary {
   model?: string;
   created_at?: string | number;
   tail?: number;
+}
+
+/** What a run is asked for. */
+export interface Start {
+  workflow: string;
+  message: string;
+  session_id?: string;
+  model?: string;
+}
+
+/** A model that can be asked for. */
+export interface ModelRow {
+  alias: string;
+  default?: boolean;
+  provider?: string;
+  model?: string;
+  label?: string | null;
+  tools?: boolean;
 }
 
 export function readEvent(data: string): RunEvent | null {
@@ -42,7 +62,11 @@ export function describe(e: RunEvent): string {
     case 'retrieved':
       return Array.isArray(e.sources) ? (e.sources as Source[]).map(source).join(', ') || 'nothing found' : text(e.sources);
     case 'model_started':
-      return joined(e.provider, e.model, e.label);
+      return joined(e.provider, e.model, e.label, typeof e.estimated_input_tokens === 'number' && `about ${e.estimated_input_tokens} tokens in`);
+    case 'cited': {
+      const c = readCitation(e);
+      return joined(c?.title, c?.url, c?.quote && `“${c.quote}”`);
+    }
     case 'tool_called':
       return `${text(e.name)}(${args(e.arguments)})`;
     case 'tool_returned':
@@ -57,10 +81,11 @@ export function describe(e: RunEvent): string {
         e.message,
       );
     case 'token':
+    case 'reasoning':
       return text(e.text);
     case 'run_ended': {
       const error = e.error as { code?: string; message?: string } | null | undefined;
-      return joined(e.outcome, e.finish_reason, error && `${error.code ?? 'error'}: ${error.message ?? ''}`, e.usage);
+      return joined(e.outcome, e.finish_reason, error && `${error.code ?? 'error'}: ${error.message ?? ''}`, usageText(e.usage as Usage | undefined));
     }
     default: {
       const { run_id: _run, seq: _seq, type: _type, at: _at, ...rest } = e;

@@ -18,6 +18,31 @@ describe('view', () => {
   });
 });
 
+describe('what stands around an answer', () => {
+  it('thoughts are no text, sources stand once, and the ending says what was used', () => {
+    const cited = { url: 'https://example.com', title: 'A' };
+    const v = fold(emptyView(0), [
+      event(1, 'model_started', { provider: 'p', model: 'm' }),
+      event(2, 'reasoning', { text: 'hm ' }),
+      event(3, 'reasoning', { text: 'so' }),
+      event(4),
+      event(5, 'cited', cited),
+      event(6, 'cited', cited),
+      event(7, 'cited', { url: 7 }),
+      event(8, 'run_ended', { outcome: 'completed', usage: { input_tokens: 5 } }),
+    ]);
+    expect(v).toMatchObject({ text: 'w4 ', thought: 'hm so', citations: [cited], model: 'p · m', usage: { input_tokens: 5 }, again: null });
+  });
+
+  it('a failure that passes may be tried again, from when the server said', () => {
+    const ended = (error: object) => fold(emptyView(0), [event(1, 'run_ended', { at: 1_000, outcome: 'failed', error })]).again;
+    expect(ended({ code: 'x', recoverable: true, retry_after: 2 })).toEqual({ until: 3_000 });
+    expect(ended({ code: 'x', recoverable: true })).toEqual({});
+    expect(ended({ code: 'x', recoverable: false })).toBeNull();
+    expect(ended({ code: 'x' })).toBeNull();
+  });
+});
+
 describe('events', () => {
   it('unknown ones are shown raw, broken ones not at all', () => {
     expect(say(event(1, 'weather', { sky: 'blue' }))).toBe('{"sky":"blue"}');
@@ -31,6 +56,10 @@ describe('events', () => {
     expect(
       say(event(1, 'escalated', { escalation_id: 'ESC-1', status: 'queued', reason: 'user_request', estimated_wait_time: null, agent_name: null, message: 'Wait.' })),
     ).toBe('ESC-1 · queued · user request · Wait.');
+    expect(say(event(1, 'reasoning', { text: 'hm' }))).toBe('hm');
+    expect(say(event(1, 'cited', { url: 'https://e.org', title: 'T', quote: 'Q' }))).toBe('T · https://e.org · “Q”');
+    expect(say(event(1, 'model_started', { provider: 'p', model: 'm', estimated_input_tokens: 9 }))).toBe('p · m · about 9 tokens in');
+    expect(say(event(1, 'run_ended', { outcome: 'cancelled', usage: { output_tokens: 3, estimated: true } }))).toBe('cancelled · about 3 out');
     expect(readEvent('{"type":"token"}')).toBeNull();
     expect(readEvent('nope')).toBeNull();
   });

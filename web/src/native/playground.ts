@@ -3,11 +3,13 @@ import { signal, type Signal } from '@preact/signals';
 import type { Account } from '../shared/account';
 import { onceAFrame } from '../shared/frame';
 import { call, HttpError } from '../shared/http';
-import type { RunEvent, RunSummary } from './events';
+import type { ModelRow, RunEvent, RunSummary, Start } from './events';
 import { Follow, type FollowState } from './follow';
 import { emptyView, fold, type RunView } from './view';
 
 export const MAX_VIEWERS = 2;
+/** What was asked for in so many runs is kept, so that it can be asked again. */
+const MAX_ASKED = 50;
 
 export class Viewer {
   readonly view: Signal<RunView>;
@@ -52,10 +54,14 @@ export class Viewer {
 
 export class Playground {
   readonly runs = signal<RunSummary[] | null>(null);
+  /** What may be asked for by name; empty until it is known. */
+  readonly models = signal<ModelRow[]>([]);
   readonly viewers = signal<Viewer[]>([]);
   readonly confirmed = signal(false);
   readonly problem = signal<{ code: string; text: string } | null>(null);
   private opened = 0;
+  private modelsOf: string | null = null;
+  private readonly asked = new Map<string, Start>();
 
   constructor(private readonly account: Account) {}
 
@@ -88,15 +94,33 @@ export class Playground {
     }
     const body = await this.guarded(call<{ runs?: RunSummary[] }>('/api/runs', { token }));
     if (body) this.runs.value = body.runs ?? [];
+    if (body && this.modelsOf !== token) void this.findModels(token);
   }
 
-  async start(workflow: string, message: string, session_id: string): Promise<void> {
+  /** Once for each sign-in. An older server has no list, and the page then offers none. */
+  private async findModels(token: string): Promise<void> {
+    this.modelsOf = token;
+    const body = await call<{ models?: ModelRow[] }>('/api/v1/models', { token }).catch(() => null);
+    this.models.value = body?.models?.filter((m) => typeof m.alias === 'string') ?? [];
+  }
+
+  /** Whether this page knows what a run was asked. */
+  knows = (run_id: string) => this.asked.has(run_id);
+
+  /** The same once more, as a run of its own. */
+  async again(run_id: string): Promise<void> {
+    const start = this.asked.get(run_id);
+    if (start) await this.start(start);
+  }
+
+  async start(body: Start): Promise<void> {
     this.problem.value = null;
     const token = this.account.token.value;
     if (!token) return this.fail('AUTH_REQUIRED', 'Sign in first');
-    const body = session_id ? { workflow, message, session_id } : { workflow, message };
     const run = await this.guarded(call<{ run_id: string }>('/api/runs', { method: 'POST', token, body }));
     if (!run) return;
+    this.asked.set(run.run_id, body);
+    for (const old of [...this.asked.keys()].slice(0, -MAX_ASKED)) this.asked.delete(old);
     this.closeAll();
     this.open(run.run_id, 0);
     void this.refresh();

@@ -3,12 +3,31 @@ import { fullJitter } from './backoff';
 import { explain } from './http';
 import { SseParser } from './sse';
 import { memoryStore, readJson } from './storage';
+import { MAX_CITATIONS, readCitation, usageDetail, usageText, withCitation, type Citation } from './usage';
 
 describe('fullJitter', () => {
   it('is between nothing and the ceiling', () => {
     expect(fullJitter(0, 0)).toBe(0);
     expect(fullJitter(3, 1)).toBe(4_000);
     expect(fullJitter(1_000, 1)).toBe(15_000);
+  });
+});
+
+describe('usage', () => {
+  it('is said in a few words, and "about" where it is an estimate', () => {
+    expect(usageText({ input_tokens: 412, output_tokens: 96, cost_usd: 0.0021 })).toBe('412 in, 96 out, $0.0021');
+    expect(usageText({ input_tokens: 12_345, output_tokens: 0, estimated: true })).toBe('about 12,345 in, 0 out');
+    expect([0, 0.000000123, 0.00001, 0.5, 12.345].map((cost_usd) => usageText({ cost_usd }))).toEqual(['$0', '$0.00000012', '$0.000010', '$0.5000', '$12.35']);
+    expect([usageText(null), usageText({}), usageText({ input_tokens: 'x' as never })]).toEqual(['', '', '']);
+    expect(usageDetail({ cached_tokens: 5, estimated: true })).toBe('5 of the prompt from a cache; estimated: the provider did not say');
+  });
+
+  it('citations are read carefully, once each, and so many at most', () => {
+    expect(readCitation({ url: '', title: 'T', quote: 5 })).toEqual({ title: 'T' });
+    expect([readCitation(null), readCitation({}), readCitation('x')]).toEqual([null, null, null]);
+    let list: Citation[] = [];
+    for (let i = 0; i < 2 * MAX_CITATIONS; i++) list = withCitation(withCitation(list, { title: `${i}` }), { title: `${i}` });
+    expect(list).toHaveLength(MAX_CITATIONS);
   });
 });
 

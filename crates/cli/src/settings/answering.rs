@@ -22,9 +22,13 @@ pub(crate) const DEFAULT: &str = "default";
 /// Providers that are no hosts.
 pub(crate) const BUILT_IN: [&str; 2] = ["local", "scripted"];
 
-/// Names of one table, and hosts of one list: more is a mistake.
+/// The longest that anything may take.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Bytes of a name.
 const NAMES: usize = 64;
-const LINKS: usize = 8;
+/// Providers of one list.
+const LINKS: usize = limit::CHAIN_LINKS;
 
 /// Whom to ask, and of him which model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,15 @@ impl Link {
         let provider = provider.trim().to_owned();
         let ok = !provider.is_empty() && model.as_ref().is_none_or(|m| !m.is_empty() && m.len() <= 256);
         ok.then_some(Self { provider, model })
+    }
+}
+
+impl std::fmt::Display for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.model {
+            None => f.write_str(&self.provider),
+            Some(model) => write!(f, "{}/{model}", self.provider),
+        }
     }
 }
 
@@ -228,18 +241,18 @@ impl Answering {
 
 impl HostRow {
     fn of_preset(preset: &'static Preset, env: &impl Fn(&str) -> Option<String>) -> Self {
-        let moved = preset.base_url_env.and_then(env);
+        let moved = preset.base_url_env.and_then(env).map(|url| preset.address(url));
         let key = match preset.key_env {
-            None => KeyFrom::Nowhere,
+            "" => KeyFrom::Nowhere,
             // A host of one's own may need no key; the vendor's always does.
-            Some(name) => KeyFrom::Env(name.to_owned(), moved.is_none()),
+            name => KeyFrom::Env(name.to_owned(), preset.needs_key && moved.is_none()),
         };
         Self {
             name: preset.name.to_owned(),
             preset: Some(preset),
             format: preset.format,
             moved: moved.is_some(),
-            base_url: moved.map_or_else(|| preset.base_url.to_owned(), |url| preset.moved_to(&url)),
+            base_url: moved.unwrap_or_else(|| preset.base_url.to_owned()),
             key,
             model: Some(preset.model.to_owned()).filter(|m| !m.is_empty()),
             tools: preset.tools,
@@ -294,11 +307,11 @@ impl HostRow {
             },
         };
         let first_token = table.first_token_seconds.map(Duration::from_secs);
-        if first_token.is_some_and(|t| t.is_zero() || t > limit::RUN_TIME_MOST) {
+        if first_token.is_some_and(|t| t.is_zero() || t > DAY) {
             problems.push("`first_token_seconds` must be from 1 to 86400".to_owned());
         }
-        if table.streams_per_connection.is_some_and(|n| !(1..=10_000).contains(&n)) {
-            problems.push("`streams_per_connection` must be from 1 to 10000".to_owned());
+        if table.streams_per_connection.is_some_and(|n| !(1..=1_000).contains(&n)) {
+            problems.push("`streams_per_connection` must be from 1 to 1000".to_owned());
         }
         let row = Self {
             name: name.to_owned(),
@@ -374,6 +387,6 @@ fn no_preset(name: &str) -> String {
 }
 
 fn no_format(name: &str) -> String {
-    let all: Vec<_> = Format::ALL.iter().map(|f| f.as_str()).collect();
+    let all: Vec<_> = Format::ALL.iter().map(|(name, _)| *name).collect();
     format!("there is no format `{name}`; there are: {}", all.join(", "))
 }

@@ -22,7 +22,7 @@ struct Typed {
 }
 
 /// What was asked for, by whatever way.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Asked {
     values: BTreeMap<&'static str, Typed>,
     /// The file's tables, such as `[providers.NAME]`; each is read by whom it concerns.

@@ -97,6 +97,9 @@ pub struct Assistant {
 pub struct Classifier {
     /// The instruction; it names every agent's intent, and the model answers with one of them.
     pub prompt: String,
+    /// The alias of the model that is asked; the one that answers, where it is left out.
+    #[serde(default)]
+    pub model: Option<String>,
 }
 
 /// How much of the knowledge base an answer sees. A model's own token budget may lower it.
@@ -125,11 +128,13 @@ pub struct Answer {
     pub max_tokens: usize,
     /// 0 is greedy: the same question gets the same answer.
     pub temperature: f64,
+    /// The alias of the model that answers; the default one, where it is left out.
+    pub model: Option<String>,
 }
 
 impl Default for Answer {
     fn default() -> Self {
-        Self { max_tokens: 160, temperature: 0.0 }
+        Self { max_tokens: 160, temperature: 0.0, model: None }
     }
 }
 
@@ -197,6 +202,19 @@ impl Assistant {
         let typed: TypedAssistant =
             toml::from_str(text).map_err(|e| vec![e.to_string().trim_end().to_owned()])?;
         typed.check()
+    }
+
+    /// The models that the file names and that are not there, each as one line for the person who wrote it.
+    #[must_use]
+    pub fn missing_models(&self, is_there: impl Fn(&str) -> bool) -> Vec<String> {
+        let classifier = self.classifier.as_ref().and_then(|c| c.model.as_ref());
+        [("answer", self.answer.model.as_ref()), ("classifier", classifier)]
+            .into_iter()
+            .filter_map(|(table, alias)| Some((table, alias.filter(|a| !is_there(a))?)))
+            .map(|(table, alias)| {
+                format!("[{table}] model: no model is configured under the name \"{alias}\"")
+            })
+            .collect()
     }
 
     /// The specialists, in the order of the file. Never empty.

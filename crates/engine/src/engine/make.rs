@@ -24,7 +24,7 @@ impl Engine {
     /// and the person's message are durable; the caller follows it from 0.
     ///
     /// # Errors
-    /// Codes of the request ([`Code::EmptyMessage`], [`Code::TooLarge`], [`Code::UnknownWorkflow`],
+    /// Codes of the request ([`Code::EmptyMessage`], [`Code::TooLarge`], [`Code::UnknownWorkflow`], [`Code::UnknownModel`],
     /// [`Code::MessageIdReused`]), of capacity ([`Code::TooManyRuns`], [`Code::Draining`]) and
     /// [`Code::StoreFailed`].
     pub async fn start(&self, who: &Principal, ask: StartRun) -> Result<Started, Error> {
@@ -45,7 +45,7 @@ impl Engine {
             fingerprint: fingerprint(&ask),
             workflow: ask.workflow.clone(),
             // The fingerprint is of what was sent, so that a repetition is known by it.
-            message: mask(&ask.message, workflow.masks()).into_owned(),
+            message: mask(ask.said(), workflow.masks()).into_owned(),
             at: self.inner.clock.wall(),
         };
         let (tell, told) = oneshot::channel();
@@ -145,7 +145,7 @@ impl Engine {
             });
             rest.rest().await;
             // A host may quote what it was asked.
-            done.map_err(|e| Error::new(e.code, mask(&e.message, Kinds::ALL)))
+            done.map_err(|e| Error { message: mask(&e.message, Kinds::ALL).into_owned(), ..e })
         });
         let writer = Writer {
             live: Arc::clone(&live),

@@ -1,16 +1,19 @@
 //! The last stage of every workflow: ask the model, say what it says, and carry out what it calls.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Body, Stage};
 use headwater_core::limit;
 use headwater_core::port::provider::{
-    Delta, FinishReason, ModelRequest, PromptMessage, ProviderError, ProviderErrorKind, ProviderInfo,
+    Delta, Deltas, FinishReason, ModelRequest, PromptMessage, ProviderError, ProviderErrorKind, Replay,
     SharedProvider, ToolCall, Usage,
 };
 use serde_json::json;
 
 use crate::mask::Kinds;
+use crate::meter::Who;
 use crate::tools::{Case, Clerk, Done, Tool, done};
 use crate::writer::{Emitter, Finished};
 
@@ -77,68 +80,32 @@ pub(super) async fn converse(
     hands: Option<Hands<'_>>,
     emit: &Emitter,
 ) -> Result<Finished, Error> {
-    let info = provider.info();
     emit.emit(Body::StageStarted { stage: Stage::Generate }).await;
-    let model = request.model.clone().unwrap_or_else(|| info.model.clone());
-    let estimated = request.messages.iter().map(|m| provider.count_tokens(&m.content) as u64).sum();
-    let mut opening = Some((
-        Body::ModelStarted {
-            provider: info.name.clone(),
-            model,
-            label: info.label.clone(),
-            estimated_input_tokens: Some(estimated),
-        },
-        lead,
-    ));
-    let (mut voice, mut used, mut called) = (Voice::new(emit), Usage::default(), Vec::<String>::new());
+    let (mut voice, mut lead, mut called) = (Voice::new(emit), lead, Vec::<String>::new());
+    let mut named = None;
     for round in 0..=limit::TOOL_ROUNDS {
         if round == limit::TOOL_ROUNDS {
             request.tools.clear();
         }
-        let mut deltas = provider.generate(request.clone()).await.map_err(|e| failed(&info, e))?;
-        if let Some((started, lead)) = opening.take() {
-            emit.emit(started).await;
-            voice.say(lead.unwrap_or_default()).await;
+        let (who, prompt, deltas) = begin(provider, &request, emit).await?;
+        // Once, and again only where somebody else goes on.
+        if named.as_ref() != Some(&who) {
+            emit.emit(Body::ModelStarted {
+                provider: who.provider.clone(),
+                model: who.model.clone(),
+                label: who.label.clone(),
+                estimated_input_tokens: Some(prompt),
+            })
+            .await;
         }
-        let mut gap = voice.gap().filter(|_| round > 0);
-        let (mut text, mut calls, mut replay) = (String::new(), Vec::new(), Vec::new());
-        let finished = loop {
-            let Some(delta) = deltas.next().await else {
-                let broken = ProviderError::new(ProviderErrorKind::Interrupted, "the answer broke off");
-                return Err(failed(&info, broken));
-            };
-            match delta.map_err(|e| failed(&info, e))? {
-                Delta::Text(piece) if piece.is_empty() => {}
-                Delta::Text(piece) => {
-                    voice.say(gap.take().unwrap_or_default()).await;
-                    if hands.is_some() {
-                        text.push_str(&piece);
-                    }
-                    voice.say(piece).await;
-                }
-                Delta::Refusal(piece) => {
-                    voice.say(gap.take().unwrap_or_default()).await;
-                    voice.say(piece).await;
-                }
-                Delta::Reasoning(text) => voice.tell(Body::Reasoning { text }).await,
-                Delta::Citation(citation) => voice.tell(Body::Cited { citation }).await,
-                Delta::Replay(part) => replay.push(part),
-                Delta::Usage(_) => {}
-                Delta::ToolCall(_) if calls.len() == limit::TOOL_CALLS => {
-                    let words = "the model called more tools at once than may be";
-                    return Err(failed(&info, ProviderError::new(ProviderErrorKind::Failed, words)));
-                }
-                Delta::ToolCall(call) => calls.push(call),
-                Delta::End { reason, usage } => {
-                    used = used.and(usage);
-                    break Finished { reason, usage: used };
-                }
-            }
-        };
-        // A connection that is not needed is not held while a tool works.
-        drop(deltas);
+        voice.say(lead.take().unwrap_or_default()).await;
+        let gap = voice.gap().filter(|_| round > 0);
+        let Heard { text, mut calls, replay, reason } =
+            hear(&who, deltas, gap, hands.is_some(), &mut voice).await?;
         let Some(hands) = hands.as_ref().filter(|_| !calls.is_empty() && !request.tools.is_empty()) else {
-            return if voice.has_spoken() || called.is_empty() { Ok(finished) } else { Err(silent(&info)) };
+            let usage = emit.meter().total().unwrap_or_default();
+            let whole = voice.has_spoken() || called.is_empty();
+            return if whole { Ok(Finished { reason, usage }) } else { Err(silent(&who)) };
         };
         for (n, call) in calls.iter_mut().enumerate() {
             // A call's name is its own in the whole run, whatever the host made of it.
@@ -152,9 +119,136 @@ pub(super) async fn converse(
             let done = carry_out(hands, call, &mut voice).await?;
             request.messages.push(PromptMessage::answering(call, done.told(hands.masks)));
         }
+        named = Some(who);
     }
     // The last round offers no tools, and returns.
-    Err(silent(&info))
+    Err(silent(&provider.info().into()))
+}
+
+/// Asks a model: who answers, how many tokens it was given (estimated), and what it says.
+async fn begin(
+    provider: &SharedProvider,
+    request: &ModelRequest,
+    emit: &Emitter,
+) -> Result<(Who, u64, Deltas), Error> {
+    let info = provider.info();
+    let deltas = provider.generate(request.clone()).await.map_err(|e| failed(&info.name, e))?;
+    let who = match deltas.by() {
+        Some(by) => by.clone().into(),
+        None => Who { model: request.model.clone().unwrap_or_else(|| info.model.clone()), ..info.into() },
+    };
+    let prompt = estimate(provider, request);
+    emit.meter().begin(who.clone(), provider, prompt);
+    Ok((who, prompt, deltas))
+}
+
+/// Tokens of a prompt before it is sent: of its texts and of the tools that it offers, without the few that each
+/// format puts around them.
+fn estimate(provider: &SharedProvider, request: &ModelRequest) -> u64 {
+    let lines = request.messages.iter().map(|m| {
+        let calls = m.tool_calls.iter().map(|c| provider.count_tokens(&c.arguments));
+        provider.count_tokens(&m.content) + calls.sum::<usize>()
+    });
+    let tools = request
+        .tools
+        .iter()
+        .map(|t| provider.count_tokens(&t.description) + provider.count_tokens(&t.parameters.to_string()));
+    lines.chain(tools).sum::<usize>() as u64
+}
+
+/// What came of one call of a model.
+struct Heard {
+    /// What it said, where it may have to be told so.
+    text: String,
+    calls: Vec<ToolCall>,
+    replay: Vec<Replay>,
+    reason: FinishReason,
+}
+
+/// Says what a model says, to its end. `gap` stands before its first word; `keep`: its text is wanted again.
+async fn hear(
+    who: &Who,
+    mut deltas: Deltas,
+    mut gap: Option<String>,
+    keep: bool,
+    voice: &mut Voice<'_>,
+) -> Result<Heard, Error> {
+    let meter = voice.emit.meter();
+    let (mut text, mut calls, mut replay, mut refused) = (String::new(), Vec::new(), Vec::new(), false);
+    loop {
+        let Some(delta) = deltas.next().await else {
+            let broken = ProviderError::new(ProviderErrorKind::Interrupted, "the answer broke off");
+            return Err(failed(&who.provider, broken));
+        };
+        match delta.map_err(|e| failed(&who.provider, e))? {
+            Delta::Text(piece) if piece.is_empty() => {}
+            Delta::Text(piece) => {
+                meter.wrote(&piece);
+                voice.say(gap.take().unwrap_or_default()).await;
+                if keep {
+                    text.push_str(&piece);
+                }
+                voice.say(piece).await;
+            }
+            Delta::Refusal(piece) => {
+                refused = true;
+                meter.wrote(&piece);
+                voice.say(gap.take().unwrap_or_default()).await;
+                voice.say(piece).await;
+            }
+            Delta::Reasoning(text) => {
+                meter.wrote(&text);
+                voice.tell(Body::Reasoning { text }).await;
+            }
+            Delta::Citation(citation) => voice.tell(Body::Cited { citation }).await,
+            Delta::Replay(part) => replay.push(part),
+            Delta::Usage(usage) => meter.reported(usage),
+            Delta::ToolCall(_) if calls.len() == limit::TOOL_CALLS => {
+                let words = "the model called more tools at once than may be";
+                return Err(failed(&who.provider, ProviderError::new(ProviderErrorKind::Failed, words)));
+            }
+            Delta::ToolCall(call) => {
+                meter.wrote(&call.arguments);
+                calls.push(call);
+            }
+            Delta::End { reason, usage } => {
+                meter.ended(usage);
+                // Some hosts put the refusal's words in a place of their own, and end as if it were an answer.
+                let reason =
+                    if refused && reason == FinishReason::Stop { FinishReason::Refusal } else { reason };
+                return Ok(Heard { text, calls, replay, reason });
+            }
+        }
+    }
+}
+
+/// A model's few words to a question that no person asked. What it used counts; a failure is no words.
+pub(super) async fn few_words(
+    provider: &SharedProvider,
+    request: ModelRequest,
+    most: usize,
+    emit: &Emitter,
+) -> Option<String> {
+    let (_, _, mut deltas) = begin(provider, &request, emit).await.ok()?;
+    let (meter, mut words) = (emit.meter(), String::new());
+    while words.len() <= most {
+        match deltas.next().await? {
+            Ok(Delta::Text(text)) => {
+                meter.wrote(&text);
+                words.push_str(&text);
+            }
+            Ok(Delta::Reasoning(text)) => meter.wrote(&text),
+            Ok(Delta::Usage(usage)) => meter.reported(usage),
+            Ok(Delta::End { usage, .. }) => {
+                meter.ended(usage);
+                break;
+            }
+            // Words that decline are none, and whatever else comes is no answer to such a question.
+            Ok(Delta::Citation(_) | Delta::Replay(_)) => {}
+            Ok(Delta::Refusal(_) | Delta::ToolCall(_)) | Err(_) => return None,
+        }
+    }
+    Some(words)
 }
 
 /// Carries one call out. Whatever is wrong with the call itself is its result, for the model to mend.
@@ -179,8 +273,11 @@ async fn carry_out(hands: &Hands<'_>, call: &ToolCall, voice: &mut Voice<'_>) ->
 }
 
 /// A person is never left with nothing.
-fn silent(info: &ProviderInfo) -> Error {
-    failed(info, ProviderError::new(ProviderErrorKind::Failed, "the model called tools and gave no answer"))
+fn silent(who: &Who) -> Error {
+    failed(
+        &who.provider,
+        ProviderError::new(ProviderErrorKind::Failed, "the model called tools and gave no answer"),
+    )
 }
 
 /// What ended by itself, without a model.
@@ -189,7 +286,7 @@ pub(super) fn finished() -> Finished {
 }
 
 /// A provider's failure in the words of the table.
-pub(super) fn failed(info: &ProviderInfo, error: ProviderError) -> Error {
+fn failed(provider: &str, error: ProviderError) -> Error {
     let code = match error.kind {
         ProviderErrorKind::Unavailable => Code::ProviderUnavailable,
         ProviderErrorKind::Busy => Code::ProviderBusy,
@@ -198,5 +295,8 @@ pub(super) fn failed(info: &ProviderInfo, error: ProviderError) -> Error {
         ProviderErrorKind::Interrupted => Code::ProviderInterrupted,
         ProviderErrorKind::Failed => Code::ProviderFailed,
     };
-    Error::new(code, format!("{}: {}", info.name, error.message))
+    // Whole seconds: a client that comes back a moment too early is refused once more.
+    let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let message = format!("{provider}: {}", error.message);
+    Error { retry_after: error.retry_after.map(seconds), ..Error::new(code, message) }
 }

@@ -1,12 +1,12 @@
 //! The assistant: route the question to a specialist, search the knowledge base, answer from it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use futures_util::StreamExt;
+use headwater_core::code::Code;
 use headwater_core::event::{Body, Source, Stage};
 use headwater_core::port::SharedEmbedder;
-use headwater_core::port::provider::{
-    Delta, ModelRequest, PromptMessage, ProviderInfo, Role, SharedProvider,
-};
+use headwater_core::port::provider::{ModelRequest, PromptMessage, ProviderInfo, Role, SharedProvider};
 use headwater_core::run::Message;
 use headwater_core::{Error, limit};
 
@@ -17,9 +17,10 @@ use crate::assistant::{Agent, Assistant};
 use crate::engine::history;
 use crate::handoff::Teller;
 use crate::mask::{Kinds, mask};
+use crate::models::Models;
 use crate::retrieve::{Question, retrieve};
 use crate::tools::Clerk;
-use crate::writer::Finished;
+use crate::writer::{Emitter, Finished};
 
 /// Words that point back at an earlier turn.
 const BACKWARD: [&str; 12] =
@@ -30,7 +31,12 @@ const ONWARD: [&str; 5] = ["and ", "what about", "how about", "also ", "but "];
 /// An assistant at work.
 pub struct Assist {
     assistant: Assistant,
+    /// Who answers.
     provider: SharedProvider,
+    /// Who chooses the agent, where it may be trusted with that.
+    classifier: SharedProvider,
+    /// Models that the assistant names and that are not there: whoever makes one looks first.
+    missing: Vec<String>,
     embedder: Option<SharedEmbedder>,
     clerk: Option<Clerk>,
     teller: Option<Teller>,
@@ -45,11 +51,19 @@ struct Choice {
 }
 
 impl Assist {
-    /// An assistant that this provider speaks for; without an embedder it searches by words alone.
+    /// An assistant that these models speak for; without an embedder it searches by words alone. Ask
+    /// [`Assistant::missing_models`] before: one that names a model that is not there answers nothing.
     #[must_use]
-    pub fn new(assistant: Assistant, provider: SharedProvider, embedder: Option<SharedEmbedder>) -> Self {
+    pub fn new(assistant: Assistant, models: impl Into<Models>, embedder: Option<SharedEmbedder>) -> Self {
+        let models = models.into();
+        let missing = assistant.missing_models(|alias| models.has(alias));
+        let named =
+            |alias: Option<&str>| Arc::clone(models.find(alias).unwrap_or_else(|_| models.default_one()));
+        let provider = named(assistant.answer.model.as_deref());
+        let by = assistant.classifier.as_ref().and_then(|c| c.model.as_deref());
+        let classifier = by.map_or_else(|| Arc::clone(&provider), |alias| named(Some(alias)));
         let clerk = assistant.workshop.clone().map(Clerk::new);
-        Self { assistant, provider, embedder, clerk, teller: None }
+        Self { assistant, provider, classifier, missing, embedder, clerk, teller: None }
     }
 
     /// The same, telling people outside when somebody waits for one.
@@ -67,7 +81,7 @@ impl Assist {
     }
 
     /// `whole` is the question with the one that it points back to; `stays` is who goes on with an errand.
-    async fn choose(&self, asked: &str, whole: &str, stays: Option<(&Agent, f64)>) -> Choice {
+    async fn choose(&self, asked: &str, whole: &str, stays: Option<(&Agent, f64)>, emit: &Emitter) -> Choice {
         let mut routed = self.assistant.route(asked);
         if routed.matched.is_empty() {
             // A follow-up without words of its own stays where the conversation is.
@@ -76,7 +90,7 @@ impl Assist {
         let (mut agent, mut confidence) = (routed.agent, routed.confidence);
         if let Some(stays) = stays {
             (agent, confidence) = stays;
-        } else if let Some(reply) = self.classify(&mask(asked, self.assistant.masks)).await
+        } else if let Some(reply) = self.classify(&mask(asked, self.assistant.masks), emit).await
             && let Some(chosen) = self.assistant.classified(&reply)
         {
             confidence = if chosen.name == agent.name { f64::midpoint(1.0, confidence) } else { 0.5 };
@@ -102,9 +116,9 @@ impl Assist {
 
     /// The model's one word, where it can be trusted with one. A failure here costs nothing: the router
     /// has decided already.
-    async fn classify(&self, asked: &str) -> Option<String> {
+    async fn classify(&self, asked: &str, emit: &Emitter) -> Option<String> {
         let classifier = self.assistant.classifier.as_ref()?;
-        if !self.provider.info().can_classify {
+        if !self.classifier.info().can_classify {
             return None;
         }
         let messages = vec![
@@ -113,17 +127,7 @@ impl Assist {
         ];
         let request =
             ModelRequest { messages, max_tokens: 8, temperature: Some(0.0), ..ModelRequest::default() };
-        let reply = async {
-            let mut deltas = self.provider.generate(request).await.ok()?;
-            let mut reply = String::new();
-            while let Some(Ok(Delta::Text(text))) = deltas.next().await {
-                reply.push_str(&text);
-                if reply.len() > limit::CLASSIFIER_BYTES {
-                    break;
-                }
-            }
-            Some(reply)
-        };
+        let reply = answer::few_words(&self.classifier, request, limit::CLASSIFIER_BYTES, emit);
         tokio::time::timeout(limit::CLASSIFIER_TIME, reply).await.ok().flatten()
     }
 }
@@ -174,6 +178,9 @@ impl Workflow for Assist {
     }
 
     async fn run(&self, turn: Turn) -> Result<Finished, Error> {
+        if let Some(missing) = self.missing.first() {
+            return Err(Error::new(Code::UnknownModel, missing.as_str()));
+        }
         let asked = turn.ask.message.trim();
         turn.emit.emit(Body::StageStarted { stage: Stage::Start }).await;
         let most = limit::HISTORY_MESSAGES + 1;
@@ -200,7 +207,7 @@ impl Workflow for Assist {
             None => {
                 let clerk = self.clerk.as_ref();
                 let stays = errand::stays(&self.assistant, clerk, &turn, &earlier, asked).await;
-                self.choose(asked, &whole, stays).await
+                self.choose(asked, &whole, stays, &turn.emit).await
             }
         };
         let lead = self.assistant.safety_prefix(&choice.agent, asked);

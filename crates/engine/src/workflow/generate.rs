@@ -1,22 +1,24 @@
-//! The plain workflow: the message (and an optional `system`) to the model, no earlier turns.
+//! The plain workflow: the message (and an optional `system`), or a conversation that the client brings, to the
+//! model that it names; no earlier turns of its own.
 
 use async_trait::async_trait;
-use headwater_core::port::provider::{ModelRequest, PromptMessage, ProviderInfo, Role, SharedProvider};
+use headwater_core::port::provider::{ModelRequest, PromptMessage, ProviderInfo, Role};
 use headwater_core::{Error, limit};
 
 use super::{Turn, Workflow, answer};
+use crate::models::Models;
 use crate::writer::Finished;
 
 /// The plain workflow.
 pub struct Generate {
-    provider: SharedProvider,
+    models: Models,
 }
 
 impl Generate {
-    /// With this provider.
+    /// With these models.
     #[must_use]
-    pub fn new(provider: SharedProvider) -> Self {
-        Self { provider }
+    pub fn new(models: impl Into<Models>) -> Self {
+        Self { models: models.into() }
     }
 }
 
@@ -27,11 +29,11 @@ impl Workflow for Generate {
     }
 
     fn provider(&self) -> ProviderInfo {
-        self.provider.info()
+        self.models.default_one().info()
     }
 
     fn backlog(&self) -> usize {
-        self.provider.backlog()
+        self.models.default_one().backlog()
     }
 
     fn remembers(&self) -> bool {
@@ -42,18 +44,27 @@ impl Workflow for Generate {
         true
     }
 
+    fn models(&self) -> Option<&Models> {
+        Some(&self.models)
+    }
+
     async fn run(&self, turn: Turn) -> Result<Finished, Error> {
-        let mut messages = Vec::new();
-        if let Some(system) = turn.ask.system {
-            messages.push(PromptMessage::new(Role::System, system));
+        let (ask, emit) = (turn.ask, turn.emit);
+        let mut messages: Vec<_> =
+            ask.system.map(|system| PromptMessage::new(Role::System, system)).into_iter().collect();
+        match ask.messages {
+            Some(conversation) => messages.extend(conversation),
+            None => messages.push(PromptMessage::new(Role::User, ask.message)),
         }
-        messages.push(PromptMessage::new(Role::User, turn.ask.message));
         let request = ModelRequest {
             messages,
-            max_tokens: turn.ask.max_tokens.unwrap_or(limit::ANSWER_TOKENS),
-            temperature: turn.ask.temperature,
+            max_tokens: ask.max_tokens.unwrap_or(limit::ANSWER_TOKENS),
+            temperature: ask.temperature,
+            stop: ask.stop,
+            reasoning: ask.reasoning,
             ..ModelRequest::default()
         };
-        answer::generate(&self.provider, request, None, &turn.emit).await
+        let provider = self.models.find(ask.model.as_deref())?;
+        answer::generate(provider, request, None, &emit).await
     }
 }

@@ -15,6 +15,7 @@ use headwater_core::{Error, Principal, RunId, SessionId};
 use crate::ask::StartRun;
 use crate::clock::Clock;
 use crate::mask::Kinds;
+use crate::models::Models;
 use crate::tools::Clerk;
 use crate::writer::{Emitter, Finished};
 
@@ -51,8 +52,14 @@ pub trait Workflow: Send + Sync + 'static {
     /// Whether a turn sees the earlier ones of its session, and so must wait for them.
     fn remembers(&self) -> bool;
 
-    /// Whether a client may give its own instructions.
+    /// Whether a client may say how it is answered: its own instructions and conversation, which model, when the
+    /// answer ends, how much is thought.
     fn takes_system(&self) -> bool;
+
+    /// Which models a client may ask for by name, where it may at all.
+    fn models(&self) -> Option<&Models> {
+        None
+    }
 
     /// Who carries its tools out, where it has any.
     fn clerk(&self) -> Option<&Clerk> {

@@ -1,6 +1,13 @@
 //! A whole provider against a small host on port 0.
 
-use headwater_core::port::provider::{FinishReason, PromptMessage, Role, ToolCall, ToolSpec, Usage};
+mod canary;
+mod replies;
+mod secure;
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use headwater_core::port::provider::{Delta, FinishReason, ToolCall, ToolSpec, Usage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -36,20 +43,20 @@ fn plain() -> String {
     .concat()
 }
 
+/// A host of this address, with a key.
+fn config(base_url: &str) -> HostConfig {
+    HostConfig {
+        key: Some("sk-secret".to_owned().into()),
+        model: "m1".into(),
+        ..HostConfig::new("test", Arc::new(OpenAi::default()), base_url)
+    }
+}
+
 /// A host that takes one connection, reads the request and answers with these bytes; then it hands
 /// over the connection.
 async fn host(answer: String) -> (Host, tokio::task::JoinHandle<(String, TcpStream)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = HostConfig {
-        name: "test".into(),
-        base_url: format!("http://{}/v1/", listener.local_addr().unwrap()),
-        key: Some("sk-secret".to_owned().into()),
-        model: "m1".into(),
-        wire: Arc::new(OpenAi { limit_field: "max_tokens" }),
-        price: None,
-        tools: true,
-        timeouts: Timeouts::default(),
-    };
+    let config = config(&format!("http://{}/v1/", listener.local_addr().unwrap()));
     let task = spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut request = Vec::new();
@@ -88,7 +95,8 @@ fn ok(body: &str) -> String {
 async fn a_real_request_has_the_documented_form_and_a_real_answer_comes_through() {
     let (provider, host) = host(ok(&plain())).await;
     let out = gather(provider.generate(request()).await.unwrap()).await;
-    assert_eq!(out, Answer::of("Ünïcödé 水 🚗", Ending::End(FinishReason::Stop, Usage::of(12, 7))));
+    let expected = Answer::of("Ünïcödé 水 🚗", Ending::End(FinishReason::Stop, Usage::of(12, 7)));
+    assert_eq!(out, Answer { reasoning: "hm".into(), ..expected });
     let (sent, _socket) = host.await.unwrap();
     assert!(sent.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{sent}");
     assert!(sent.to_ascii_lowercase().contains("authorization: bearer sk-secret\r\n"));
@@ -204,4 +212,55 @@ fn addresses_are_checked_and_a_moved_preset_asks_the_common_way() {
         let config = HostConfig { base_url: bad.into(), ..plain.clone() };
         assert_eq!(Host::new(config).unwrap_err().kind, ProviderErrorKind::Refused);
     }
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once_and_nothing_secret_of_it() {
+    let header = |name: &str, value: &str| (name.to_owned(), SecretString::from(value.to_owned()));
+    let mut config = config("http://api.example.com/v1");
+    config.timeouts.idle = Duration::ZERO;
+    config.streams_per_connection = 0;
+    config.key = Some("sk-hunter2\n".to_owned().into());
+    let problems = config.problems();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(!problems.join(" ").contains("hunter2"));
+    assert_eq!(Host::new(config.clone()).unwrap_err().message, problems.join("; "));
+    config.key = None;
+    for (headers, bad) in [
+        (vec![header("x-team", "a b"), header("X-Other", "ü")], false),
+        (vec![header("authorization", "Basic aHVudGVyMg==")], false),
+        (vec![header("x-team", "a\r\nhunter2: b")], true),
+        (vec![header("x team", "hunter2")], true),
+        (vec![header("x-team", "hunter2"), header("X-TEAM", "b")], true),
+        (vec![header("Host", "hunter2")], true),
+        (vec![header("content-length", "0")], true),
+        (vec![header("Accept-Encoding", "gzip")], true),
+        ((0..33).map(|n| header(&format!("x-{n}"), "hunter2")).collect(), true),
+    ] {
+        config.headers = headers;
+        let problems = config.problems();
+        assert_eq!(problems.len(), 3 + usize::from(bad), "{problems:?}");
+        assert!(!format!("{problems:?} {config:?}").contains("hunter2"));
+    }
+    config.key = Some("sk-1".to_owned().into());
+    config.headers = vec![header("Authorization", "Basic x")];
+    assert!(config.problems().iter().any(|p| p.contains("where the key stands")));
+}
+
+#[tokio::test]
+async fn the_operators_headers_fields_and_effort_go_with_each_request() {
+    let (mut provider, host) = host(ok(&plain())).await;
+    let json = |text: &str| serde_json::from_str(text).unwrap();
+    provider.config.extra = json(r#"{"top_k":1,"stop":["theirs"],"seed":1}"#);
+    provider.config.headers = vec![("X-Team".into(), "blue".to_owned().into())];
+    provider.headers = provider.config.header_map().unwrap();
+    let asked = ModelRequest { extra: json(r#"{"seed":2}"#), ..request() };
+    gather(provider.generate(asked).await.unwrap()).await;
+    let (sent, _socket) = host.await.unwrap();
+    let (head, body) = sent.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("x-team: blue") && head.contains("accept-encoding: identity"), "{head}");
+    assert!(head.contains("accept: text/event-stream") && head.contains("authorization: Bearer"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&body["top_k"], &body["seed"]), (&1.into(), &2.into()));
+    assert_eq!(body["stop"], serde_json::json!(["theirs"]));
 }

@@ -2,57 +2,38 @@
 //! what hosts really send (OpenAI, Groq, OpenRouter, llama.cpp, vLLM, Mistral …), not only for what
 //! is documented: unknown fields and events are skipped, and the end is only what the host called so.
 
-use headwater_core::port::provider::{Delta, FinishReason, ProviderError, ProviderErrorKind, Usage};
-use serde::Deserialize;
+#[cfg(test)]
+mod tests;
+
+use headwater_core::port::provider::{
+    Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Usage,
+};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::back::Kept;
+use super::chunk::{Choice, Chunk, Piece};
+use super::dialect::Back;
+use super::usage;
 use crate::failure;
-use crate::wire::calls::{Calls, Fragment};
+use crate::wire::calls::Calls;
+use crate::wire::citations::Citations;
+use crate::wire::loose::Loose;
 use crate::wire::{Decoder, Eof};
 
 /// Decodes one answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reader {
     /// Set by a `finish_reason`; the usage may still follow it.
     finish: Option<FinishReason>,
     usage: Usage,
     /// Tools that the model calls; said whole, before the end.
     calls: Calls,
+    citations: Citations,
+    kept: Kept,
+    declined: bool,
     skipped: u64,
     over: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    usage: Option<WireUsage>,
-    error: Option<Value>,
-    /// vLLM reports failures as `{"object": "error", "message": …}`.
-    object: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: u64,
-    delta: Option<Piece>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Piece {
-    /// A text, or (Mistral) an array of parts.
-    content: Option<Value>,
-    refusal: Option<String>,
-    #[serde(default)]
-    tool_calls: Option<Vec<Fragment>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct WireUsage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
 }
 
 impl Decoder for Reader {
@@ -67,55 +48,15 @@ impl Decoder for Reader {
             self.end(self.finish.unwrap_or(bare), out);
             return Ok(());
         }
-        let chunk: Chunk = match serde_json::from_str(data) {
-            Ok(chunk) => chunk,
-            Err(_) if event == Some("error") => {
-                return self.fail(failure::reported(&Value::String(data.to_owned())));
-            }
-            // Valid JSON of another shape is something new, not something wrong.
-            Err(_) if serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok() => {
-                self.skipped += 1;
-                return Ok(());
-            }
-            Err(_) => {
-                let message = "the provider sent an event that is not JSON";
-                return self.fail(ProviderError::new(ProviderErrorKind::Failed, message));
-            }
-        };
-        if let Some(error) = chunk.error.filter(|e| !e.is_null() && *e != Value::Bool(false)) {
-            return self.fail(failure::reported(&error));
-        }
-        if event == Some("error") || chunk.object.as_ref().and_then(Value::as_str) == Some("error") {
-            return self.fail(failure::reported(&serde_json::from_str(data).unwrap_or_default()));
-        }
-        if let Some(usage) = chunk.usage {
-            self.usage.input_tokens = usage.prompt_tokens.or(self.usage.input_tokens);
-            self.usage.output_tokens = usage.completion_tokens.or(self.usage.output_tokens);
-        }
-        // Only one answer is ever asked for; a host that sends more is not mixed into it.
-        for choice in chunk.choices.into_iter().filter(|c| c.index == 0) {
-            if let Some(piece) = choice.delta {
-                say(text_of(piece.content), out);
-                if let Some(refusal) = piece.refusal.filter(|r| !r.is_empty()) {
-                    out.push(Delta::Refusal(refusal));
-                }
-                for fragment in piece.tool_calls.into_iter().flatten() {
-                    if let Err(error) = self.calls.push(fragment) {
-                        return self.fail(error);
-                    }
-                }
-            }
-            if let Some(reason) = choice.finish_reason {
-                if reason == "error" {
-                    return self.fail(ProviderError::new(
-                        ProviderErrorKind::Failed,
-                        "the provider ended with an error",
-                    ));
-                }
-                self.finish = Some(finish(&reason));
+        let result = self.read(event, data, out);
+        if result.is_err() {
+            self.over = true;
+            // What it took is owed all the same.
+            if self.usage != Usage::default() {
+                out.push(Delta::Usage(self.usage));
             }
         }
-        Ok(())
+        result
     }
 
     fn finish(&mut self, eof: Eof, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
@@ -130,7 +71,8 @@ impl Decoder for Reader {
                     Eof::Clean => "the provider closed the stream before it had ended",
                     Eof::Broken => "the connection to the provider broke before the answer had ended",
                 };
-                self.fail(ProviderError::new(ProviderErrorKind::Interrupted, how))
+                self.over = true;
+                Err(ProviderError::new(ProviderErrorKind::Interrupted, how))
             }
         }
     }
@@ -146,20 +88,182 @@ impl Decoder for Reader {
     fn skipped(&self) -> u64 {
         self.skipped
     }
+
+    fn gathered(&self) -> usize {
+        self.calls.bytes()
+    }
 }
 
 impl Reader {
-    fn end(&mut self, reason: FinishReason, out: &mut Vec<Delta>) {
-        self.over = true;
-        // Cut off by the limit, a call may be half of what the model meant: nobody carries that out.
-        let cut = reason == FinishReason::Length;
-        out.extend(std::mem::take(&mut self.calls).whole(cut).map(Delta::ToolCall));
-        out.push(Delta::End { reason, usage: self.usage });
+    pub(super) fn new(back: Back) -> Self {
+        Self {
+            finish: None,
+            usage: Usage::default(),
+            calls: Calls::default(),
+            citations: Citations::default(),
+            kept: Kept::of(back),
+            declined: false,
+            skipped: 0,
+            over: false,
+        }
     }
 
-    fn fail(&mut self, error: ProviderError) -> Result<(), ProviderError> {
+    fn read(&mut self, event: Option<&str>, data: &str, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        let chunk: Chunk<'_> = match serde_json::from_str(data) {
+            Ok(chunk) => chunk,
+            Err(_) if event == Some("error") => {
+                let words = serde_json::from_str(data).unwrap_or_else(|_| data.into());
+                return Err(failure::reported(&words));
+            }
+            // Valid JSON of another shape is something new, not something wrong.
+            Err(_) if serde_json::from_str::<IgnoredAny>(data).is_ok() => {
+                self.skipped += 1;
+                return Ok(());
+            }
+            Err(_) => {
+                let message = "the provider sent an event that is not JSON";
+                return Err(ProviderError::new(ProviderErrorKind::Failed, message));
+            }
+        };
+        let used = [chunk.usage.as_ref(), chunk.x_groq.as_ref().and_then(|own| own.get("usage"))];
+        let used = used.into_iter().flatten().map(usage::read);
+        let measured = chunk.timings.as_ref().map(usage::of_timings).unwrap_or_default();
+        // What is measured fills in for what is not said.
+        let used = used.fold(self.usage, Usage::then);
+        let told = std::mem::replace(&mut self.usage, measured.then(used));
+        if let Some(error) = chunk.error.filter(|e| !e.is_null() && *e != Value::Bool(false)) {
+            return Err(failure::reported(&error));
+        }
+        if event == Some("error") || chunk.object.text() == Some("error") {
+            return Err(failure::reported(&serde_json::from_str(data).unwrap_or_default()));
+        }
+        if chunk.choices.is_none() && self.usage == told {
+            self.skipped += 1;
+        }
+        for choice in chunk.choices.into_iter().flatten() {
+            self.choice(choice, out)?;
+        }
+        for place in [chunk.search_results, chunk.citations].into_iter().flatten() {
+            self.cite(place, out);
+        }
+        // After the reason the end itself says it.
+        if self.finish.is_none() && self.usage != told {
+            out.push(Delta::Usage(self.usage));
+        }
+        Ok(())
+    }
+
+    fn choice(&mut self, choice: Choice<'_>, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        // Only one answer is ever asked for; a host that sends more is not mixed into it.
+        if choice.index.is_some_and(|index| index != 0) {
+            self.skipped += 1;
+            return Ok(());
+        }
+        if let Some(piece) = choice.delta {
+            self.piece(piece, out)?;
+        }
+        match choice.finish_reason.text() {
+            None => {}
+            Some(word) => self.finish = Some(finish(word)?),
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: Piece<'_>, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        // The same under two names where both are there, and once more in the details.
+        let thought = piece.reasoning_content.into_text().or_else(|| piece.reasoning.into_text());
+        let said = thought.is_some();
+        self.think(thought, out)?;
+        match piece.reasoning_details {
+            Some(Value::Array(details)) => {
+                for detail in details {
+                    let text = ["text", "summary"].iter().find_map(|key| detail.get(*key)?.as_str());
+                    if !said {
+                        self.think(text.map(str::to_owned), out)?;
+                    }
+                    self.kept.detail(detail)?;
+                }
+            }
+            Some(Value::Null) | None => {}
+            Some(_) => self.skipped += 1,
+        }
+        match piece.content {
+            Loose::Text(text) => say(text.into_owned(), out),
+            Loose::Other(Value::Array(parts)) => {
+                for part in parts {
+                    self.part(&part, out)?;
+                }
+            }
+            Loose::Other(_) => self.skipped += 1,
+            Loose::Nothing => {}
+        }
+        if let Some(refusal) = piece.refusal.into_text() {
+            self.declined = true;
+            out.push(Delta::Refusal(refusal));
+        }
+        for fragment in piece.tool_calls.into_iter().flatten() {
+            self.calls.push(fragment)?;
+        }
+        if let Some(places) = piece.annotations {
+            self.cite(places, out);
+        }
+        Ok(())
+    }
+
+    /// Mistral's parts: texts, and thoughts that are texts or arrays of texts.
+    fn part(&mut self, part: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        let text = |of: &Value| Some(of.get("text")?.as_str()?.to_owned());
+        match part.get("type").and_then(Value::as_str) {
+            Some("text") => say(text(part).unwrap_or_default(), out),
+            Some("thinking") => match part.get("thinking") {
+                Some(Value::String(thought)) => self.think(Some(thought.clone()), out)?,
+                Some(Value::Array(thoughts)) => {
+                    for thought in thoughts {
+                        self.think(text(thought), out)?;
+                    }
+                }
+                _ => self.skipped += 1,
+            },
+            _ => self.skipped += 1,
+        }
+        Ok(())
+    }
+
+    fn think(&mut self, text: Option<String>, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        if let Some(text) = text.filter(|t| !t.is_empty()) {
+            self.kept.thought(&text)?;
+            out.push(Delta::Reasoning(text));
+        }
+        Ok(())
+    }
+
+    /// Places: addresses, search results, or annotations with the place in a corner of its own.
+    fn cite(&mut self, places: Value, out: &mut Vec<Delta>) {
+        let Value::Array(places) = places else { return };
+        for place in places {
+            let inner = place.get("url_citation").unwrap_or(&place);
+            let text = |key: &str| Some(inner.get(key)?.as_str()?.to_owned());
+            let citation = Citation {
+                url: inner.as_str().map(str::to_owned).or_else(|| text("url")),
+                title: text("title"),
+                quote: text("snippet").or_else(|| text("content")),
+            };
+            self.skipped += self.citations.cite(citation, out);
+        }
+    }
+
+    fn end(&mut self, reason: FinishReason, out: &mut Vec<Delta>) {
         self.over = true;
-        Err(error)
+        let reason = match reason {
+            FinishReason::Stop if self.declined => FinishReason::Refusal,
+            reason => reason,
+        };
+        // Cut off by the limit, a call may be half of what the model meant: nobody carries that out.
+        let cut = reason == FinishReason::Length;
+        let mut calls = std::mem::take(&mut self.calls).whole(cut).peekable();
+        out.extend(self.kept.replay(calls.peek().is_some()).map(Delta::Replay));
+        out.extend(calls.map(Delta::ToolCall));
+        out.push(Delta::End { reason, usage: self.usage });
     }
 }
 
@@ -169,25 +273,26 @@ fn say(text: String, out: &mut Vec<Delta>) {
     }
 }
 
-/// The text of a `content`; what the model thought to itself is not part of the answer.
-fn text_of(content: Option<Value>) -> String {
-    match content {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .filter(|p| p.get("type").and_then(Value::as_str) == Some("text"))
-            .filter_map(|p| p.get("text").and_then(Value::as_str))
-            .collect(),
-        _ => String::new(),
-    }
-}
-
-fn finish(reason: &str) -> FinishReason {
-    match reason {
-        "stop" => FinishReason::Stop,
-        "length" => FinishReason::Length,
-        "tool_calls" => FinishReason::ToolCalls,
-        "content_filter" => FinishReason::ContentFilter,
+/// What a `finish_reason` means. Some hosts say a failure by it.
+fn finish(word: &str) -> Result<FinishReason, ProviderError> {
+    let failed = |kind, words: &str| Err(ProviderError::new(kind, words));
+    Ok(match word {
+        "stop" | "eos" | "end_turn" | "stop_sequence" => FinishReason::Stop,
+        "length" | "max_tokens" | "model_length" => FinishReason::Length,
+        "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
+        "content_filter" | "sensitive" => FinishReason::ContentFilter,
+        "refusal" => FinishReason::Refusal,
+        "error" | "network_error" => {
+            return failed(ProviderErrorKind::Failed, "the provider ended with an error");
+        }
+        // DeepSeek and vLLM: it was the host that stopped, and not the model.
+        "insufficient_system_resource" => {
+            return failed(
+                ProviderErrorKind::Busy,
+                "the provider had too much to do and broke the answer off",
+            );
+        }
+        "abort" => return failed(ProviderErrorKind::Interrupted, "the provider broke the answer off"),
         _ => FinishReason::Other,
-    }
+    })
 }

@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use futures_util::stream;
 use headwater_core::port::provider::{
-    ContextBudget, Delta, Deltas, FinishReason, ModelRequest, Provider, ProviderError, ProviderErrorKind,
-    ProviderInfo, ToolCall, Usage,
+    By, Citation, ContextBudget, Delta, Deltas, FinishReason, ModelRequest, Provider, ProviderError,
+    ProviderErrorKind, ProviderInfo, ToolCall, Usage,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -37,6 +37,7 @@ pub struct Stage {
     calls: AtomicUsize,
     acts: mpsc::Sender<Act>,
     refusal: Mutex<Option<ProviderError>>,
+    by: Mutex<Option<By>>,
     info: ProviderInfo,
 }
 
@@ -80,7 +81,13 @@ impl Stage {
     /// The same under another name, e.g. one that may classify.
     pub fn with_info(info: ProviderInfo) -> (Arc<Self>, Cues) {
         let (sender, acts) = mpsc::channel(QUEUE);
-        let stage = Self { calls: AtomicUsize::new(0), acts: sender, refusal: Mutex::new(None), info };
+        let stage = Self {
+            calls: AtomicUsize::new(0),
+            acts: sender,
+            refusal: Mutex::new(None),
+            by: Mutex::new(None),
+            info,
+        };
         (Arc::new(stage), Cues { acts })
     }
 
@@ -92,6 +99,11 @@ impl Stage {
     /// Makes the next call fail before it starts.
     pub fn refuse_next(&self, error: ProviderError) {
         *self.refusal.lock() = Some(error);
+    }
+
+    /// Answers as somebody else from now on, as a list of providers does of which another has gone on.
+    pub fn speak_as(&self, by: Option<By>) {
+        *self.by.lock() = by;
     }
 }
 
@@ -115,14 +127,19 @@ impl Provider for Stage {
         self.acts
             .try_send(act)
             .map_err(|_| ProviderError::new(ProviderErrorKind::Unavailable, "nobody is on the stage"))?;
-        Ok(Deltas::new(stream::unfold(Some(deltas), |deltas| async move {
+        let deltas = Deltas::new(stream::unfold(Some(deltas), |deltas| async move {
             let mut deltas = deltas?;
             let item = deltas.recv().await.unwrap_or_else(|| {
                 Err(ProviderError::new(ProviderErrorKind::Interrupted, "the stage was left"))
             });
             let more = matches!(item, Ok(ref delta) if !matches!(delta, Delta::End { .. }));
             Some((item, more.then_some(deltas)))
-        })))
+        }));
+        let by = self.by.lock().clone();
+        Ok(match by {
+            Some(by) => deltas.said_by(by),
+            None => deltas,
+        })
     }
 }
 
@@ -152,6 +169,26 @@ impl Act {
         self.deltas.send(Ok(Delta::Text(text.into()))).await.is_ok()
     }
 
+    /// Thinks a piece of text (not empty). `false` if the reader has gone.
+    pub async fn think(&mut self, text: impl Into<String>) -> bool {
+        self.give(Delta::Reasoning(text.into())).await
+    }
+
+    /// Says where what it said comes from. `false` if the reader has gone.
+    pub async fn cite(&mut self, citation: Citation) -> bool {
+        self.give(Delta::Citation(citation)).await
+    }
+
+    /// Reports what was used so far. `false` if the reader has gone.
+    pub async fn report(&mut self, usage: Usage) -> bool {
+        self.give(Delta::Usage(usage)).await
+    }
+
+    /// Gives any delta. `false` if the reader has gone.
+    pub async fn give(&mut self, delta: Delta) -> bool {
+        self.deltas.send(Ok(delta)).await.is_ok()
+    }
+
     /// Calls a tool with these arguments, JSON or not. End with [`FinishReason::ToolCalls`]. `false` if the
     /// reader has gone.
     pub async fn call(&mut self, id: &str, name: &str, arguments: &str) -> bool {
@@ -167,12 +204,22 @@ impl Act {
     /// Ends the answer for this reason. `false` if the reader has gone.
     pub async fn end_with(self, reason: FinishReason) -> bool {
         let usage = Usage::of(1, self.said);
+        self.end_using(reason, usage).await
+    }
+
+    /// Ends the answer for this reason, having used this. `false` if the reader has gone.
+    pub async fn end_using(self, reason: FinishReason, usage: Usage) -> bool {
         self.deltas.send(Ok(Delta::End { reason, usage })).await.is_ok()
     }
 
     /// Fails in mid-answer. `false` if the reader has gone.
     pub async fn fail(self, kind: ProviderErrorKind, message: &str) -> bool {
-        self.deltas.send(Err(ProviderError::new(kind, message))).await.is_ok()
+        self.fail_with(ProviderError::new(kind, message)).await
+    }
+
+    /// The same with everything that such a failure can say.
+    pub async fn fail_with(self, error: ProviderError) -> bool {
+        self.deltas.send(Err(error)).await.is_ok()
     }
 
     /// Whether the stream was dropped, which is how a provider is cancelled.

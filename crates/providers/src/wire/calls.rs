@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Bytes of a name or an id that are believed; longer ones are nobody's.
-const NAME_BYTES: usize = 256;
+pub(crate) const NAME_BYTES: usize = 256;
 
 /// A piece of a call as it comes.
 #[derive(Debug, Deserialize)]
@@ -23,6 +23,14 @@ struct Function {
     name: Option<String>,
     /// A text, or (some hosts) the object itself.
     arguments: Option<Value>,
+}
+
+impl Fragment {
+    /// A piece of another format's call. What it does not say is empty.
+    pub(crate) fn new(index: Option<u64>, id: &str, name: &str, arguments: String) -> Self {
+        let function = Function { name: Some(name.to_owned()), arguments: Some(Value::String(arguments)) };
+        Self { index, id: Some(id.to_owned()), function: Some(function) }
+    }
 }
 
 /// The calls of one answer, in the order in which they began.
@@ -40,6 +48,11 @@ struct Call {
 impl Calls {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Bytes that were gathered so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.iter().map(|call| call.id.len() + call.name.len() + call.arguments.len()).sum()
     }
 
     /// Takes a piece.
@@ -83,6 +96,29 @@ impl Calls {
         Ok(())
     }
 
+    /// Takes a call that came whole, and says how many came before it.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub(crate) fn add(
+        &mut self,
+        id: Option<String>,
+        name: String,
+        arguments: String,
+    ) -> Result<usize, ProviderError> {
+        if name.len().max(id.as_ref().map_or(0, String::len)) > NAME_BYTES {
+            return Err(too_much("a name or an id of a call is too long"));
+        }
+        if arguments.len() > TOOL_ARGUMENTS_BYTES {
+            return Err(too_much("the arguments of a call are too long"));
+        }
+        if self.0.len() == TOOL_CALLS {
+            return Err(too_much("more tools were called at once than may be"));
+        }
+        self.0.push(Call { index: None, id: id.unwrap_or_default(), name, arguments });
+        Ok(self.0.len() - 1)
+    }
+
     /// Which call a piece belongs to; `None` where it begins one.
     fn place(&self, index: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
         // Another id together with a name is another call, whatever the index says.
@@ -116,6 +152,7 @@ impl Calls {
     }
 }
 
-fn too_much(what: &str) -> ProviderError {
+/// An answer of which more would have to be held than anybody needs.
+pub(crate) fn too_much(what: &str) -> ProviderError {
     ProviderError::new(ProviderErrorKind::Failed, format!("the provider's answer was given up: {what}"))
 }

@@ -5,11 +5,19 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use headwater_core::limit::PROVIDER_EVENT_BYTES as FRAME_BYTES;
+use headwater_core::limit::{PROVIDER_EVENT_BYTES as FRAME_BYTES, PROVIDER_FAILURE_BYTES};
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
+use serde_json::Value;
 use sse_stream::SseByteStream;
 
 use super::Framing;
+use super::error_lines::ErrorLines;
+
+#[cfg(test)]
+mod tests;
+
+/// What some hosts write before the first byte.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// What a decoder takes at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,21 +33,27 @@ pub struct Frame {
 pub enum BodyError {
     /// The connection broke.
     Broken,
-    /// Nothing came for too long.
-    Silent,
+    /// The body is larger than [`headwater_core::limit::PROVIDER_ANSWER_BYTES`].
+    Endless,
     /// A frame is larger than [`FRAME_BYTES`].
     TooLarge,
     /// A frame is not UTF-8.
     NotText,
+    /// Events were asked for, and one JSON document came.
+    NotEvents,
 }
 
 impl std::fmt::Display for BodyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Broken => "the connection to the provider broke",
-            Self::Silent => "the provider fell silent",
+            Self::Endless => "the provider's answer was given up: it has no end",
             Self::TooLarge => "the provider sent an event that is too large",
             Self::NotText => "the provider's stream is not text",
+            Self::NotEvents => {
+                "the provider answered with one document and not with events: it does not speak the format that \
+                 it is asked in, or its address is another's"
+            }
         })
     }
 }
@@ -49,9 +63,10 @@ impl std::error::Error for BodyError {}
 impl From<BodyError> for ProviderError {
     fn from(error: BodyError) -> Self {
         let kind = match error {
-            BodyError::Silent => ProviderErrorKind::Timeout,
             BodyError::Broken => ProviderErrorKind::Interrupted,
-            BodyError::TooLarge | BodyError::NotText => ProviderErrorKind::Failed,
+            BodyError::TooLarge | BodyError::Endless | BodyError::NotText | BodyError::NotEvents => {
+                ProviderErrorKind::Failed
+            }
         };
         Self::new(kind, error.to_string())
     }
@@ -68,22 +83,25 @@ struct EventSize {
 impl EventSize {
     /// Whether the event that these bytes belong to is still small enough.
     fn allows(&mut self, bytes: &[u8]) -> bool {
-        bytes.iter().all(|b| {
-            self.event += 1;
-            match b {
-                b'\n' if self.after_cr => self.after_cr = false,
-                b'\r' | b'\n' => {
-                    self.event = if self.line == 0 { 0 } else { self.event };
-                    self.line = 0;
-                    self.after_cr = *b == b'\r';
-                }
-                _ => {
-                    self.line += 1;
-                    self.after_cr = false;
-                }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if std::mem::take(&mut self.after_cr) {
+                rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
-            self.event <= FRAME_BYTES
-        })
+            let end = memchr::memchr2(b'\r', b'\n', rest);
+            let (line, next) = rest.split_at(end.unwrap_or(rest.len()));
+            self.line += line.len();
+            self.event += line.len();
+            if self.event > FRAME_BYTES {
+                return false;
+            }
+            let Some((end, next)) = next.split_first() else { break };
+            self.event = if self.line == 0 { 0 } else { self.event + 1 };
+            self.line = 0;
+            self.after_cr = *end == b'\r';
+            rest = next;
+        }
+        true
     }
 }
 
@@ -98,13 +116,72 @@ where
     }
 }
 
+/// A host that answers with one JSON document instead of events is told by its first byte, which no line of an
+/// event begins with. An error in it is a frame like any other; an answer in it is refused, because a decoder of
+/// events would read it as nothing.
 fn events<S>(body: S) -> impl Stream<Item = Result<Frame, BodyError>> + Send
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
 {
-    let mut size = EventSize::default();
+    stream::once(begin(body.boxed())).flat_map(|begun| match begun {
+        Begun::Events(held, body) => sse(stream::iter([Ok(held)]).chain(body)).boxed(),
+        Begun::Document(item) => stream::iter([item]).boxed(),
+    })
+}
+
+enum Begun {
+    /// Events, of which the first bytes have come already.
+    Events(Bytes, BoxStream<'static, Result<Bytes, BodyError>>),
+    Document(Result<Frame, BodyError>),
+}
+
+/// Reads until it is known what a body is: spaces and half a byte order mark say nothing.
+async fn begin(mut body: BoxStream<'static, Result<Bytes, BodyError>>) -> Begun {
+    let mut held = BytesMut::new();
+    loop {
+        match without_bom(&held).trim_ascii_start().first() {
+            Some(b'{' | b'[') => return Begun::Document(document(held, body).await),
+            Some(_) if !BOM.starts_with(&held) => return Begun::Events(held.freeze(), body),
+            _ if held.len() > FRAME_BYTES => return Begun::Document(Err(BodyError::TooLarge)),
+            _ => {}
+        }
+        match body.next().await {
+            Some(Ok(bytes)) => held.extend_from_slice(&bytes),
+            Some(Err(error)) => return Begun::Document(Err(error)),
+            // A stream that has ended is not asked again.
+            None => return Begun::Events(held.freeze(), stream::empty().boxed()),
+        }
+    }
+}
+
+/// The error that a document reports; some hosts put it into an array.
+async fn document(
+    mut held: BytesMut,
+    mut body: BoxStream<'static, Result<Bytes, BodyError>>,
+) -> Result<Frame, BodyError> {
+    while held.len() <= PROVIDER_FAILURE_BYTES {
+        match body.next().await {
+            Some(bytes) => held.extend_from_slice(&bytes?),
+            None => break,
+        }
+    }
+    let said: Value = serde_json::from_slice(without_bom(&held)).map_err(|_| BodyError::NotEvents)?;
+    let said = said.get(0).unwrap_or(&said);
+    match said.get("error") {
+        None | Some(Value::Null) => Err(BodyError::NotEvents),
+        Some(_) => Ok(Frame { event: Some("error".to_owned()), data: said.to_string() }),
+    }
+}
+
+fn sse<S>(body: S) -> impl Stream<Item = Result<Frame, BodyError>> + Send
+where
+    S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
+{
+    let (mut size, mut lines) = (EventSize::default(), ErrorLines::default());
     let body = until_error(body.map(move |item| {
-        item.and_then(|bytes| if size.allows(&bytes) { Ok(bytes) } else { Err(BodyError::TooLarge) })
+        let item =
+            item.and_then(|bytes| if size.allows(&bytes) { Ok(bytes) } else { Err(BodyError::TooLarge) });
+        item.map(|bytes| lines.pass(bytes))
     }));
     // An event without data (a name, an id alone) is nothing to anybody.
     SseByteStream::new(Box::pin(body)).filter_map(|item| {
@@ -118,51 +195,78 @@ where
     })
 }
 
-/// What was not ended by a line end when the body ends is no line: it may be half of one.
+/// What was not ended by a line end when the body ends may be half of a line. It is one only if it is a whole
+/// JSON object, which no part of an object is: then only the line end is missing.
 fn lines<S>(body: S) -> impl Stream<Item = Result<Frame, BodyError>> + Send
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
 {
-    let state = (Box::pin(until_error(body)), BytesMut::new(), 0usize, true, false);
-    stream::unfold(state, |(mut body, mut buffer, mut seen, mut first, failed)| async move {
-        if failed {
+    let state = (Box::pin(body), Lines::default(), false);
+    stream::unfold(state, |(mut body, mut lines, over)| async move {
+        if over {
             return None;
         }
         loop {
-            let rest = buffer.get(seen..).unwrap_or_default();
-            if let Some(end) = memchr::memchr(b'\n', rest) {
-                let line = buffer.split_to(seen + end + 1);
-                seen = 0;
-                let line = if std::mem::take(&mut first) { without_bom(&line) } else { &line };
-                let item = match std::str::from_utf8(line) {
-                    Ok(text) if text.trim().is_empty() => continue,
-                    Ok(text) => Ok(Frame { event: None, data: text.trim().to_owned() }),
-                    Err(_) => Err(BodyError::NotText),
-                };
+            if let Some(item) = lines.next() {
                 let failed = item.is_err();
-                return Some((item, (body, buffer, seen, first, failed)));
+                return Some((item, (body, lines, failed)));
             }
-            seen = buffer.len();
-            let error = match body.next().await? {
-                Ok(bytes) if buffer.len() + bytes.len() <= FRAME_BYTES * 2 => {
-                    buffer.extend_from_slice(&bytes);
-                    // Whole lines may wait behind each other; one alone may not be longer.
-                    let rest = buffer.len() - memchr::memrchr(b'\n', &buffer).map_or(0, |at| at + 1);
-                    if rest <= FRAME_BYTES {
-                        continue;
-                    }
-                    BodyError::TooLarge
-                }
-                Ok(_) => BodyError::TooLarge,
-                Err(error) => error,
-            };
-            return Some((Err(error), (body, buffer, seen, first, true)));
+            match body.next().await {
+                Some(Ok(bytes)) => lines.buffer.extend_from_slice(&bytes),
+                Some(Err(error)) => return Some((Err(error), (body, lines, true))),
+                None => return Some((Ok(lines.last()?), (body, lines, true))),
+            }
         }
     })
 }
 
+/// What has come of lines and was not handed out. Holds at most one line and one piece of the body.
+#[derive(Debug, Default)]
+struct Lines {
+    buffer: BytesMut,
+    /// Bytes of the buffer in which no line ends.
+    seen: usize,
+    begun: bool,
+}
+
+impl Lines {
+    /// The next whole line that is not empty; an error where one is, or becomes, too long.
+    fn next(&mut self) -> Option<Result<Frame, BodyError>> {
+        loop {
+            let rest = self.buffer.get(self.seen..).unwrap_or_default();
+            let Some(end) = memchr::memchr(b'\n', rest) else {
+                self.seen = self.buffer.len();
+                return (self.seen > FRAME_BYTES).then_some(Err(BodyError::TooLarge));
+            };
+            let line = self.buffer.split_to(self.seen + end + 1);
+            self.seen = 0;
+            if line.len() > FRAME_BYTES {
+                return Some(Err(BodyError::TooLarge));
+            }
+            match std::str::from_utf8(self.without_bom(&line)).map(str::trim) {
+                Ok("") => {}
+                Ok(text) => return Some(Ok(Frame { event: None, data: text.to_owned() })),
+                Err(_) => return Some(Err(BodyError::NotText)),
+            }
+        }
+    }
+
+    /// What was left when the body ended, where it is a whole object.
+    fn last(&mut self) -> Option<Frame> {
+        let line = self.buffer.split();
+        let text = std::str::from_utf8(self.without_bom(&line)).ok()?.trim();
+        let whole = text.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        whole.then(|| Frame { event: None, data: text.to_owned() })
+    }
+
+    /// The line without the mark that may stand before the first one.
+    fn without_bom<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+        if std::mem::replace(&mut self.begun, true) { line } else { without_bom(line) }
+    }
+}
+
 fn without_bom(line: &[u8]) -> &[u8] {
-    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
+    line.strip_prefix(BOM).unwrap_or(line)
 }
 
 /// The same, which ends after its first error.

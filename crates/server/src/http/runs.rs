@@ -23,7 +23,7 @@ use super::validate::read_body;
 use crate::app::App;
 use crate::auth::token::Identity;
 use crate::gate::ClientAddress;
-use crate::wire::{self, ErrorView, RunView, StartedBody};
+use crate::wire::{self, ErrorView, ModelView, RunView, StartedBody};
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -32,6 +32,7 @@ pub fn routes() -> Router<App> {
         .route("/api/runs/{run_id}", get(show))
         .route("/api/runs/{run_id}/events", get(events))
         .route("/api/runs/{run_id}/stop", post(stop))
+        .route("/api/v1/models", get(models))
 }
 
 /// An error in this protocol's shape: `{"error":{code,message,retryable}}`.
@@ -177,6 +178,19 @@ async fn list(
     let before = query.before.map(|r| RunId::parse(&r)).transpose().map_err(|e| invalid("before", e))?;
     let runs = app.engine.runs(&who, session.as_ref(), before.as_ref(), limit).await?;
     Ok(Json(Listed { runs: runs.into_iter().map(RunView::from).collect() }))
+}
+
+/// The models that a run may name.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ModelList")]
+pub(super) struct Models {
+    /// The default one first.
+    models: Vec<ModelView>,
+}
+
+/// Names and what a person should know; where a provider is and what its key is, is nobody's business.
+async fn models(State(app): State<App>, Caller(_): Caller) -> Json<Models> {
+    Json(Models { models: app.engine.models().into_iter().map(ModelView::from).collect() })
 }
 
 async fn show(

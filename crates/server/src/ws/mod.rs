@@ -93,8 +93,9 @@ async fn open_chat(mut shake: Handshake) -> Response {
     sign_in::agree(&mut shake, chat::SUBPROTOCOL, sign_in::Others::Taken);
     shake.who = shake.who.or_else(|| shake.app.auth.passing_guest());
     let partial = !matches!(shake.asked.get("partial"), Some("false" | "0"));
+    let detail = matches!(shake.asked.get("detail"), Some("true" | "1"));
     let chat = Chat::new(Arc::clone(&shake.app.chat), new_session(), shake.who.is_some(), partial);
-    open(shake, Box::new(chat))
+    open(shake, Box::new(chat.in_detail(detail)))
 }
 
 async fn open_native(mut shake: Handshake) -> Response {

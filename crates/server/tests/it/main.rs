@@ -24,4 +24,5 @@ mod patience;
 mod runs;
 mod showing;
 mod standing;
+mod telling;
 mod tokens;

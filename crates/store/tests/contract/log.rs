@@ -60,6 +60,7 @@ fn every_kind() -> Vec<Body> {
                 code: "c".into(),
                 message: "m".into(),
                 recoverable: true,
+                retry_after: None,
             }),
             usage: Some(Usage { input_tokens: Some(u64::MAX), ..Usage::default() }),
         },

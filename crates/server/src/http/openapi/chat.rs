@@ -24,6 +24,7 @@ pub(super) fn describe(book: &mut Book) {
             .signed_in_by(json!([{ "bearer": [] }, { "token": [] }, { "ticket": [] }, {}]))
             .query("token", json!({ "type": "string" }), "An access token. A bad one leaves the connection unauthenticated.")
             .query("ticket", json!({ "type": "string" }), "From `POST /api/ws-ticket`.")
+            .query("detail", json!({ "type": "boolean", "default": false }), "`true`: `reasoning` frames come too, and `complete` says who answered.")
             .query("partial", json!({ "type": "boolean", "default": true }), "`false`: `partial_response` is empty in token frames.")
             .socket(json!({
                 "description": "Text frames, one JSON object each. The server sends `auth_success` or `auth_error`; for each \

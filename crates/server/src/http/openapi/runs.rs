@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::operation::{Book, get, post};
 use super::shapes::EventPage;
-use crate::http::runs::{Listed, StoppedBody};
+use crate::http::runs::{Listed, Models, StoppedBody};
 use crate::wire::{RunView, StartBody, StartedBody};
 use crate::ws::native::{ClientFrame, SUBPROTOCOL, ServerFrame};
 
@@ -37,7 +37,7 @@ pub(super) fn describe(book: &mut Book) {
             )
             .refuses(401, SIGN_IN)
             .refuses(409, "`message_id_reused`: the same `message_id` came with another content.")
-                        .refuses(422, "`invalid_request` · `empty_message` · `unknown_workflow`")
+                        .refuses(422, "`invalid_request` · `empty_message` · `unknown_workflow` · `unknown_model`")
             .refuses(413, "a field of it too")
             .refuses(429, "`too_many_runs`")
             .refuses(503, "`draining`"),
@@ -104,6 +104,20 @@ pub(super) fn describe(book: &mut Book) {
             )
             .refuses(401, SIGN_IN)
             .refuses(404, NO_RUN),
+    );
+    book.add(
+        get("/api/v1/models", "list_models", "The models that a run may name")
+            .about("The default one first. An `alias` is what `model` in a start names; no address and no key is told.")
+            .native()
+            .gives::<Models>(
+                200,
+                "What is configured.",
+                json!({ "models": [
+                    { "alias": "default", "default": true, "provider": "local", "model": "SmolLM2-135M-Instruct",
+                      "label": "tiny local model", "tools": false },
+                ] }),
+            )
+            .refuses(401, SIGN_IN),
     );
     let (client, server) = (book.asked::<ClientFrame>(), book.given::<ServerFrame>());
     book.add(

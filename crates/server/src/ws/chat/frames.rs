@@ -3,6 +3,7 @@
 
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Outcome, Seq, Stage};
+use headwater_core::port::provider::{Citation, Usage};
 use headwater_core::{Principal, RunId, SessionId, limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub(crate) enum ClientFrame {
         /// `false`: token frames have `""` as `partial_response`.
         #[serde(default)]
         partial: Option<bool>,
+        /// `true`: `reasoning` frames come too, and `complete` says who answered and whom he cites.
+        #[serde(default)]
+        detail: Option<bool>,
     },
     /// One turn.
     Message {
@@ -93,6 +97,8 @@ pub(crate) enum ServerFrame<'a> {
     Progress { step: &'static str, message: &'static str, run_id: &'a RunId, seq: Seq },
     /// A piece of the answer, and everything so far.
     Token { token: &'a str, partial_response: &'a str, run_id: &'a RunId, seq: Seq },
+    /// A piece of what the model thinks before it answers; only to whoever asked for `detail`.
+    Reasoning { text: &'a str, run_id: &'a RunId, seq: Seq },
     /// The whole answer, or what there was of it when it was stopped.
     Complete(Complete<'a>),
     /// What went wrong; the end of a run where it has `outcome`.
@@ -152,6 +158,24 @@ pub(crate) struct Context<'a> {
     /// Only where tools ran.
     #[serde(skip_serializing_if = "<[ToolRun]>::is_empty")]
     pub tools: &'a [ToolRun],
+    /// Only to whoever asked for `detail`, and where there are any: whom the model cites.
+    #[serde(skip_serializing_if = "<[Citation]>::is_empty")]
+    pub citations: &'a [Citation],
+    /// Only to whoever asked for `detail`: who answered, and what was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<&'a Answerer>,
+}
+
+/// Who answered, and what was used.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ChatModel")]
+pub(crate) struct Answerer {
+    pub provider: String,
+    pub model: String,
+    pub label: Option<String>,
+    /// Where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 #[derive(Serialize, Default, JsonSchema)]
@@ -176,6 +200,12 @@ pub(crate) struct ErrorFrame<'a> {
     /// Seconds after which the same can succeed, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// Of a run that failed: whether asking again can succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recoverable: Option<bool>,
+    /// Only to whoever asked for `detail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<&'a Answerer>,
 }
 
 /// Step and text of a stage (contract).
@@ -212,6 +242,7 @@ pub(super) fn word(code: Code) -> &'static str {
         Code::InvalidToken | Code::InvalidCredentials => "INVALID_TOKEN",
         Code::EmailTaken
         | Code::UnknownWorkflow
+        | Code::UnknownModel
         | Code::ProviderUnavailable
         | Code::ProviderBusy
         | Code::ProviderRefused

@@ -19,7 +19,7 @@ use headwater_engine::engine::From;
 use serde_json::Value;
 
 use self::frames::{CLIENT_TYPES, ClientFrame, ErrorFrame, ServerFrame, User};
-use self::turn::Turn;
+use self::turn::{Manner, Turn};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply, Target};
 use crate::wire::json;
 
@@ -35,8 +35,7 @@ pub struct Chat {
     /// The workflow that answers here.
     workflow: Arc<str>,
     signed_in: bool,
-    /// Whether token frames repeat the whole answer so far.
-    partial: bool,
+    manner: Manner,
     /// The conversation of a client that names none.
     session: SessionId,
     bad_tokens: u32,
@@ -67,7 +66,7 @@ impl Chat {
         Self {
             workflow,
             signed_in,
-            partial,
+            manner: Manner { partial, detail: false },
             session,
             bad_tokens: 0,
             starting: VecDeque::new(),
@@ -76,6 +75,13 @@ impl Chat {
             waiting: VecDeque::new(),
             turn: None,
         }
+    }
+
+    /// The same, telling what the original has no place for: thoughts, citations, who answered.
+    #[must_use]
+    pub fn in_detail(mut self, detail: bool) -> Self {
+        self.manner.detail = detail;
+        self
     }
 
     fn on_message(&mut self, ask: StartRun, out: &mut Out) {
@@ -172,8 +178,9 @@ impl Chat {
     fn read(&mut self, frame: ClientFrame, out: &mut Out) {
         match frame {
             ClientFrame::Ping => out.frames.push(json(&ServerFrame::Pong)),
-            ClientFrame::Auth { token, partial } => {
-                self.partial = partial.unwrap_or(self.partial);
+            ClientFrame::Auth { token, partial, detail } => {
+                self.manner.partial = partial.unwrap_or(self.manner.partial);
+                self.manner.detail = detail.unwrap_or(self.manner.detail);
                 out.commands.push(Command::sign_in(None, &token.unwrap_or_default()));
             }
             _ if !self.signed_in => {
@@ -296,7 +303,7 @@ impl Dialect for Chat {
 
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
         let Some(turn) = self.turn.as_mut().filter(|t| t.run == *run) else { return };
-        if turn.show(events, self.partial, &mut out.frames) {
+        if turn.show(events, self.manner, &mut out.frames) {
             self.turn = None;
             self.advance(out);
         }

@@ -37,6 +37,7 @@ fn ended(seq: Seq, outcome: Outcome) -> Arc<Event> {
         code: "provider_failed".into(),
         message: "it broke".into(),
         recoverable: true,
+        retry_after: None,
     });
     event(seq, Body::RunEnded { outcome, finish_reason: None, error, usage: None })
 }
@@ -185,7 +186,7 @@ fn endings_that_are_not_whole_say_so_after_the_original_keys() {
     assert!(last.ends_with(r#""run_id":"r","seq":10,"outcome":"cancelled"}"#), "{last}");
     client.asks("q").sees("q", &turn(&["part"], Outcome::Interrupted));
     let last = client.frames().pop().unwrap();
-    let expected = r#"{"type":"error","error":"it broke","code":"PROCESSING_ERROR","run_id":"q","seq":10,"outcome":"interrupted","partial_response":"part"}"#;
+    let expected = r#"{"type":"error","error":"it broke","code":"PROCESSING_ERROR","run_id":"q","seq":10,"outcome":"interrupted","partial_response":"part","recoverable":true}"#;
     assert_eq!(last, expected);
 }
 

@@ -3,12 +3,22 @@
 use std::sync::Arc;
 
 use headwater_core::event::{Body, Event, Failure, Outcome, Seq};
+use headwater_core::port::provider::Citation;
 use headwater_core::{RunId, SessionId, limit};
 
-use super::frames::{Complete, Context, ErrorFrame, Metadata, ServerFrame, progress, unfinished};
+use super::frames::{Answerer, Complete, Context, ErrorFrame, Metadata, ServerFrame, progress, unfinished};
 use crate::escalation::EscalationView;
 use crate::wire::{ToolRun, json};
 use crate::ws::merge::{Piece, behind, pieces};
+
+/// How a client wants to be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Token frames repeat the whole answer so far.
+    pub partial: bool,
+    /// What the original has no place for comes too: thoughts, citations, who answered.
+    pub detail: bool,
+}
 
 /// The run that is shown at the moment.
 #[derive(Debug)]
@@ -27,6 +37,8 @@ pub(super) struct Turn {
     sources: Vec<String>,
     tools: Vec<ToolRun>,
     escalation: Option<EscalationView>,
+    citations: Vec<Citation>,
+    model: Option<Answerer>,
 }
 
 impl Turn {
@@ -43,6 +55,8 @@ impl Turn {
             sources: Vec::new(),
             tools: Vec::new(),
             escalation: None,
+            citations: Vec::new(),
+            model: None,
         }
     }
 
@@ -52,15 +66,16 @@ impl Turn {
     }
 
     /// Shows a batch. Returns whether the run is over.
-    pub(super) fn show(&mut self, events: &[Arc<Event>], partial: bool, frames: &mut Vec<String>) -> bool {
+    pub(super) fn show(&mut self, events: &[Arc<Event>], manner: Manner, frames: &mut Vec<String>) -> bool {
+        let partial = manner.partial;
         let (seen, news) = events.split_at(events.partition_point(|e| e.seq <= self.muted));
         for event in seen {
             // The ending is shown again to whoever resumes after it: a resume is always answered.
+            self.remember(&event.body);
             if event.body.is_ending() {
-                frames.push(self.ending(event));
+                frames.push(self.ending(event, manner));
                 return true;
             }
-            self.remember(&event.body);
         }
         // With the whole answer in every frame a long one is quadratic: fewer frames then.
         let merge = behind(news) || (partial && self.text.len() > limit::MERGE_PARTIAL_ABOVE);
@@ -80,8 +95,14 @@ impl Turn {
                             ServerFrame::Progress { step, message, run_id: &self.run, seq: event.seq };
                         frames.push(json(&frame));
                     }
+                    if let Body::Reasoning { text } = &event.body
+                        && manner.detail
+                    {
+                        let (run_id, seq) = (&self.run, event.seq);
+                        frames.push(json(&ServerFrame::Reasoning { text, run_id, seq }));
+                    }
                     if event.body.is_ending() {
-                        frames.push(self.ending(event));
+                        frames.push(self.ending(event, manner));
                         return true;
                     }
                 }
@@ -109,27 +130,39 @@ impl Turn {
             Body::ToolReturned { name, ok, .. } => {
                 self.tools.push(ToolRun { name: name.clone(), ok: *ok });
             }
-            // Who answered is told by `/health` and the native protocol; the original has no place for it.
-            Body::StageStarted { .. }
-            | Body::ModelStarted { .. }
+            // The original has no place for these: only who asks for `detail` is told.
+            Body::ModelStarted { provider, model, label, .. } => {
+                let (provider, model, label) = (provider.clone(), model.clone(), label.clone());
+                self.model = Some(Answerer { provider, model, label, usage: None });
+            }
+            Body::Cited { citation } if !self.citations.contains(citation) => {
+                self.citations.push(citation.clone());
+            }
+            Body::RunEnded { usage, .. } => {
+                if let Some(model) = &mut self.model {
+                    model.usage = *usage;
+                }
+            }
+            Body::Cited { .. }
+            | Body::StageStarted { .. }
             | Body::Reasoning { .. }
-            | Body::Cited { .. }
-            | Body::ToolCalled { .. }
-            | Body::RunEnded { .. } => {}
+            | Body::ToolCalled { .. } => {}
             Body::Escalated { .. } => self.escalation = EscalationView::of(body),
         }
     }
 
-    fn ending(&self, event: &Event) -> String {
+    fn ending(&self, event: &Event, manner: Manner) -> String {
         let Body::RunEnded { outcome, error, .. } = &event.body else { return String::new() };
         match outcome {
             // A stopped answer is an answer that ended where the person wanted it to.
-            Outcome::Completed | Outcome::Cancelled => self.complete(event.seq, *outcome),
-            Outcome::Failed | Outcome::Interrupted => self.failed(event.seq, *outcome, error.as_ref()),
+            Outcome::Completed | Outcome::Cancelled => self.complete(event.seq, *outcome, manner.detail),
+            Outcome::Failed | Outcome::Interrupted => {
+                self.failed(event.seq, *outcome, error.as_ref(), manner.detail)
+            }
         }
     }
 
-    fn complete(&self, seq: Seq, outcome: Outcome) -> String {
+    fn complete(&self, seq: Seq, outcome: Outcome, detail: bool) -> String {
         let Some(session_id) = &self.session else { return String::new() };
         let agent = self.agent.as_deref();
         json(&ServerFrame::Complete(Complete {
@@ -145,6 +178,8 @@ impl Turn {
                     agent,
                     tools: &self.tools,
                     escalation: self.escalation.as_ref(),
+                    citations: if detail { &self.citations } else { &[] },
+                    model: self.model.as_ref().filter(|_| detail),
                 },
             },
             run_id: &self.run,
@@ -153,7 +188,7 @@ impl Turn {
         }))
     }
 
-    fn failed(&self, seq: Seq, outcome: Outcome, error: Option<&Failure>) -> String {
+    fn failed(&self, seq: Seq, outcome: Outcome, error: Option<&Failure>, detail: bool) -> String {
         let message = error.map_or("Failed to process message", |e| e.message.as_str());
         json(&ServerFrame::Error(ErrorFrame {
             error: message,
@@ -163,7 +198,9 @@ impl Turn {
             outcome: unfinished(outcome),
             partial_response: Some(&self.text),
             message_id: None,
-            retry_after: None,
+            retry_after: error.and_then(|e| e.retry_after),
+            recoverable: error.map(|e| e.recoverable),
+            model: self.model.as_ref().filter(|_| detail),
         }))
     }
 }

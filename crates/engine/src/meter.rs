@@ -1,0 +1,179 @@
+//! What a run uses of its models and what that costs, known at every moment: a run that is stopped or fails
+//! has used something too, and whoever drops the work must be able to say what.
+//!
+//! One entry for each call of a model. A provider's own numbers count; where it has not said, or was not let
+//! finish, what was asked and what was written are counted here, and the sum is called an estimate.
+
+use std::sync::Arc;
+
+use headwater_core::port::provider::{By, Price, ProviderInfo, SharedProvider, Usage};
+use parking_lot::Mutex;
+
+/// Bytes of text that are gathered before they are counted: counting word by word would count too many, and
+/// a whole answer need not be kept twice.
+const COUNT_BYTES: usize = 4 * 1024;
+
+/// A run's account. Clones are of the same run.
+#[derive(Clone, Default)]
+pub struct Meter(Arc<Mutex<Account>>);
+
+#[derive(Default)]
+struct Account {
+    spent: Vec<Spent>,
+    call: Option<Call>,
+}
+
+/// What one call of a model used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The model's name.
+    pub model: String,
+    /// What it used, and what that costs where the price is known.
+    pub usage: Usage,
+}
+
+/// A call that is under way.
+struct Call {
+    who: Who,
+    counts: SharedProvider,
+    prompt: u64,
+    written: u64,
+    uncounted: String,
+    reported: Usage,
+}
+
+/// Who answers a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The model's name.
+    pub model: String,
+    /// What a person should know of it.
+    pub label: Option<String>,
+    /// What it costs, where that is known.
+    pub price: Option<Price>,
+}
+
+impl From<ProviderInfo> for Who {
+    fn from(info: ProviderInfo) -> Self {
+        Self { provider: info.name, model: info.model, label: info.label, price: info.price }
+    }
+}
+
+impl From<By> for Who {
+    fn from(by: By) -> Self {
+        Self { provider: by.provider, model: by.model, label: by.label, price: by.price }
+    }
+}
+
+impl Meter {
+    /// A model answers. `counts` counts its tokens, `prompt` is how many it was given, estimated. A call before
+    /// this one that was not ended is over with what is known of it.
+    pub(crate) fn begin(&self, who: Who, counts: &SharedProvider, prompt: u64) {
+        let mut account = self.0.lock();
+        account.close();
+        account.call = Some(Call {
+            who,
+            counts: Arc::clone(counts),
+            prompt,
+            written: 0,
+            uncounted: String::new(),
+            reported: Usage::default(),
+        });
+    }
+
+    /// It wrote or thought this.
+    pub(crate) fn wrote(&self, text: &str) {
+        if let Some(call) = &mut self.0.lock().call {
+            call.uncounted.push_str(text);
+            if call.uncounted.len() >= COUNT_BYTES {
+                call.count();
+            }
+        }
+    }
+
+    /// It says what it has used so far.
+    pub(crate) fn reported(&self, usage: Usage) {
+        if let Some(call) = &mut self.0.lock().call {
+            call.reported = call.reported.then(usage);
+        }
+    }
+
+    /// It ended by itself, and used this.
+    pub(crate) fn ended(&self, usage: Usage) {
+        let mut account = self.0.lock();
+        if let Some(call) = account.call.take() {
+            let spent = call.whole(usage);
+            account.spent.push(spent);
+        }
+    }
+
+    /// Everything that was used up to now, call by call; one that is under way is over with it.
+    #[must_use]
+    pub fn close(&self) -> Vec<Spent> {
+        let mut account = self.0.lock();
+        account.close();
+        account.spent.clone()
+    }
+
+    /// The sum of [`Meter::close`]; `None` where no model was asked.
+    #[must_use]
+    pub fn total(&self) -> Option<Usage> {
+        self.close().into_iter().map(|s| s.usage).reduce(Usage::and)
+    }
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter").field("spent", &self.0.lock().spent).finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    fn close(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.spent.push(call.broken_off());
+        }
+    }
+}
+
+impl Call {
+    fn count(&mut self) {
+        self.written += self.counts.count_tokens(&self.uncounted) as u64;
+        self.uncounted.clear();
+    }
+
+    /// It ended: its own numbers, and ours for those that it kept to itself.
+    fn whole(mut self, usage: Usage) -> Spent {
+        self.count();
+        let mut usage = self.reported.then(usage);
+        usage.estimated |= usage.input_tokens.is_none() || usage.output_tokens.is_none();
+        usage.input_tokens.get_or_insert(self.prompt);
+        usage.output_tokens.get_or_insert(self.written);
+        self.spent(usage)
+    }
+
+    /// It did not: a report from the middle knows the prompt, but perhaps not all that was written since.
+    fn broken_off(mut self) -> Spent {
+        self.count();
+        let mut usage = self.reported;
+        if usage.input_tokens.is_none() || usage.output_tokens.is_none_or(|n| n < self.written) {
+            usage.estimated = true;
+            // What the provider asked for its last report is not the price of what was written since.
+            usage.cost_usd = None;
+        }
+        usage.input_tokens.get_or_insert(self.prompt);
+        usage.output_tokens = Some(usage.output_tokens.unwrap_or_default().max(self.written));
+        self.spent(usage)
+    }
+
+    fn spent(self, mut usage: Usage) -> Spent {
+        if usage.cost_usd.is_none() {
+            usage.cost_usd = self.who.price.and_then(|price| price.of(&usage));
+        }
+        Spent { provider: self.who.provider, model: self.who.model, usage }
+    }
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Fuzzes the decoders of providers: scripts/fuzz.sh SECONDS [TARGET …], all targets where none is named, one after
+# the other. `scripts/fuzz.sh --keep [TARGET …]` takes over into the corpus what reached code that no seed reaches.
+# Neither a nightly compiler nor cargo-fuzz is needed, a C++ compiler is: libFuzzer is built from source.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../fuzz"
+
+seconds=${1:-60}
+shift || true
+if [ $# -eq 0 ]; then
+    for file in targets/*.rs; do set -- "$@" "$(basename "$file" .rs)"; done
+fi
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+# Coverage alone: without `unsafe` in our code there is nothing for the sanitizers of memory to find.
+flags=(--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module)
+for pass in level=4 inline-8bit-counters pc-table trace-compares; do
+    flags+=("-Cllvm-args=-sanitizer-coverage-$pass")
+done
+RUSTFLAGS=${flags[*]} cargo build --release --locked --target "$host"
+
+for target in "$@"; do
+    program=target/$host/release/$target
+    mkdir -p "found/$target" "artifacts/$target"
+    if [ "$seconds" = --keep ]; then
+        # Inputs of at most 1 KB: the corpus stays something that can be read and cloned.
+        "$program" -set_cover_merge=1 -max_len=1024 "corpus/$target" "found/$target" >"found/$target.log" 2>&1 ||
+            { cat "found/$target.log"; exit 1; }
+        echo "fuzz: $target has $(find "corpus/$target" -type f | wc -l) inputs in its corpus"
+        continue
+    fi
+    echo "fuzz: $target, $seconds s"
+    if ! "$program" "found/$target" "corpus/$target" -max_total_time="$seconds" -timeout=10 -max_len=16384 \
+        -artifact_prefix="artifacts/$target/" -print_final_stats=1 >"found/$target.log" 2>&1; then
+        tail -n 40 "found/$target.log"
+        echo "fuzz: $target failed; the input is in fuzz/artifacts/$target"
+        exit 1
+    fi
+    grep -E '^(Done|stat::)' "found/$target.log"
+done
