@@ -415,6 +415,46 @@ async fn it_is_the_first_link_with_what_all_can_bear_and_tools_pass_over_who_can
     assert_eq!((error.kind, error.message.as_str()), (Refused, "no model of `tiny` can be offered tools"));
 }
 
+// Planted faults: a gauge that is set only where it opens; a fallback that counts each retry.
+#[tokio::test(start_paused = true)]
+async fn what_happened_is_counted_by_provider() {
+    let metrics = Metrics::default();
+    let mut registry = prometheus_client::registry::Registry::default();
+    metrics.register(&mut registry);
+    let shown = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let ours = ["retries_total", "fallbacks_total", "breaker{"];
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter(|l| ours.iter().any(|o| l.starts_with(&format!("headwater_provider_{o}"))))
+            .map(|l| l.trim_start_matches("headwater_provider_").to_owned())
+            .collect();
+        lines.sort();
+        lines
+    };
+    let fail = || vec![Err(ProviderError::new(Failed, "no"))];
+    let good = || vec![Ok(text("a"))];
+    let a = Told::new("a", [fail(), fail(), fail(), fail(), fail(), good()].into());
+    let b = Told::new("b", vec![good(), good(), good()]);
+    let chain = chain("smart", vec![Link::to(a), Link::to(b)], &Healths::new(metrics));
+    for _ in 0..3 {
+        chain.generate(request()).await.unwrap();
+    }
+    let told = |open: u8| {
+        [
+            format!("breaker{{provider=\"a\",model=\"a-model\"}} {open}"),
+            "breaker{provider=\"b\",model=\"b-model\"} 0".to_owned(),
+            "fallbacks_total{provider=\"b\"} 3".to_owned(),
+            "retries_total{provider=\"a\"} 3".to_owned(),
+        ]
+    };
+    assert_eq!(shown(), told(1));
+    advance(limit::BREAKER_OPEN).await;
+    chain.generate(request()).await.unwrap();
+    assert_eq!(shown(), told(0));
+}
+
 #[test]
 fn a_chain_has_links_and_not_too_many() {
     let healths = Healths::new(Metrics::default());
