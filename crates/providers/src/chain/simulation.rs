@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::breaker::Verdict;
 use super::health::Health;
 use super::plan::{Plan, Rule, Step};
-use super::tests::{Told, chain, request, usage};
+use super::testing::{Told, chain, request, usage};
 use super::{Healths, Link};
 use crate::metrics::Metrics;
 
@@ -42,7 +42,7 @@ fn any_error() -> impl Strategy<Value = ProviderError> {
 }
 
 proptest! {
-    // Planted faults: `times > rule.retries + 1`; a refusal that is retried; the share not asked.
+    // Planted faults: a retry too many; a refusal that is retried; nobody asked where all are left alone.
     #[test]
     fn a_request_is_bounded_in_calls_order_and_time(
         links in prop::collection::vec((0..=limit::RETRIES_MOST, any::<bool>()), 1..=limit::CHAIN_LINKS),
@@ -168,7 +168,7 @@ fn a_broken_provider_is_left_alone_and_comes_back() {
     assert_eq!(asked[0], 1_000 - u32::try_from(back).unwrap());
 }
 
-// Planted faults: a chain that goes on after an error in mid-answer; one that peeks past the first word.
+// Planted faults: only text taken for a visible word; the first link named whoever answers; a retry too many.
 #[tokio::test(start_paused = true)]
 async fn whoever_said_a_visible_word_is_the_last_who_was_asked() {
     let mut seed = 0x5eed_u64;
