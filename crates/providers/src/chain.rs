@@ -22,6 +22,8 @@ mod plan;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod told;
 
@@ -261,7 +263,7 @@ impl Provider for Chain {
     }
 
     async fn generate(&self, request: ModelRequest) -> Result<Deltas, ProviderError> {
-        let mut plan = self.plan(&request);
+        let (mut plan, mut last) = (self.plan(&request), None);
         loop {
             let step = self.healths.with(|now, healths| plan.next(now, healths));
             let (link, until, pass, instead) = match step {
@@ -278,7 +280,7 @@ impl Provider for Chain {
             let provider = self.name(link);
             if instead {
                 self.healths.metrics().fallback(&provider);
-                tracing::warn!(alias = self.alias, provider, "a provider is asked in another's place");
+                tracing::warn!(alias = self.alias, provider, after = ?last, "another provider is asked instead");
             }
             let began = self.healths.now();
             let asked = self.ask(&self.links[link], &request);
@@ -295,12 +297,10 @@ impl Provider for Chain {
                     ProviderError::new(ProviderErrorKind::Timeout, words)
                 }
             };
-            let kind = error.kind;
-            let random = self.drawn();
-            let pause = self
-                .healths
-                .with(|now, healths| plan.failed(link, held.into_pass(), error, now, random, healths));
-            if let Some(pause) = pause {
+            let (kind, random) = (error.kind, self.drawn());
+            let decide =
+                |now, healths: &mut _| plan.failed(link, held.into_pass(), error, now, random, healths);
+            if let Some(pause) = self.healths.with(decide) {
                 self.healths.metrics().retry(&provider);
                 let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(
@@ -310,14 +310,8 @@ impl Provider for Chain {
                     pause_ms,
                     "a provider is asked once more"
                 );
-            } else {
-                tracing::warn!(
-                    alias = self.alias,
-                    provider,
-                    ?kind,
-                    "a provider failed before its first word"
-                );
             }
+            last = Some(kind);
         }
     }
 }

@@ -56,7 +56,7 @@ impl Metrics {
         );
         registry.register(
             "headwater_provider_fallbacks",
-            "Requests that went on to this provider because the one before it in its list failed",
+            "Requests that went on to this provider because another of its list failed or was left alone",
             self.fallbacks.clone(),
         );
         registry.register(

@@ -40,10 +40,13 @@ impl PriceTable {
         }
         let mut reading = Reading { text, problems: Vec::new(), rows: BTreeMap::new(), count: 0 };
         let (table, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
+        for error in &errors {
             reading.wrong(error.span().map_or(0, |s| s.start), error.message());
         }
-        reading.providers(table.get_ref());
+        // What could be read of a broken file would be told as more that is wrong with it.
+        if errors.is_empty() {
+            reading.providers(table.get_ref());
+        }
         let Reading { mut problems, rows, .. } = reading;
         let more = problems.len().saturating_sub(limit::PRICES_PROBLEMS);
         problems.truncate(limit::PRICES_PROBLEMS);

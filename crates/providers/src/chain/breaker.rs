@@ -219,7 +219,7 @@ mod tests {
         breaker
     }
 
-    // Planted faults: the counter not set back by an answer; one failure too many.
+    // Planted fault: the counter not set back by an answer.
     #[test]
     fn failures_in_a_row_open_it_and_an_answer_between_them_does_not() {
         let mut breaker = Breaker::default();
@@ -250,7 +250,7 @@ mod tests {
         assert!(!half(SECOND * 5, least * 4), "never twenty within a minute");
     }
 
-    // Planted faults: a try that does not keep the next one out; a verdict of an earlier era that counts.
+    // Planted fault: a try that does not keep the next one out.
     #[test]
     fn one_tries_it_a_failure_doubles_the_pause_and_an_answer_closes_it() {
         let mut breaker = opened(Duration::ZERO);
@@ -271,6 +271,7 @@ mod tests {
         assert_eq!(breaker.open_since(), None);
     }
 
+    // Planted fault: the era not looked at.
     #[test]
     fn what_began_before_it_opened_says_nothing_after() {
         let mut breaker = Breaker::default();

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::breaker::Verdict;
 use super::health::Health;
 use super::plan::{Plan, Rule, Step};
-use super::tests::{Told, chain, request, usage};
+use super::testing::{Told, chain, request, usage};
 use super::{Healths, Link};
 use crate::metrics::Metrics;
 
@@ -42,7 +42,7 @@ fn any_error() -> impl Strategy<Value = ProviderError> {
 }
 
 proptest! {
-    // Planted faults: `times > rule.retries + 1`; a refusal that is retried; the share not asked.
+    // Planted faults: a retry too many; a refusal that is retried; nobody asked where all are left alone.
     #[test]
     fn a_request_is_bounded_in_calls_order_and_time(
         links in prop::collection::vec((0..=limit::RETRIES_MOST, any::<bool>()), 1..=limit::CHAIN_LINKS),
@@ -136,6 +136,40 @@ fn outage(
     (asked, retries, answered)
 }
 
+// Planted faults: no pause at all; one that does not double.
+#[test]
+fn pauses_are_drawn_from_nothing_to_a_bound_that_doubles() {
+    let mut seed = 7_u64;
+    // The pauses of one request that may be retried five times.
+    let mut pauses = || {
+        let mut healths = vec![Health::default()];
+        let mut plan = Plan::new(rules(&[(limit::RETRIES_MOST, true)]), MS, limit::CHAIN_FIRST_WORD);
+        let (mut now, mut found) = (MS, Vec::new());
+        loop {
+            match plan.next(now, &mut healths) {
+                Step::Wait(at) => now = at,
+                Step::GiveUp => break found,
+                Step::Ask { link, pass, .. } => {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let error = ProviderError::new(ProviderErrorKind::Busy, "later");
+                    found.extend(plan.failed(link, Some(pass), error, now, seed, &mut healths));
+                }
+            }
+        }
+    };
+    let all: Vec<_> = (0..1_000).map(|_| pauses()).collect();
+    for (n, bound) in [500, 1_000, 2_000, 4_000, 8_000].into_iter().enumerate() {
+        let drawn: Vec<Duration> = all.iter().map(|p| p[n]).collect();
+        let bound = MS * bound;
+        assert!(drawn.iter().all(|p| *p <= bound));
+        let share = |from: Duration, to: Duration| drawn.iter().filter(|p| **p >= from && **p < to).count();
+        for quarter in 0..4 {
+            let found = share(bound * quarter / 4, bound * (quarter + 1) / 4);
+            assert!((180..=320).contains(&found), "try {n}, quarter {quarter}: {found} of 1,000");
+        }
+    }
+}
+
 // Planted fault: a budget that is not asked (2,000 retries).
 #[test]
 fn a_thousand_requests_to_a_busy_provider_are_hardly_more_calls() {
@@ -168,7 +202,7 @@ fn a_broken_provider_is_left_alone_and_comes_back() {
     assert_eq!(asked[0], 1_000 - u32::try_from(back).unwrap());
 }
 
-// Planted faults: a chain that goes on after an error in mid-answer; one that peeks past the first word.
+// Planted faults: only text taken for a visible word; the first link named whoever answers; a retry too many.
 #[tokio::test(start_paused = true)]
 async fn whoever_said_a_visible_word_is_the_last_who_was_asked() {
     let mut seed = 0x5eed_u64;

@@ -1,137 +1,14 @@
 //! Whole chains over stages, in paused time.
 
-use std::collections::VecDeque;
-use std::sync::atomic::AtomicUsize;
-
-use futures_util::{FutureExt, StreamExt, stream};
-use headwater_core::port::provider::Delta;
-use headwater_core::port::provider::{FinishReason, Replay, Role, ToolCall, ToolSpec, Usage};
-use parking_lot::Mutex;
+use futures_util::{FutureExt, StreamExt};
+use headwater_core::port::provider::{Delta, FinishReason, Replay, ToolCall, ToolSpec, Usage};
 use tokio::time::{Instant, advance};
 
+use super::testing::{Told, answered, chain, failing, info, request, speak, staged, text, usage};
 use super::*;
 use crate::metrics::Metrics;
-use crate::scripted::stage::{Act, Cues, Stage};
+use crate::scripted::stage::Cues;
 use ProviderErrorKind::{Busy, Failed, Interrupted, Refused, Timeout, Unavailable};
-
-/// A provider whose answers are written down beforehand, one a call; after them it fails. It knows what of
-/// them was read.
-pub(super) struct Told {
-    info: ProviderInfo,
-    answers: Mutex<VecDeque<Vec<Result<Delta, ProviderError>>>>,
-    requests: Mutex<Vec<ModelRequest>>,
-    said: Mutex<Vec<u64>>,
-    warmed: AtomicUsize,
-}
-
-impl Told {
-    pub(super) fn new(name: &str, answers: Vec<Vec<Result<Delta, ProviderError>>>) -> Arc<Self> {
-        Self::with(info(name), answers)
-    }
-
-    fn with(info: ProviderInfo, answers: Vec<Vec<Result<Delta, ProviderError>>>) -> Arc<Self> {
-        let (requests, said, warmed) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { info, answers: Mutex::new(answers.into()), requests, said, warmed })
-    }
-
-    pub(super) fn calls(&self) -> usize {
-        self.requests.lock().len()
-    }
-
-    /// The visible deltas of each call.
-    pub(super) fn said(&self) -> Vec<u64> {
-        self.said.lock().clone()
-    }
-}
-
-#[async_trait]
-impl Provider for Told {
-    fn info(&self) -> ProviderInfo {
-        self.info.clone()
-    }
-
-    fn count_tokens(&self, text: &str) -> usize {
-        text.len()
-    }
-
-    fn backlog(&self) -> usize {
-        3
-    }
-
-    async fn warm(&self, _: &[PromptMessage]) {
-        self.warmed.fetch_add(1, Ordering::SeqCst);
-    }
-
-    async fn generate(&self, request: ModelRequest) -> Result<Deltas, ProviderError> {
-        self.requests.lock().push(request);
-        let mut answer = self.answers.lock().pop_front().unwrap_or_default();
-        let visible = answer.iter().filter(|d| d.as_ref().is_ok_and(Delta::is_visible)).count();
-        self.said.lock().push(visible as u64);
-        if answer.is_empty() {
-            answer.push(Err(ProviderError::new(Failed, "it knows no more")));
-        }
-        Ok(Deltas::new(stream::iter(answer)))
-    }
-}
-
-fn info(name: &str) -> ProviderInfo {
-    ProviderInfo {
-        name: name.to_owned(),
-        model: format!("{name}-model"),
-        label: None,
-        can_classify: true,
-        can_call_tools: true,
-        budget: ContextBudget { retrieval_tokens: 1_000, history_tokens: 1_000 },
-        price: None,
-    }
-}
-
-pub(super) fn request() -> ModelRequest {
-    ModelRequest { messages: vec![PromptMessage::new(Role::User, "hi")], max_tokens: 9, ..Default::default() }
-}
-
-pub(super) fn usage(output: u64) -> Delta {
-    Delta::Usage(Usage { output_tokens: Some(output), ..Usage::default() })
-}
-
-pub(super) fn chain(alias: &str, links: Vec<Link>, healths: &Healths) -> Chain {
-    Chain::new(alias, links, healths).unwrap().seeded(7)
-}
-
-/// A chain over stages of these names.
-fn staged<const N: usize>(names: [&str; N]) -> (Chain, [(Arc<Stage>, Cues); N]) {
-    let stages = names.map(|name| Stage::with_info(info(name)));
-    let links = stages.iter().map(|(stage, _)| Link::to(stage.clone())).collect();
-    (chain("smart", links, &Healths::new(Metrics::default())), stages)
-}
-
-fn text(text: &str) -> Delta {
-    Delta::Text(text.into())
-}
-
-async fn speak(mut act: Act, word: &str) -> Act {
-    assert!(act.say(word).await);
-    act
-}
-
-/// Asks and is answered by whom `stage` is: the first word is there.
-async fn answered(chain: &Chain, cues: &mut Cues) -> (Deltas, Act) {
-    let (answer, act) =
-        tokio::join!(chain.generate(request()), async { speak(cues.next().await, "hello").await });
-    (answer.unwrap(), act)
-}
-
-/// Asks while the stage fails in this way as often as it is asked.
-async fn failing(chain: &Chain, cues: &mut Cues, error: &ProviderError) -> Result<Deltas, ProviderError> {
-    let mut generate = chain.generate(request());
-    loop {
-        tokio::select! {
-            biased;
-            answer = &mut generate => return answer,
-            act = cues.next() => { act.fail_with(error.clone()).await; }
-        }
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_before_the_first_word_is_retried_and_then_the_next_link_answers() {
@@ -202,7 +79,7 @@ async fn who_asks_to_be_left_alone_is_waited_for_or_passed_over() {
     assert_eq!(a.calls(), 1);
 }
 
-// Planted faults: a backoff in a task of its own; a `peek` that is spawned.
+// Planted fault: the first word awaited in a task of its own, which goes on when nobody waits.
 #[tokio::test(start_paused = true)]
 async fn leaving_in_a_pause_or_before_the_first_word_reaches_upstream() {
     let (chain, [(a, mut cues)]) = staged(["a"]);
@@ -259,7 +136,7 @@ async fn an_answer_that_says_too_much_unseen_has_begun() {
     assert_eq!((items.len() as u64, told.calls()), (count + 1, 1));
 }
 
-// Planted fault: a first link that may use up the whole time.
+// Planted faults: a first link that may use up the whole time; a time that is not kept.
 #[tokio::test(start_paused = true)]
 async fn a_link_that_hangs_leaves_its_stand_in_its_time() {
     let (chain, [(_a, mut a_cues), (_b, mut b_cues), (_c, mut c_cues)]) = staged(["a", "b", "c"]);
@@ -413,6 +290,46 @@ async fn it_is_the_first_link_with_what_all_can_bear_and_tools_pass_over_who_can
     let alone = chain("tiny", vec![Link::to(small.clone())], &healths);
     let error = alone.generate(offered).await.map(|_| ()).unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (Refused, "no model of `tiny` can be offered tools"));
+}
+
+// Planted faults: a gauge that is set only where it opens; a fallback that counts each retry.
+#[tokio::test(start_paused = true)]
+async fn what_happened_is_counted_by_provider() {
+    let metrics = Metrics::default();
+    let mut registry = prometheus_client::registry::Registry::default();
+    metrics.register(&mut registry);
+    let shown = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let ours = ["retries_total", "fallbacks_total", "breaker{"];
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter(|l| ours.iter().any(|o| l.starts_with(&format!("headwater_provider_{o}"))))
+            .map(|l| l.trim_start_matches("headwater_provider_").to_owned())
+            .collect();
+        lines.sort();
+        lines
+    };
+    let fail = || vec![Err(ProviderError::new(Failed, "no"))];
+    let good = || vec![Ok(text("a"))];
+    let a = Told::new("a", [fail(), fail(), fail(), fail(), fail(), good()].into());
+    let b = Told::new("b", vec![good(), good(), good()]);
+    let chain = chain("smart", vec![Link::to(a), Link::to(b)], &Healths::new(metrics));
+    for _ in 0..3 {
+        chain.generate(request()).await.unwrap();
+    }
+    let told = |open: u8| {
+        [
+            format!("breaker{{provider=\"a\",model=\"a-model\"}} {open}"),
+            "breaker{provider=\"b\",model=\"b-model\"} 0".to_owned(),
+            "fallbacks_total{provider=\"b\"} 3".to_owned(),
+            "retries_total{provider=\"a\"} 3".to_owned(),
+        ]
+    };
+    assert_eq!(shown(), told(1));
+    advance(limit::BREAKER_OPEN).await;
+    chain.generate(request()).await.unwrap();
+    assert_eq!(shown(), told(0));
 }
 
 #[test]

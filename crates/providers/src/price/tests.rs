@@ -7,7 +7,7 @@ fn flat(input: u64, output: u64) -> Price {
     Price { input, output, cached: None, cache_write: None }
 }
 
-// Planted fault: a float in between (`0.07 * 1e6` is 70,000.000…01).
+// Planted faults: a float in between, cut instead of read; seven decimals.
 #[test]
 fn dollars_are_exactly_as_written() {
     for (written, millionths) in [
