@@ -66,7 +66,7 @@ async fn the_same_comes_out_however_the_bytes_are_cut() {
         reasoning: "hm 水".into(),
         replay: vec![Replay {
             format: "gemini".into(),
-            value: json!({"text": {"from": 17, "to": 17, "signature": "c2ln"}}),
+            value: json!({"text": {"from": 16, "to": 16, "signature": "c2ln"}}),
         }],
         so_far: Some(usage),
         ..Answer::of("Ünïcödé 🚗", Ending::End(FinishReason::Stop, usage))
@@ -200,7 +200,12 @@ async fn a_model_that_runs_code_goes_on_behind_its_first_reason() {
         decoder.push(None, event["data: ".len()..].trim(), &mut Vec::new()).unwrap();
         assert_eq!(decoder.has_finished(), finished, "{event}");
     }
-    assert_eq!(read(&body[..3].concat()).await.ending, Ending::Error(ProviderErrorKind::Interrupted));
+    for broken in [2, 3] {
+        let out = read(&body[..broken].concat()).await;
+        assert_eq!(out.ending, Ending::Error(ProviderErrorKind::Interrupted));
+    }
+    let capped = chunk(code, r#","finishReason":"MAX_TOKENS""#);
+    assert_eq!(read(&capped).await.ending, end(FinishReason::Length));
 }
 
 #[tokio::test]
@@ -325,7 +330,7 @@ fn signatures_go_back_to_the_parts_that_they_came_with() {
     );
     // A text that was changed since, calls that are gone, another's: nothing is lost, and nothing made up.
     let parts = signed::parts("水", &[], &marks, true);
-    assert_eq!(json!(parts), json!([{"text": "", "thoughtSignature": "t"}, {"text": "水"}]));
+    assert_eq!(json!(parts), json!([{"text": "水"}, {"text": "", "thoughtSignature": "t"}]));
     let foreign = vec![Replay { format: "anthropic".into(), value: marks[0].value.clone() }];
     assert_eq!(json!(signed::parts("Eins", &[], &foreign, true)), json!([{"text": "Eins"}]));
     let odd = replay(json!([{"what": 1}, 7, {"text": {"from": 9, "to": 2, "signature": "t"}}]));
