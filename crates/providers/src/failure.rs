@@ -1,6 +1,8 @@
 //! What a host's failures mean: by HTTP status, by the error objects in a body or a stream, and by
 //! what the client reports. No message here can carry the key.
 
+use std::time::Duration;
+
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use serde_json::Value;
 use tokio::time::Duration;
@@ -33,7 +35,10 @@ pub(crate) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> P
     };
     let colon = if words.is_empty() { "" } else { ": " };
     let wait = retry_after.map(|w| format!(" (try again after {})", seconds(w))).unwrap_or_default();
-    ProviderError::new(kind, format!("the provider answered {status}{colon}{words}{wait}"))
+    let mut answered =
+        ProviderError::new(kind, format!("the provider answered {status}{colon}{words}{wait}"));
+    answered.retry_after = serde_json::from_str(body).ok().and_then(|body| wait_in(&body));
+    answered
 }
 
 /// The words of a failure's body: of its JSON, or plain ones. A page is for a browser.
@@ -62,7 +67,9 @@ pub(crate) fn reported(error: &Value) -> ProviderError {
                 .unwrap_or(ProviderErrorKind::Failed)
         });
     let words = message(error).unwrap_or_else(|| "it gave no reason".to_owned());
-    ProviderError::new(kind, format!("the provider reported an error: {words}"))
+    let mut reported = ProviderError::new(kind, format!("the provider reported an error: {words}"));
+    reported.retry_after = wait_in(error);
+    reported
 }
 
 /// A request that got no response, or a response that broke off. reqwest's own text may hold the
@@ -106,6 +113,16 @@ fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error +
         };
     }
     None
+}
+
+/// How long a host asks to be left alone in the words of its error, where it sends no header: Google says
+/// `"retryDelay": "37s"` in one of the details. At most a day is believed.
+pub(crate) fn wait_in(body: &Value) -> Option<Duration> {
+    let body = body.get(0).unwrap_or(body);
+    let details = body.get("error").unwrap_or(body).get("details")?.as_array()?;
+    let said = details.iter().find_map(|d| d.get("retryDelay")?.as_str())?;
+    let seconds = said.strip_suffix('s')?.parse::<f64>().ok()?;
+    (0.0..86_400.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 fn kind_of_status(status: u16) -> ProviderErrorKind {
@@ -206,6 +223,27 @@ mod tests {
             "the provider answered 400: m"
         );
         assert!(of_status(500, None, &format!(r#"{{"detail":"{}"}}"#, "x".repeat(9000))).message.len() < 300);
+    }
+
+    #[test]
+    fn a_wait_may_stand_in_the_body() {
+        let body = |wait: &str| {
+            format!(
+                "{{\"error\":{{\"code\":429,\"message\":\"m\",\"details\":[{{\"x\":1}},{{\"retryDelay\":\"{wait}\"}}]}}}}"
+            )
+        };
+        let wait = |text: &str| of_status(429, None, text).retry_after;
+        assert_eq!(wait(&body("1.5s")), Some(Duration::from_millis(1500)));
+        assert_eq!(wait(&format!("[{}]", body("37s"))), Some(Duration::from_secs(37)));
+        for none in ["", "s", "-1s", "NaNs", "infs", "86400s", "1e400s", "7"] {
+            assert_eq!(wait(&body(none)), None, "{none}");
+        }
+        assert_eq!(
+            of_status(500, None, &format!("[{}]", body("1s"))).message,
+            "the provider answered 500: m"
+        );
+        let inner: Value = serde_json::from_str(&body("2s")).unwrap();
+        assert_eq!(reported(&inner["error"]).retry_after, Some(Duration::from_secs(2)));
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Decoder for Reader {
         if self.over {
             return Ok(());
         }
-        let Some(reason) = self.finish else {
+        let Some(reason) = self.reason_of_end() else {
             let how = match eof {
                 Eof::Clean => "the provider closed the stream before it had ended",
                 Eof::Broken => "the connection to the provider broke before the answer had ended",
@@ -125,7 +125,7 @@ impl Decoder for Reader {
     }
 
     fn has_finished(&self) -> bool {
-        self.finish.is_some() && !self.runs_code
+        self.reason_of_end().is_some()
     }
 
     fn is_over(&self) -> bool {
@@ -142,6 +142,12 @@ impl Decoder for Reader {
 }
 
 impl Reader {
+    /// Why the answer ended, where it has. A model that waits for code says `STOP` too, and goes on when it has
+    /// the result: there the end of the body is a break.
+    fn reason_of_end(&self) -> Option<FinishReason> {
+        self.finish.filter(|reason| !self.runs_code || *reason != FinishReason::Stop)
+    }
+
     fn candidate(&mut self, candidate: Candidate, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         for part in candidate.content.and_then(|c| c.parts).unwrap_or_default() {
             if !part.is_blank() {

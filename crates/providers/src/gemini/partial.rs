@@ -92,7 +92,7 @@ enum Step<'a> {
 
 impl Step<'_> {
     /// One level down. A list grows by one at a time, so that a number cannot take memory.
-    fn into<'v>(self, value: &'v mut Value) -> Option<&'v mut Value> {
+    fn into(self, value: &mut Value) -> Option<&mut Value> {
         match self {
             Self::Key(key) => {
                 if value.is_null() {

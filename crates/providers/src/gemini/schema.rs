@@ -238,8 +238,11 @@ mod tests {
         assert!(of(tree).to_string().len() < 2_000);
         assert_eq!(of(json!({"$ref": "#"})), json!({"type": "OBJECT"}));
         assert_eq!(of(json!({"$ref": "https://elsewhere"})), json!({}));
-        let bush = json!({"type": "object", "properties": {"l": {"$ref": "#"}, "r": {"$ref": "#"}}});
-        assert!(of(bush).to_string().len() < 100 * TOOL_SCHEMA_PARTS);
+        // Without the count of parts it would be 65,536 of them.
+        let twigs: Map<String, Value> =
+            ["a", "b", "c", "d"].map(|n| (n.to_owned(), json!({"$ref": "#"}))).into_iter().collect();
+        let bush = json!({"type": "object", "properties": twigs});
+        assert!(of(bush).to_string().len() < 300 * TOOL_SCHEMA_PARTS);
         assert_eq!(
             of(
                 json!({"anyOf": [{"type": "string"}, {"type": "object", "properties": {"x": {"type": "boolean"}}}]})

@@ -64,7 +64,7 @@ pub(super) fn parts(text: &str, calls: &[ToolCall], replay: &[Replay], strict: b
         };
         // A text that was changed since has no such place: the part then stands where we are.
         if let Some(before) = text.get(said..at) {
-            parts.extend(of_text(before, None));
+            parts.extend(of_text(before));
             said = at;
         }
         match mark {
@@ -77,25 +77,21 @@ pub(super) fn parts(text: &str, calls: &[ToolCall], replay: &[Replay], strict: b
             Signed::Part { part, .. } => parts.push(part.clone()),
         }
     }
-    parts.extend(text.get(said..).and_then(|rest| of_text(rest, None)));
+    parts.extend(text.get(said..).and_then(of_text));
     call(calls.len(), &mut parts);
     parts
 }
 
-fn of_text(text: &str, signature: Option<&str>) -> Option<Value> {
-    (!text.is_empty()).then(|| signed(json!({ "text": text }), signature))
+fn of_text(text: &str) -> Option<Value> {
+    (!text.is_empty()).then(|| json!({ "text": text }))
 }
 
 fn of_call(call: &ToolCall, signature: Option<&str>) -> Value {
     // The host reads an object and nothing else; what the model wrote wrong is told to it by the result.
     let args: Map<String, Value> = serde_json::from_str(&call.arguments).unwrap_or_default();
-    let call = json!({ "functionCall": { "id": call.id, "name": call.name, "args": args } });
-    signed(call, signature)
-}
-
-fn signed(mut part: Value, signature: Option<&str>) -> Value {
-    if let (Some(part), Some(signature)) = (part.as_object_mut(), signature) {
-        part.insert("thoughtSignature".to_owned(), signature.into());
+    let call = json!({ "id": call.id, "name": call.name, "args": args });
+    match signature {
+        Some(signature) => json!({ "functionCall": call, "thoughtSignature": signature }),
+        None => json!({ "functionCall": call }),
     }
-    part
 }
