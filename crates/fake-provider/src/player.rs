@@ -77,7 +77,7 @@ impl Player {
             frames: format.frames(&script),
             encoder: format.encoder(about),
             ready: VecDeque::new(),
-            gzip: script.gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())),
+            gzip: script.gzip.then(|| GzEncoder::new(Vec::new(), Compression::default())),
             due: now + Duration::from_millis(script.first_token_ms),
             ping_due: every.map(|ms| now + Duration::from_millis(ms)),
             // A generator that stands still at zero.

@@ -61,6 +61,11 @@ async fn marks_line_ends_pings_and_compression_change_no_event() {
         }
         let packed = shaped(format, Script { gzip: true, gap_ms: 1, ..Script::default() }).await;
         assert!(packed.head.contains("content-encoding: gzip") && packed.pieces.len() > 10);
+        // Planted fault: not flushed with each event; nothing could then be read before the end.
+        let half = packed.pieces[..packed.pieces.len() / 2].concat();
+        let mut early = Vec::new();
+        let _ = flate2::read::GzDecoder::new(&half[..]).read_to_end(&mut early);
+        assert!(String::from_utf8_lossy(&early).contains("river"), "{format:?}");
         let mut text = String::new();
         flate2::read::GzDecoder::new(&packed.body()[..]).read_to_string(&mut text).unwrap();
         assert_eq!(events(&text), plain);
