@@ -155,7 +155,8 @@ impl Fake {
         self.shared.book.read(read)
     }
 
-    /// Waits until what is recorded fulfils this; looks after every change, and has no limit of time.
+    /// Waits until what is recorded fulfils this; looks after every change, and has no limit of time. What
+    /// is passed must not call the fake: the records are locked meanwhile.
     pub async fn wait_for(&self, fulfilled: impl Fn(&Calls) -> bool) {
         self.shared.book.wait_for(fulfilled).await;
     }

@@ -212,8 +212,8 @@ impl Player {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let drawn = self.random % (2 * jitter + 1);
-        Duration::from_micros((gap + drawn).saturating_sub(jitter))
+        let drawn = self.random % jitter.saturating_mul(2).saturating_add(1);
+        Duration::from_micros(gap.saturating_add(drawn).saturating_sub(jitter))
     }
 
     fn fail(&mut self, failure: &Failure, step: Step) {
