@@ -26,6 +26,7 @@ mod failure;
 mod format;
 pub mod limit;
 pub mod magic;
+mod pace;
 mod player;
 mod record;
 mod script;
