@@ -26,6 +26,7 @@ mod failure;
 mod format;
 pub mod limit;
 pub mod magic;
+mod pace;
 mod player;
 mod record;
 mod script;
@@ -155,7 +156,8 @@ impl Fake {
         self.shared.book.read(read)
     }
 
-    /// Waits until what is recorded fulfils this; looks after every change, and has no limit of time.
+    /// Waits until what is recorded fulfils this; looks after every change, and has no limit of time. What
+    /// is passed must not call the fake: the records are locked meanwhile.
     pub async fn wait_for(&self, fulfilled: impl Fn(&Calls) -> bool) {
         self.shared.book.wait_for(fulfilled).await;
     }

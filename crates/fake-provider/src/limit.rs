@@ -25,6 +25,9 @@ pub const TEXT_BYTES: usize = 1 << 20;
 /// Tools that one answer calls, citations that it gives, names of models that are listed.
 pub const ITEMS: usize = 256;
 
+/// Pieces that the arguments of one tool come in: each is an event.
+pub const PIECES: u32 = 1000;
+
 /// Pings before the first token.
 pub const PINGS: u32 = 10_000;
 

@@ -67,7 +67,7 @@ fn fake(rest: &str, base: &Script) -> Result<Script, String> {
         let number = words.next().and_then(|n| n.parse::<u32>().ok());
         let number = number.ok_or_else(|| format!("`{knob}` needs a number behind it; there are {KNOBS}"))?;
         match knob {
-            "tokens" => script.tokens = number,
+            "tokens" => (script.tokens, script.text) = (number, None),
             "first" => script.first_token_ms = number.into(),
             "gap" => script.gap_ms = number.into(),
             "jitter" => script.jitter_ms = number.into(),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::failure::Failure;
 use crate::format::{About, Encoder, Format, Frames, words};
+use crate::pace::Pace;
 use crate::record::Watch;
 use crate::script::Script;
 use crate::socket::Linger;
@@ -57,7 +58,7 @@ pub(crate) struct Player {
     /// When the next delta is due, and the next ping.
     due: Instant,
     ping_due: Option<Instant>,
-    random: u64,
+    pace: Pace,
     deltas: u32,
     exit: Option<Exit>,
     begun: bool,
@@ -77,11 +78,10 @@ impl Player {
             frames: format.frames(&script),
             encoder: format.encoder(about),
             ready: VecDeque::new(),
-            gzip: script.gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())),
+            gzip: script.gzip.then(|| GzEncoder::new(Vec::new(), Compression::default())),
             due: now + Duration::from_millis(script.first_token_ms),
             ping_due: every.map(|ms| now + Duration::from_millis(ms)),
-            // A generator that stands still at zero.
-            random: script.seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15) | 1,
+            pace: Pace::of(&script),
             deltas: 0,
             exit: None,
             begun: false,
@@ -190,30 +190,10 @@ impl Player {
     fn say(&mut self, step: &Step) {
         if step.is_delta() {
             self.deltas += 1;
-            self.due = (self.due + self.gap()).max(Instant::now());
+            self.due = (self.due + self.pace.next()).max(Instant::now());
         }
         self.encoder.step(step, &mut self.frames);
         self.gather();
-    }
-
-    /// The time to the next delta.
-    fn gap(&mut self) -> Duration {
-        let Script { gap_ms, jitter_ms, burst, .. } = *self.script;
-        let (gap, burst) = (gap_ms.saturating_mul(1000), burst.max(1));
-        if burst > 1 {
-            let over = self.deltas.is_multiple_of(burst);
-            return Duration::from_micros(if over { gap.saturating_mul(burst.into()) } else { 0 });
-        }
-        let jitter = jitter_ms.saturating_mul(1000);
-        if jitter == 0 {
-            return Duration::from_micros(gap);
-        }
-        // xorshift: no need for anything better than the same row for the same seed.
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let drawn = self.random % (2 * jitter + 1);
-        Duration::from_micros((gap + drawn).saturating_sub(jitter))
     }
 
     fn fail(&mut self, failure: &Failure, step: Step) {

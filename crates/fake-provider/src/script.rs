@@ -226,6 +226,10 @@ impl Script {
         let Value::Object(knobs) = knobs else { return Err("knobs are a JSON object".to_owned()) };
         let mut all = serde_json::to_value(self).map_err(|e| e.to_string())?;
         if let Some(all) = all.as_object_mut() {
+            // Whoever asks for so many words does not want those of before.
+            if knobs.contains_key("tokens") {
+                all.insert("text".to_owned(), Value::Null);
+            }
             all.extend(knobs.clone());
         }
         let script: Self = serde_json::from_value(all).map_err(|e| e.to_string())?;
@@ -247,6 +251,7 @@ impl Script {
         bounded("citations", self.citations.into(), limit::ITEMS as u64)?;
         bounded("tools", self.tools.len() as u64, limit::ITEMS as u64)?;
         bounded("models", self.models.len() as u64, limit::ITEMS as u64)?;
+        bounded("argument_pieces", self.argument_pieces.into(), limit::PIECES.into())?;
         bounded("pings", self.pings.into(), limit::PINGS.into())?;
         for (name, time) in [
             ("head_ms", self.head_ms),

@@ -60,8 +60,11 @@ async fn scripts_and_records_over_http() {
     assert_eq!(get(&fake, "/_fake/script").await.json()["text"], "second");
     assert_eq!(ask(&fake, Format::OpenAi).await.status, 429);
     assert!(ask(&fake, Format::OpenAi).await.text().contains("second"));
+    // Planted fault: the text stays where so many tokens are asked for.
+    assert_eq!(post(&fake, "/_fake/script?times=1", &json!({"tokens": 3})).await.status, 200);
+    assert!(ask(&fake, Format::OpenAi).await.text().contains("river"));
     let calls = get(&fake, "/_fake/calls").await.json();
-    assert_eq!((&calls["answers"], &calls["calls"][0]["status"]), (&json!(2), &json!(429)));
+    assert_eq!((&calls["answers"], &calls["calls"][0]["status"]), (&json!(3), &json!(429)));
     assert_eq!(calls["calls"][1]["ended"], "itself");
     assert!(calls["calls"][0]["body"].is_object() && calls["now_us"].as_u64().unwrap() > 0);
     let calls = get(&fake, "/_fake/calls?bodies=no").await.json();
