@@ -65,7 +65,7 @@ async fn many_long_answers_run_at_once_whatever_a_connection_allows() {
     drop(folder);
 }
 
-// Planted fault: the answer kept by the provider.
+// Planted fault: the place not given back.
 #[tokio::test]
 async fn dropping_an_answer_ends_it_at_the_host_and_leaves_its_neighbours() {
     let (mut host, _folder, provider) = one(|_| ()).await;
@@ -111,7 +111,7 @@ async fn a_host_that_speaks_only_the_old_way_gets_a_connection_for_each() {
     assert_eq!(host.seen.recv().await, Some(Seen::Left));
 }
 
-// Planted fault: the system's authorities alone, and any at all.
+// Planted fault: the file read and not used.
 #[tokio::test]
 async fn a_certificate_of_ones_own_is_trusted_only_if_it_is_named() {
     let (_host, port, folder) = secure(&["h2"], 100, word(), None).await;
@@ -226,7 +226,7 @@ async fn a_host_that_is_gone_without_a_word_is_noticed_before_the_idle_time() {
     assert!(start.elapsed() < limit::PROVIDER_IDLE);
 }
 
-// Planted fault: the neighbours of an answer over HTTP/1 counted too.
+// Planted fault: the neighbours not counted.
 #[tokio::test]
 async fn who_gets_no_answer_beside_others_is_told_of_the_setting() {
     let (mut host, port, folder) = secure(&["h2"], 1, word(), None).await;
