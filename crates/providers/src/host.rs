@@ -162,10 +162,18 @@ impl Host {
             .json(&body);
         let wait = config.timeouts.first_byte;
         let response = timeout(wait, post.send()).await.map_err(|_| {
-            let words = format!("the provider did not begin to answer within {}", said(wait));
+            let mut words = format!("the provider did not begin to answer within {}", said(wait));
+            if let others @ 1.. = slot.neighbours() {
+                words += &format!(
+                    "; {others} more of its answers are on the same connection: if it allows fewer, set \
+                     `streams_per_connection`"
+                );
+            }
             ProviderError::new(ProviderErrorKind::Timeout, words)
         })?;
-        Ok((response.map_err(|e| failure::of_client(&e, config.timeouts.connect))?, slot))
+        let response = response.map_err(|e| failure::of_client(&e, config.timeouts.connect))?;
+        slot.answered_in(response.version());
+        Ok((response, slot))
     }
 
     /// The body that is being read, the request's name, and the place that it has.

@@ -2,15 +2,17 @@
 //! them, often 100: the next request waits, unseen, until one ends, and answers of models end late. So there are as
 //! many clients as are needed, each with at most so many answers at once.
 //!
-//! What a host really allows is not to be seen from here: no client of HTTP says that a request waits for a
-//! place. The number is therefore a setting, with a default below what vendors allow.
+//! What a host really allows is not to be seen from here: the client does not say that a request waits for a place.
+//! The number is therefore a setting, with a default below what vendors allow; and who gets no answer beside
+//! others is told of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use headwater_core::limit;
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use parking_lot::Mutex;
+use reqwest::Version;
 use tokio::time::Duration;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -36,16 +38,38 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Shard {
     client: reqwest::Client,
-    open: Arc<AtomicUsize>,
+    places: Arc<Places>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    taken: AtomicUsize,
+    /// Whether the host is known to put all of them on one connection.
+    shared: AtomicBool,
 }
 
 /// A place on a connection; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Slot(Arc<AtomicUsize>);
+pub(super) struct Slot(Arc<Places>);
+
+impl Slot {
+    /// In which version the host answered.
+    pub(super) fn answered_in(&self, version: Version) {
+        self.0.shared.store(version == Version::HTTP_2, Ordering::Relaxed);
+    }
+
+    /// Others on the same connection, among whom this one may be waiting for a place.
+    pub(super) fn neighbours(&self) -> usize {
+        match self.0.shared.load(Ordering::Relaxed) {
+            true => self.0.taken.load(Ordering::Relaxed).saturating_sub(1),
+            false => 0,
+        }
+    }
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
+        self.0.taken.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -53,7 +77,7 @@ impl Pool {
     /// # Errors
     /// `Unavailable`, if no client can be made.
     pub(super) fn new(making: Making) -> Result<Self, ProviderError> {
-        let first = Shard { client: making.client()?, open: Arc::default() };
+        let first = Shard { client: making.client()?, places: Arc::default() };
         Ok(Self { making, clients: Mutex::new(vec![first]) })
     }
 
@@ -63,7 +87,7 @@ impl Pool {
     /// `Busy`, if there are too many answers; `Unavailable`, if no client can be made.
     pub(super) fn take(&self) -> Result<(reqwest::Client, Slot), ProviderError> {
         let mut clients = self.clients.lock();
-        let free = clients.iter().position(|c| c.open.load(Ordering::Acquire) < self.making.streams);
+        let free = clients.iter().position(|c| c.places.taken.load(Ordering::Acquire) < self.making.streams);
         let at = match free {
             Some(at) => at,
             None if clients.len() >= limit::PROVIDER_CONNECTIONS => {
@@ -71,18 +95,18 @@ impl Pool {
                 return Err(ProviderError::new(ProviderErrorKind::Busy, words));
             }
             None => {
-                clients.push(Shard { client: self.making.client()?, open: Arc::default() });
+                clients.push(Shard { client: self.making.client()?, places: Arc::default() });
                 clients.len() - 1
             }
         };
-        let Shard { client, open } = &clients[at];
-        open.fetch_add(1, Ordering::Relaxed);
-        Ok((client.clone(), Slot(open.clone())))
+        let Shard { client, places } = &clients[at];
+        places.taken.fetch_add(1, Ordering::Relaxed);
+        Ok((client.clone(), Slot(places.clone())))
     }
 
     #[cfg(test)]
     pub(super) fn open(&self) -> Vec<usize> {
-        self.clients.lock().iter().map(|c| c.open.load(Ordering::Acquire)).collect()
+        self.clients.lock().iter().map(|c| c.places.taken.load(Ordering::Acquire)).collect()
     }
 }
 

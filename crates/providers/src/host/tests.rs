@@ -3,6 +3,7 @@
 mod canary;
 mod replies;
 mod secure;
+mod seeing;
 
 use std::time::Duration;
 

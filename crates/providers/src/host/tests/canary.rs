@@ -45,7 +45,7 @@ async fn said(provider: &Host) -> String {
     said
 }
 
-// Planted faults: the key's header not marked as sensitive (HTTP/2 logs it); only the whole key replaced.
+// Planted faults: the key's header not marked as sensitive; only the whole key replaced.
 #[tokio::test]
 async fn a_marked_key_is_nowhere() {
     let log = Log::default();

@@ -1,117 +1,12 @@
 //! TLS, HTTP/2 and many answers at once, against a host that says what it sees.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 
+use super::seeing::{Secure, Seen, secure};
 use super::*;
-
-/// What a host saw.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// A request, on which connection, in which version.
-    Request(SocketAddr, &'static str),
-    /// The end of one, by the other side.
-    Left,
-}
-
-/// A host that speaks what it is told to, says `a` and then nothing more, and tells what it sees.
-pub(super) struct Secure {
-    pub(super) seen: mpsc::Receiver<Seen>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Secure {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Says that a request's answer is not wanted any more.
-struct Leaving(mpsc::Sender<Seen>);
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        let _ = self.0.try_send(Seen::Left);
-    }
-}
-
-/// With these protocols, and so many streams on a connection.
-async fn secure(alpn: &[&str], streams: u32, piece: Bytes, again: bool) -> (Secure, u16, tempfile::TempDir) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    tls.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (tell, seen) = mpsc::channel(10_000);
-    let task = spawn(async move {
-        loop {
-            let (socket, address) = listener.accept().await.unwrap();
-            let (acceptor, tell, piece) = (acceptor.clone(), tell.clone(), piece.clone());
-            spawn(async move {
-                let Ok(socket) = acceptor.accept(socket).await else { return };
-                let h2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
-                let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let (tell, piece) = (tell.clone(), piece.clone());
-                    async move {
-                        request.into_body().collect().await.unwrap();
-                        let version = if h2 { "h2" } else { "h1" };
-                        tell.send(Seen::Request(address, version)).await.unwrap();
-                        let leaving = Leaving(tell);
-                        if piece.is_empty() {
-                            // Not even a head.
-                            std::future::pending::<()>().await;
-                        }
-                        let first = futures_util::stream::iter([piece.clone()]);
-                        let more = if again {
-                            futures_util::stream::repeat(piece).left_stream()
-                        } else {
-                            futures_util::stream::pending().right_stream()
-                        };
-                        let body = first.chain(more).map(move |piece| {
-                            let _kept = &leaving;
-                            Ok::<_, Infallible>(Frame::data(piece))
-                        });
-                        Ok::<_, Infallible>(
-                            hyper::Response::builder()
-                                .header("content-type", "text/event-stream")
-                                .body(StreamBody::new(body))
-                                .unwrap(),
-                        )
-                    }
-                });
-                let io = TokioIo::new(socket);
-                if h2 {
-                    let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    let _ = server.max_concurrent_streams(streams).serve_connection(io, answer).await;
-                } else {
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
-                }
-            });
-        }
-    });
-    (Secure { seen, task }, port, folder)
-}
 
 fn word() -> Bytes {
     Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n")
@@ -124,7 +19,7 @@ fn trusting(port: u16, folder: &tempfile::TempDir) -> HostConfig {
 
 /// An HTTP/2 host, and a provider that trusts it.
 pub(super) async fn one(change: impl FnOnce(&mut HostConfig)) -> (Secure, tempfile::TempDir, Host) {
-    let (secure, port, folder) = secure(&["h2", "http/1.1"], 100, word(), false).await;
+    let (secure, port, folder) = secure(&["h2", "http/1.1"], 100, word(), None).await;
     let mut config = trusting(port, &folder);
     change(&mut config);
     (secure, folder, Host::new(config).unwrap())
@@ -170,7 +65,7 @@ async fn many_long_answers_run_at_once_whatever_a_connection_allows() {
     drop(folder);
 }
 
-// Planted fault: the answer kept by the provider.
+// Planted fault: the place not given back.
 #[tokio::test]
 async fn dropping_an_answer_ends_it_at_the_host_and_leaves_its_neighbours() {
     let (mut host, _folder, provider) = one(|_| ()).await;
@@ -190,7 +85,7 @@ async fn dropping_an_answer_ends_it_at_the_host_and_leaves_its_neighbours() {
 
 #[tokio::test]
 async fn a_request_that_is_not_wanted_before_its_head_is_given_up() {
-    let (mut host, port, folder) = secure(&["h2"], 100, Bytes::new(), false).await;
+    let (mut host, port, folder) = secure(&["h2"], 100, Bytes::new(), None).await;
     let provider = Host::new(trusting(port, &folder)).unwrap();
     let asked = spawn(async move { provider.generate(request()).await.map(drop) });
     assert!(matches!(host.seen.recv().await, Some(Seen::Request(_, "h2"))));
@@ -200,7 +95,7 @@ async fn a_request_that_is_not_wanted_before_its_head_is_given_up() {
 
 #[tokio::test]
 async fn a_host_that_speaks_only_the_old_way_gets_a_connection_for_each() {
-    let (mut host, port, folder) = secure(&["http/1.1"], 1, word(), false).await;
+    let (mut host, port, folder) = secure(&["http/1.1"], 1, word(), None).await;
     let provider = Host::new(trusting(port, &folder)).unwrap();
     let mut answers = Vec::new();
     let mut connections = HashSet::new();
@@ -216,10 +111,10 @@ async fn a_host_that_speaks_only_the_old_way_gets_a_connection_for_each() {
     assert_eq!(host.seen.recv().await, Some(Seen::Left));
 }
 
-// Planted fault: the system's authorities alone, and any at all.
+// Planted fault: the file read and not used.
 #[tokio::test]
 async fn a_certificate_of_ones_own_is_trusted_only_if_it_is_named() {
-    let (_host, port, folder) = secure(&["h2"], 100, word(), false).await;
+    let (_host, port, folder) = secure(&["h2"], 100, word(), None).await;
     let stranger = HostConfig { ca_file: None, ..trusting(port, &folder) };
     let error = Host::new(stranger).unwrap().generate(request()).await.err().unwrap();
     assert!(
@@ -244,7 +139,7 @@ async fn a_certificate_of_ones_own_is_trusted_only_if_it_is_named() {
 // Planted faults: the judge left out of the client; `localhost` taken for any name.
 #[tokio::test]
 async fn a_name_that_leads_here_is_connected_to_only_if_it_was_meant() {
-    let (mut host, port, folder) = secure(&["h2"], 100, word(), false).await;
+    let (mut host, port, folder) = secure(&["h2"], 100, word(), None).await;
     let named = |allow_private| HostConfig {
         base_url: format!("https://{}:{port}/v1", hostname()),
         allow_private,
@@ -266,4 +161,90 @@ async fn a_name_that_leads_here_is_connected_to_only_if_it_was_meant() {
 fn hostname() -> String {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     if name.trim().is_empty() { "ip6-localhost".to_owned() } else { name.trim().to_owned() }
+}
+
+// Planted faults: a window as large as can be; a connection's no larger than one answer's.
+#[tokio::test]
+async fn a_reader_who_does_not_read_stops_the_host_and_not_his_neighbours() {
+    let said = Arc::new(AtomicUsize::new(0));
+    let piece = Bytes::from(format!("{}: {}\n\n", std::str::from_utf8(&word()).unwrap(), "x".repeat(8_000)));
+    let (_host, port, folder) = secure(&["h2"], 100, piece, Some(said.clone())).await;
+    let provider = Host::new(trusting(port, &folder)).unwrap();
+    let mut stalled = Vec::new();
+    for _ in 0..79 {
+        let mut answer = provider.generate(request()).await.unwrap();
+        first(&mut answer).await;
+        stalled.push(answer);
+    }
+    let mut reader = provider.generate(request()).await.unwrap();
+    assert_eq!(provider.pool.open(), [80]);
+    for _ in 0..2_000 {
+        first(&mut reader).await;
+    }
+    // What is read, and for each of the others our window and what the host's own library keeps ready.
+    let ready = limit::PROVIDER_WINDOW as usize + 500_000;
+    let most = 2_000 * 8_100 + 80 * ready;
+    assert!(said.load(Ordering::Relaxed) < most, "{} of {most}", said.load(Ordering::Relaxed));
+    drop(stalled);
+}
+
+/// Carries bytes both ways until it is told to stop; then it holds the connections and says nothing.
+async fn between(port: u16) -> (u16, tokio::sync::watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let mut stopped = stopped.clone();
+            spawn(async move {
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    () = async { drop(stopped.wait_for(|s| *s).await) } => {}
+                }
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    (own, stop)
+}
+
+// Planted fault: no pings; the answer then ends after the idle time.
+#[tokio::test]
+async fn a_host_that_is_gone_without_a_word_is_noticed_before_the_idle_time() {
+    let (_host, port, folder) = secure(&["h2"], 100, word(), None).await;
+    let (port, stop) = between(port).await;
+    let provider = Host::new(trusting(port, &folder)).unwrap();
+    let mut answer = provider.generate(request()).await.unwrap();
+    first(&mut answer).await;
+    tokio::time::pause();
+    stop.send(true).unwrap();
+    let start = tokio::time::Instant::now();
+    let error = answer.next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind, ProviderErrorKind::Interrupted, "{error}");
+    assert!(start.elapsed() < limit::PROVIDER_IDLE);
+}
+
+// Planted fault: the neighbours not counted.
+#[tokio::test]
+async fn who_gets_no_answer_beside_others_is_told_of_the_setting() {
+    let (mut host, port, folder) = secure(&["h2"], 1, word(), None).await;
+    let provider = Host::new(trusting(port, &folder)).unwrap();
+    let mut answer = provider.generate(request()).await.unwrap();
+    first(&mut answer).await;
+    host.seen.recv().await.unwrap();
+    tokio::time::pause();
+    let error = provider.generate(request()).await.err().unwrap();
+    assert!(error.message.contains("1 more of its answers are on the same connection"), "{error}");
+    assert!(error.message.contains("`streams_per_connection`"), "{error}");
+    tokio::time::resume();
+    // With it, both run.
+    let config = HostConfig { streams_per_connection: 1, ..trusting(port, &folder) };
+    let provider = Host::new(config).unwrap();
+    let mut both = [provider.generate(request()).await.unwrap(), provider.generate(request()).await.unwrap()];
+    for answer in &mut both {
+        first(answer).await;
+    }
+    assert_eq!(provider.pool.open(), [1, 1]);
 }

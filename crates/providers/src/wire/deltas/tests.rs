@@ -119,7 +119,8 @@ async fn an_answer_has_a_whole_time_however_well_it_goes() {
 #[tokio::test(start_paused = true)]
 async fn the_usage_is_waited_for_a_little_and_need_not_come() {
     let reason = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-    let script = [every(1, 1, &said("a")), every(1, 1, reason), every(1, 20, PING)].concat();
+    let more = "data: {\"something\":\"new\"}\n\n";
+    let script = [every(1, 1, &said("a")), every(1, 1, reason), every(1, 20, more)].concat();
     assert_eq!(outcome(host(script)).await, ("a".into(), "end".into(), 2 + 2));
 }
 
