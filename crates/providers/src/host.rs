@@ -77,7 +77,7 @@ impl HostConfig {
             base_url.filter(|u| !u.trim().is_empty() && u.trim_end_matches('/') != preset.base_url);
         Self {
             name: preset.name.to_owned(),
-            wire: preset.wire(base_url.is_some()),
+            wire: preset.wire(base_url.as_deref().is_some_and(|url| !preset.is_at(url))),
             base_url: base_url.unwrap_or_else(|| preset.base_url.to_owned()),
             key,
             model: preset.model.to_owned(),
