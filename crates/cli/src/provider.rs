@@ -157,7 +157,7 @@ fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
         }
     };
     let wire = match row.preset {
-        Some(preset) if preset.format == row.format => preset.wire(row.moved),
+        Some(preset) if preset.format == row.format => preset.wire(row.moved && !preset.is_at(&row.base_url)),
         _ => row.format.wire(),
     };
     let mut config = HostConfig {

@@ -251,6 +251,15 @@ impl Preset {
         if self.format == Format::Ollama { ollama::address(&said) } else { said }
     }
 
+    /// Whether an address is the vendor's own too, such as that of another region.
+    #[must_use]
+    pub fn is_at(&self, base_url: &str) -> bool {
+        let host = |url: &str| Some(reqwest::Url::parse(url.trim()).ok()?.host_str()?.to_owned());
+        let (Some(own), Some(other)) = (host(self.base_url), host(base_url)) else { return false };
+        let domain = own.split_once('.').map_or(own.as_str(), |(_, domain)| domain);
+        own == other || other.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    }
+
     /// The row of this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|p| p.name == name)

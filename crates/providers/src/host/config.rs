@@ -80,7 +80,7 @@ impl HostConfig {
     pub fn of_preset(preset: &Preset, key: Option<SecretString>, base_url: Option<String>) -> Self {
         let base_url = base_url.filter(|u| !u.trim().is_empty()).map(|u| preset.address(u));
         let base_url = base_url.filter(|u| u.trim_end_matches('/') != preset.base_url);
-        let wire = preset.wire(base_url.is_some());
+        let wire = preset.wire(base_url.as_deref().is_some_and(|url| !preset.is_at(url)));
         Self {
             key,
             model: preset.model.to_owned(),

@@ -209,6 +209,15 @@ fn addresses_are_checked_and_a_moved_preset_asks_the_common_way() {
     assert!(field(&moved).contains_key("max_tokens"));
     let plain = HostConfig::of_preset(preset, None, None);
     assert!(field(&plain).contains_key("max_completion_tokens"));
+    // Another region of the vendor's is no other host.
+    for (url, own) in [
+        ("https://eu.api.openai.com/v1", true),
+        ("https://us.openai.com/v1", true),
+        ("https://myopenai.com/v1", false),
+    ] {
+        let config = HostConfig::of_preset(preset, None, Some(url.into()));
+        assert_eq!(field(&config).contains_key("max_completion_tokens"), own, "{url}");
+    }
     for bad in ["ftp://x/v1", "nonsense", "file:///etc"] {
         let config = HostConfig { base_url: bad.into(), ..plain.clone() };
         assert_eq!(Host::new(config).unwrap_err().kind, ProviderErrorKind::Refused);

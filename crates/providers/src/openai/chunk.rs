@@ -13,7 +13,7 @@ pub(super) struct Chunk<'a> {
     #[serde(default, borrow)]
     pub choices: Option<Vec<Choice<'a>>>,
     pub usage: Option<Value>,
-    /// Groq's own corner, where its usage stood first.
+    /// Groq's own corner, where its usage stood first, and where it says why it stopped early.
     pub x_groq: Option<Value>,
     /// llama.cpp's measurements.
     pub timings: Option<Value>,
@@ -34,6 +34,8 @@ pub(super) struct Choice<'a> {
     pub delta: Option<Piece<'a>>,
     #[serde(default, borrow)]
     pub finish_reason: Loose<'a>,
+    /// OpenRouter's, beside the reason `error`.
+    pub error: Option<Value>,
 }
 
 /// A piece of it.

@@ -131,8 +131,9 @@ impl Reader {
         // What is measured fills in for what is not said.
         let used = used.fold(self.usage, Usage::then);
         let told = std::mem::replace(&mut self.usage, measured.then(used));
-        if let Some(error) = chunk.error.filter(|e| !e.is_null() && *e != Value::Bool(false)) {
-            return Err(failure::reported(&error));
+        let own = chunk.x_groq.as_ref().and_then(|own| own.get("error"));
+        if let Some(error) = [chunk.error.as_ref(), own].into_iter().flatten().find(|e| is_error(e)) {
+            return Err(failure::reported(error));
         }
         if event == Some("error") || chunk.object.text() == Some("error") {
             return Err(failure::reported(&serde_json::from_str(data).unwrap_or_default()));
@@ -161,6 +162,9 @@ impl Reader {
         }
         if let Some(piece) = choice.delta {
             self.piece(piece, out)?;
+        }
+        if let Some(error) = choice.error.filter(is_error) {
+            return Err(failure::reported(&error));
         }
         match choice.finish_reason.text() {
             None => {}
@@ -265,6 +269,11 @@ impl Reader {
         out.extend(calls.map(Delta::ToolCall));
         out.push(Delta::End { reason, usage: self.usage });
     }
+}
+
+/// Some hosts say that there is none.
+fn is_error(error: &Value) -> bool {
+    !error.is_null() && *error != Value::Bool(false)
 }
 
 fn say(text: String, out: &mut Vec<Delta>) {

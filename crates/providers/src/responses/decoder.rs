@@ -8,17 +8,16 @@ mod tests;
 use headwater_core::port::provider::{
     Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Usage,
 };
-use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::event::{Event, is_progress, kind_of, reported};
 use super::parts::{Kind, Part, Parts};
 use super::thoughts::Thoughts;
 use crate::failure;
 use crate::openai::usage;
 use crate::wire::calls::{Calls, Fragment};
 use crate::wire::citations::Citations;
-use crate::wire::loose::Loose;
 use crate::wire::{Decoder, Eof};
 
 /// Decodes one answer.
@@ -31,41 +30,6 @@ pub(super) struct Reader {
     usage: Usage,
     skipped: u64,
     over: bool,
-}
-
-/// An event, with the fields of all kinds.
-#[derive(Debug, Deserialize)]
-struct Event<'a> {
-    #[serde(default, borrow)]
-    r#type: Loose<'a>,
-    output_index: Option<u64>,
-    content_index: Option<u64>,
-    summary_index: Option<u64>,
-    #[serde(default, borrow)]
-    item_id: Loose<'a>,
-    #[serde(default, borrow)]
-    delta: Loose<'a>,
-    #[serde(default, borrow)]
-    text: Loose<'a>,
-    #[serde(default, borrow)]
-    refusal: Loose<'a>,
-    #[serde(default, borrow)]
-    arguments: Loose<'a>,
-    item: Option<Value>,
-    part: Option<Value>,
-    annotation: Option<Value>,
-    response: Option<Value>,
-    error: Option<Value>,
-    code: Option<Value>,
-    message: Option<Value>,
-}
-
-impl Event<'_> {
-    /// Which part it speaks of.
-    fn part(&self, kind: Kind) -> Part<'_> {
-        let index = self.content_index.or(self.summary_index).unwrap_or_default();
-        Part { output: self.output_index, item: self.item_id.text().unwrap_or_default(), kind, index }
-    }
 }
 
 impl Decoder for Reader {
@@ -355,25 +319,4 @@ impl Reader {
             None => failure::reported(&Value::Null),
         }
     }
-}
-
-/// An error event: nested, or flat with its own fields beside the type.
-fn reported(event: Event<'_>) -> ProviderError {
-    match event.error.filter(|e| !e.is_null()) {
-        Some(error) => failure::reported(&error),
-        None => failure::reported(&json!({"code": event.code, "message": event.message})),
-    }
-}
-
-fn kind_of(value: &Value) -> &str {
-    value.get("type").and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Events that are known to say nothing that is wanted here: beginnings, and what the host's own tools do.
-fn is_progress(event: &str) -> bool {
-    let Some(event) = event.strip_prefix("response.") else { return event == "keepalive" };
-    matches!(
-        event,
-        "created" | "queued" | "in_progress" | "content_part.added" | "reasoning_summary_part.added"
-    ) || ["_call.", "_call_", "mcp_list_tools."].iter().any(|tool| event.contains(tool))
 }

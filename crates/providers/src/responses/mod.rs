@@ -3,6 +3,7 @@
 //! with it in the host's own encryption.
 
 mod decoder;
+mod event;
 mod parts;
 #[cfg(test)]
 mod tests;

@@ -170,6 +170,13 @@ async fn reasons_are_told_apart_and_a_failure_is_no_end() {
     ] {
         assert_eq!(read(&[finish(word)]).await.ending, Ending::Error(kind), "{word}");
     }
+    // OpenRouter and Groq say more beside it.
+    let error = json!({"code": 429, "message": "m"});
+    let beside = event(&json!({"delta": {}, "finish_reason": "error", "error": error}), json!({}));
+    assert_eq!(read(&[beside]).await.ending, Ending::Error(Busy));
+    let corner =
+        event(&json!({"delta": {}, "finish_reason": "stop"}), json!({"x_groq": {"error": "over capacity"}}));
+    assert_eq!(read(&[corner]).await.ending, Ending::Error(Failed));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use headwater_core::limit;
 use headwater_core::port::provider::{Replay, ToolCall};
+use serde_json::json;
 
 use super::*;
 use crate::responses::{NAME, Responses};
