@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes the decoders of providers: scripts/fuzz.sh SECONDS [TARGET …], all targets where none is named, one after
-# the other. `scripts/fuzz.sh --keep [TARGET …]` takes over into the corpus what reached code that no seed reaches.
+# the other. `scripts/fuzz.sh --keep [TARGET …]` keeps in fuzz/kept what reached code, for the next run anywhere.
 # Neither a nightly compiler nor cargo-fuzz is needed, a C++ compiler is: libFuzzer is built from source.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../fuzz"
@@ -23,14 +23,20 @@ for target in "$@"; do
     program=target/$host/release/$target
     mkdir -p "found/$target" "artifacts/$target"
     if [ "$seconds" = --keep ]; then
-        # Inputs of at most 1 KB: the corpus stays something that can be read and cloned.
-        "$program" -set_cover_merge=1 -max_len=1024 "corpus/$target" "found/$target" >"found/$target.log" 2>&1 ||
-            { cat "found/$target.log"; exit 1; }
-        echo "fuzz: $target has $(find "corpus/$target" -type f | wc -l) inputs in its corpus"
+        # The smallest set that reaches every line that was reached, in one archive: small inputs and one file, so
+        # that the repository stays something that can be read and cloned.
+        small=$(mktemp -d)
+        "$program" -set_cover_merge=1 -use_counters=0 -use_cmp=0 -max_len=256 "$small" "corpus/$target" "found/$target" \
+            >"found/$target.log" 2>&1 || { cat "found/$target.log"; exit 1; }
+        mkdir -p kept
+        tar -C "$small" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - . | gzip -9n >"kept/$target.tar.gz"
+        echo "fuzz: kept $(find "$small" -type f | wc -l) inputs of $target"
+        rm -r "$small"
         continue
     fi
+    if [ -f "kept/$target.tar.gz" ]; then tar -xzf "kept/$target.tar.gz" -C "found/$target"; fi
     echo "fuzz: $target, $seconds s"
-    if ! "$program" "found/$target" "corpus/$target" -max_total_time="$seconds" -timeout=10 -max_len=16384 \
+    if ! "$program" "found/$target" "corpus/$target" -max_total_time="$seconds" -timeout=10 -max_len=4096 \
         -artifact_prefix="artifacts/$target/" -print_final_stats=1 >"found/$target.log" 2>&1; then
         tail -n 40 "found/$target.log"
         echo "fuzz: $target failed; the input is in fuzz/artifacts/$target"
