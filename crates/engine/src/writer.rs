@@ -156,7 +156,8 @@ impl Writer {
                         outcome: Outcome::Completed,
                         finish_reason: Some(done.reason),
                         error: None,
-                        usage: Some(done.usage),
+                        // Whoever ended it may not know of everybody who was asked.
+                        usage: Some(self.held.meter.total().unwrap_or(done.usage)),
                     },
                     Err(error) => ended(Outcome::Failed, Some(error)),
                 }),

@@ -219,4 +219,22 @@ async fn everything_that_is_asked_is_part_of_what_a_message_id_stands_for() {
         );
     }
     assert!(house.engine.start(&ann(), plain()).await.unwrap().joined);
+    // Of a conversation every line counts, and who says it.
+    let talked = |lines: &[(Role, &str)]| StartRun {
+        message_id: Some(MessageId::parse("talk").unwrap()),
+        session: plain().session,
+        ..talk(lines.iter().map(|(role, text)| line(*role, text)).collect())
+    };
+    let first = [(Role::Assistant, "a"), (Role::User, "hi")];
+    house.engine.start(&ann(), talked(&first)).await.unwrap();
+    for other in [
+        &[(Role::Assistant, "b"), first[1]][..],
+        &[(Role::User, "a"), first[1]],
+        &[first[1]],
+        &[first[0], first[0], first[1]],
+    ] {
+        let refused = house.engine.start(&ann(), talked(other)).await.unwrap_err();
+        assert_eq!(refused.code, Code::MessageIdReused, "{other:?}");
+    }
+    assert!(house.engine.start(&ann(), talked(&first)).await.unwrap().joined);
 }

@@ -222,6 +222,20 @@ async fn a_failure_says_whether_and_when_asking_again_can_help() {
     }
 }
 
+// Planted fault: the usage of whoever ended the run alone: a parser, which uses nothing.
+#[tokio::test(start_paused = true)]
+async fn what_a_classifier_used_counts_where_no_model_answers() {
+    let quick = ProviderInfo { can_classify: true, can_call_tools: false, ..info() };
+    let mut house = House::made(Stage::with_info(quick));
+    let run = house.engine.start(&ann(), ask_in("assist", "Book an oil change", "s")).await.unwrap().run;
+    let mut act = house.cues.next().await;
+    act.say("MAINTENANCE").await;
+    act.end_using(FinishReason::Stop, Usage::of(50, 1)).await;
+    let log = house.log(&run).await;
+    assert_eq!(who(&log), [("tools".into(), "parser".into(), None)]);
+    assert_eq!(used(&log), Some(Usage { cost_usd: costs(50, 1), ..Usage::of(50, 1) }));
+}
+
 // Planted fault: a classifier's reply given up at the first delta that is no text.
 #[tokio::test(start_paused = true)]
 async fn a_classifier_may_think_and_what_it_used_counts() {

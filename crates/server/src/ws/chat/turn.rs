@@ -135,18 +135,13 @@ impl Turn {
                 let (provider, model, label) = (provider.clone(), model.clone(), label.clone());
                 self.model = Some(Answerer { provider, model, label, usage: None });
             }
-            Body::Cited { citation } if !self.citations.contains(citation) => {
-                self.citations.push(citation.clone());
-            }
+            Body::Cited { citation } => self.citations.push(citation.clone()),
             Body::RunEnded { usage, .. } => {
                 if let Some(model) = &mut self.model {
                     model.usage = *usage;
                 }
             }
-            Body::Cited { .. }
-            | Body::StageStarted { .. }
-            | Body::Reasoning { .. }
-            | Body::ToolCalled { .. } => {}
+            Body::StageStarted { .. } | Body::Reasoning { .. } | Body::ToolCalled { .. } => {}
             Body::Escalated { .. } => self.escalation = EscalationView::of(body),
         }
     }
