@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use serde_json::Value;
-use tokio::time::Duration;
 use tokio_rustls::rustls;
 
 use crate::address::NotReached;

@@ -107,8 +107,25 @@ const ARGUED: &[Argued] = &[
         parts: &[Part::Text, Part::Reasoning],
         why: "its text comes in arrays of parts, which the second reader does not read",
     },
-    // To be taken out with the decoding of what chat completions think: then nothing differs, and this fails.
-    Argued { proto: "chat", body: |_, _| true, parts: &[Part::Reasoning], why: "reasoning is not read yet" },
+    Argued {
+        proto: "chat",
+        body: |file, _| file.contains("xai-text") || file.contains("xai-tool-call"),
+        parts: &[Part::Usage],
+        why: "this host counts what was thought beside the answer, which its total reveals; our answer has all of it",
+    },
+    Argued {
+        proto: "responses",
+        body: |_, body| body.replace(' ', "").matches("\"type\":\"response.completed\"").count() > 1,
+        parts: &[Part::Text, Part::Reasoning, Part::Usage],
+        why: "several answers behind each other in one file; an answer is over with its first terminal",
+    },
+    Argued {
+        proto: "gemini",
+        body: |_, body| body.contains("toolUsePromptTokenCount"),
+        parts: &[Part::Usage],
+        why: "the prompt of a tool that runs at the vendor's is part of the prompt, and of the total; the second \
+              reader leaves it out",
+    },
 ];
 
 /// The choices of all chunks of chat completions.
