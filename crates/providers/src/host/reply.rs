@@ -90,7 +90,8 @@ pub(super) async fn refusal(response: Response) -> ProviderError {
     let packed = response.headers().contains_key(CONTENT_ENCODING);
     let body = if packed { Vec::new() } else { words(response).await };
     let mut error = failure::of_status(status, after.as_deref(), &String::from_utf8_lossy(&body));
-    error.retry_after = wait;
+    // The header is the host's own word; some say it in the body alone.
+    error.retry_after = wait.or(error.retry_after);
     if (300..400).contains(&status) {
         error.message +=
             ": it sends us to another address, which is not followed; the base address must be the last one";
