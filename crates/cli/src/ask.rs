@@ -33,7 +33,10 @@ pub(crate) fn ask(args: &AskArgs) -> Result<(), Failure> {
         Some((_, Some(effort))) => Some(effort),
         Some((word, None)) => {
             let words: Vec<_> = Effort::ALL.iter().map(|e| e.as_str()).collect();
-            return Err(Failure::Usage(vec![format!("--reasoning: one of {}, not `{word}`", words.join(", "))]));
+            return Err(Failure::Usage(vec![format!(
+                "--reasoning: one of {}, not `{word}`",
+                words.join(", ")
+            )]));
         }
     };
     let system = args.system.iter().map(|text| PromptMessage::new(Role::System, text));
@@ -122,14 +125,20 @@ fn summary(
         parts.push(format!("${:.6}", cost.dollars()));
     }
     if let Some(first) = first {
-        parts.push(format!("first word after {:.2} s, all after {:.2} s", first.as_secs_f64(), whole.as_secs_f64()));
+        parts.push(format!(
+            "first word after {:.2} s, all after {:.2} s",
+            first.as_secs_f64(),
+            whole.as_secs_f64()
+        ));
     }
     match reason {
         FinishReason::Stop => {}
         FinishReason::Length => parts.push("cut at --max-tokens".to_owned()),
         FinishReason::ContentFilter => parts.push("the provider withheld the rest".to_owned()),
         FinishReason::Refusal => parts.push("the model declined".to_owned()),
-        FinishReason::ToolCalls | FinishReason::Other => parts.push("ended for a reason of its own".to_owned()),
+        FinishReason::ToolCalls | FinishReason::Other => {
+            parts.push("ended for a reason of its own".to_owned())
+        }
     }
     parts.join("; ")
 }

@@ -137,7 +137,9 @@ fn database(data: &Path) -> Option<Found> {
     }
     Some(match headwater_store::check(&file) {
         Ok(checked) => Good(format!("database: {shown} is sound, {} runs", checked.runs)),
-        Err(why) => Bad(format!("database: {why}"), "`headwater restore` puts a backup in its place".to_owned()),
+        Err(why) => {
+            Bad(format!("database: {why}"), "`headwater restore` puts a backup in its place".to_owned())
+        }
     })
 }
 
@@ -171,7 +173,11 @@ fn local_models(asked: &Asked) -> Vec<Found> {
     let to_do = "`make model` fetches it, or name its folder with `models`";
     [
         ("local model", provider::local_file(asked), "without it `provider` has to name somebody else"),
-        ("embeddings", provider::embeddings_folder(asked), "without them the knowledge base is searched by words alone"),
+        (
+            "embeddings",
+            provider::embeddings_folder(asked),
+            "without them the knowledge base is searched by words alone",
+        ),
     ]
     .into_iter()
     .map(|(what, found, without)| match found {
@@ -217,8 +223,7 @@ fn unused_keys(answering: &Answering) -> Vec<Found> {
 }
 
 fn hosts(answering: &Answering) -> Result<Vec<Found>, Failure> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
     let mut found = Vec::new();
     for host in answering.used() {
         let named = answering.aliases.iter().flat_map(|a| &a.links).filter(|l| l.provider == host.name);
@@ -229,7 +234,8 @@ fn hosts(answering: &Answering) -> Result<Vec<Found>, Failure> {
                 Ok(what) => Good(format!("provider: {who} {what}")),
                 Err(why) => Bad(
                     format!("provider: {who}: {why}"),
-                    "look at its address, its key and the model's name; `headwater models` shows them".to_owned(),
+                    "look at its address, its key and the model's name; `headwater models` shows them"
+                        .to_owned(),
                 ),
             });
         }

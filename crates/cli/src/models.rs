@@ -43,10 +43,12 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<(), Failure> {
 /// Whom to list: everybody in a list, everybody whose key is there, and the operator's own.
 fn wanted(answering: &Answering) -> BTreeSet<(String, Option<String>)> {
     let links = answering.aliases.iter().flat_map(|alias| &alias.links);
-    let mut wanted: BTreeSet<_> = links.map(|Link { provider, model }| (provider.clone(), model.clone())).collect();
+    let mut wanted: BTreeSet<_> =
+        links.map(|Link { provider, model }| (provider.clone(), model.clone())).collect();
     for host in answering.hosts.values() {
         let own = host.preset.is_none_or(|p| p.name != host.name);
-        let has_key = matches!(&host.key, KeyFrom::Env(name, _) if std::env::var(name).is_ok_and(|k| !k.is_empty()));
+        let has_key =
+            matches!(&host.key, KeyFrom::Env(name, _) if std::env::var(name).is_ok_and(|k| !k.is_empty()));
         if (own || host.moved || has_key) && !wanted.iter().any(|(name, _)| *name == host.name) {
             wanted.insert((host.name.clone(), None));
         }

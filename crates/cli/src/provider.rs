@@ -21,7 +21,8 @@ use crate::settings::{Alias, Answering, Asked, DEFAULT, HostRow, KeyFrom, Link};
 
 /// The models under their aliases.
 pub(crate) async fn open(answering: &Answering, asked: &Asked, metrics: &Metrics) -> Result<Models, Failure> {
-    let opened = Opening { answering, prices: prices(answering)?, metrics, healths: Healths::new(metrics.clone()) };
+    let opened =
+        Opening { answering, prices: prices(answering)?, metrics, healths: Healths::new(metrics.clone()) };
     let mut made = BTreeMap::new();
     for link in answering.aliases.iter().flat_map(|alias| &alias.links) {
         if !made.contains_key(&link.provider) {
@@ -145,9 +146,10 @@ pub(crate) fn host(row: &HostRow, model: Option<&str>) -> Result<Host, String> {
 fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
     let key = match &row.key {
         KeyFrom::Nowhere => None,
-        KeyFrom::Env(name, _) => {
-            std::env::var(name).ok().filter(|key| !key.trim().is_empty()).map(|key| key.trim().to_owned().into())
-        }
+        KeyFrom::Env(name, _) => std::env::var(name)
+            .ok()
+            .filter(|key| !key.trim().is_empty())
+            .map(|key| key.trim().to_owned().into()),
         KeyFrom::File(file) => {
             let read = headwater_providers::key::from_file(file).map_err(|why| vec![why])?;
             if let Some(warning) = read.warning {

@@ -2,8 +2,8 @@
 //! [`Provider`](headwater_core::port::provider::Provider), whose contract is written there.
 
 mod address;
-pub mod chain;
 pub mod anthropic;
+pub mod chain;
 mod failure;
 pub mod gemini;
 pub mod host;

@@ -280,7 +280,10 @@ mod tests {
             assert!(here || row.base_url.starts_with("https://"), "{}", row.name);
             assert_eq!(row.needs_key, !here, "{}", row.name);
             assert!(row.key_env.is_empty() == (row.name == "ollama"));
-            assert!(row.key_env.is_empty() || ["_API_KEY", "_API_TOKEN"].iter().any(|end| row.key_env.ends_with(end)));
+            assert!(
+                row.key_env.is_empty()
+                    || ["_API_KEY", "_API_TOKEN"].iter().any(|end| row.key_env.ends_with(end))
+            );
             assert_eq!(PRESETS.iter().filter(|p| p.name == row.name).count(), 1);
         }
         assert_eq!(Preset::find("nobody"), None);

@@ -6,8 +6,8 @@
 //! ```
 
 pub mod calls;
-mod clocks;
 pub(crate) mod citations;
+mod clocks;
 pub mod deltas;
 pub(crate) mod error_lines;
 pub mod frames;

@@ -1,8 +1,8 @@
 //! What the server counts and times, for the operator's monitoring; the engine's counters stand beside
 //! them under `/metrics`. Labels are bounded: routes are templates, methods and reasons are ours.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};

@@ -199,7 +199,9 @@ impl Answering {
             return;
         }
         if self.aliases.iter().any(|a| a.name == DEFAULT) {
-            problems.push(format!("{from}: [aliases.{DEFAULT}] says already whom a run asks; leave one of them out"));
+            problems.push(format!(
+                "{from}: [aliases.{DEFAULT}] says already whom a run asks; leave one of them out"
+            ));
             return;
         }
         let mut links = links(&named, &from, &self.hosts, problems);
@@ -221,9 +223,9 @@ impl Answering {
 
     /// Hosts that some list names.
     pub(crate) fn used(&self) -> impl Iterator<Item = &HostRow> {
-        self.hosts.values().filter(|host| {
-            self.aliases.iter().flat_map(|a| &a.links).any(|link| link.provider == host.name)
-        })
+        self.hosts
+            .values()
+            .filter(|host| self.aliases.iter().flat_map(|a| &a.links).any(|link| link.provider == host.name))
     }
 
     /// Keys that hosts need which some list names, and that are not there.
@@ -278,7 +280,8 @@ impl HostRow {
             problems.push(why);
             None
         });
-        let format = table.format.as_deref().map(|f| Format::parse(f).ok_or_else(|| no_format(f))).transpose();
+        let format =
+            table.format.as_deref().map(|f| Format::parse(f).ok_or_else(|| no_format(f))).transpose();
         let format = format.unwrap_or_else(|why| {
             problems.push(why);
             None
@@ -289,7 +292,8 @@ impl HostRow {
         };
         let base = preset.map(|p| Self::of_preset(p, env));
         let moved = table.base_url.is_some() || base.as_ref().is_some_and(|b| b.moved);
-        let Some(base_url) = table.base_url.clone().or_else(|| base.as_ref().map(|b| b.base_url.clone())) else {
+        let Some(base_url) = table.base_url.clone().or_else(|| base.as_ref().map(|b| b.base_url.clone()))
+        else {
             problems.push("needs `base_url`".to_owned());
             return Err(problems);
         };
@@ -350,12 +354,15 @@ fn links(
             continue;
         };
         match hosts.get(&link.provider) {
-            Some(host) if link.model.is_none() && host.model.is_none() => problems.push(format!(
-                "{from}: `{text}` has no model of its own to fall to; say {text}/MODEL"
-            )),
+            Some(host) if link.model.is_none() && host.model.is_none() => problems
+                .push(format!("{from}: `{text}` has no model of its own to fall to; say {text}/MODEL")),
             None if !BUILT_IN.contains(&link.provider.as_str()) => {
                 let all: Vec<_> = BUILT_IN.into_iter().chain(hosts.keys().map(String::as_str)).collect();
-                problems.push(format!("{from}: there is no provider `{}`; there are: {}", link.provider, all.join(", ")));
+                problems.push(format!(
+                    "{from}: there is no provider `{}`; there are: {}",
+                    link.provider,
+                    all.join(", ")
+                ));
             }
             _ if links.contains(&link) => problems.push(format!("{from}: `{text}` stands there twice")),
             _ => {}

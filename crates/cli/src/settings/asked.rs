@@ -15,18 +15,25 @@ const TABLES: [&str; 2] = ["providers", "aliases"];
 const TABLE_ENTRIES: usize = 256;
 
 /// A value as it was typed, and where.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Typed {
     values: Vec<String>,
     from: String,
 }
 
 /// What was asked for, by whatever way.
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
 pub(crate) struct Asked {
     values: BTreeMap<&'static str, Typed>,
     /// The file's tables, such as `[providers.NAME]`; each is read by whom it concerns.
     tables: toml::Table,
+}
+
+/// Where values stand, and none of them: some are secrets.
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.values.iter().map(|(name, typed)| (name, &typed.from))).finish()
+    }
 }
 
 impl Asked {

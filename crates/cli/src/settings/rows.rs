@@ -31,11 +31,7 @@ pub(super) const ROWS: &[Row] = &[
         "who answers: local, scripted or a host, as NAME or NAME/MODEL; several with commas (a list in the file): the next is asked where the one before fails before its first word (docs/models.md); without it `local`, and `scripted` where the model is not there",
     ),
     Row("model", "", "the model to ask of the one `provider`; each host has a default"),
-    Row(
-        "prices",
-        "",
-        "a TOML file of what models cost (docs/models.md), over the shipped table",
-    ),
+    Row("prices", "", "a TOML file of what models cost (docs/models.md), over the shipped table"),
     Row("tools", "on", "whether a host's model is offered tools: `on`, or `off` where it cannot call them"),
     Row("models", "models", "the folder with the local model and the embeddings, as `make model` fills it"),
     Row("model_file", "", "a GGUF file of the llama architecture to use as local model"),

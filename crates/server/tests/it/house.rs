@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
-use headwater_core::port::SharedStore;
 use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderInfo};
+use headwater_core::port::{SharedProvider, SharedStore};
 use headwater_core::{Millis, Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
 use headwater_engine::documents::Documents;
@@ -62,6 +62,8 @@ pub(crate) struct Given {
     pub settings: Settings,
     pub tls: Option<Tls>,
     pub stage: Option<(Arc<Stage>, Cues)>,
+    /// Who answers instead of the stage.
+    pub provider: Option<SharedProvider>,
 }
 
 pub(crate) struct House {
@@ -112,8 +114,9 @@ impl House {
         let (stage, cues) = given.stage.unwrap_or_else(Stage::new);
         let store = Arc::new(MemoryStore::new());
         let assistant = Assistant::parse(SHIPPED).unwrap();
+        let provider = given.provider.unwrap_or(stage);
         let workflows: Vec<Arc<dyn Workflow>> =
-            vec![Arc::new(Generate::new(stage.clone())), Arc::new(Assist::new(assistant, stage, None))];
+            vec![Arc::new(Generate::new(provider.clone())), Arc::new(Assist::new(assistant, provider, None))];
         let tasks = Tasks::default();
         let engine =
             Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), given.settings);

@@ -26,3 +26,4 @@ mod showing;
 mod standing;
 mod telling;
 mod tokens;
+mod upstream;

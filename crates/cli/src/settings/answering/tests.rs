@@ -127,7 +127,8 @@ fn a_key_is_asked_for_where_it_is_needed_only() {
     assert!(moved.hosts["openai"].moved);
     // Who is not asked needs nothing.
     assert!(read("[providers.openai]\nmodel = \"m\"\n", &[]).is_ok());
-    let named = read("provider = \"x\"\n[providers.x]\npreset = \"vllm\"\nmodel = \"m\"\nkey_env = \"X_KEY\"\n", &[]);
+    let named =
+        read("provider = \"x\"\n[providers.x]\npreset = \"vllm\"\nmodel = \"m\"\nkey_env = \"X_KEY\"\n", &[]);
     assert!(named.unwrap_err()[0].contains("X_KEY"));
 }
 

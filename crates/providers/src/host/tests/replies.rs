@@ -82,7 +82,7 @@ fn counted(metrics: &crate::metrics::Metrics) -> Vec<String> {
 async fn every_request_is_counted_once_by_how_it_ended() {
     let (provider, _host) = host(ok(&plain())).await;
     gather(provider.generate(request()).await.unwrap()).await;
-    let lines = ["requests_total{outcome=\"completed\"} 1", "skipped_total{} 1", "streams{} 0"];
+    let lines = ["requests_total{outcome=\"completed\"} 1", "skipped_total{} 2", "streams{} 0"];
     assert_eq!(counted(&provider.config.metrics), lines);
 
     let (provider, _host) = host(ok(&plain())).await;

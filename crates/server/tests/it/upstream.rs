@@ -1,0 +1,207 @@
+//! The whole server over hosts that fail in every way that hosts do, on every format: what a viewer sees, who is
+//! asked how often, and that a host hears of it when nobody wants its answer any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use headwater_core::port::SharedProvider;
+use headwater_engine::Settings;
+use headwater_fake_provider::{Ended, Failure, Fake, Format as Spoken, Options, Script};
+use headwater_providers::chain::{Chain, Healths, Link};
+use headwater_providers::host::{Host, HostConfig, Timeouts};
+use headwater_providers::metrics::Metrics;
+use headwater_providers::preset::Format;
+use serde_json::{Value, json};
+
+use crate::house::{Given, House, open_gate};
+
+/// Deltas before what fails in the middle.
+const AFTER: u32 = 3;
+
+const FORMATS: [(&str, Spoken); 5] = [
+    ("anthropic", Spoken::Anthropic),
+    ("openai", Spoken::OpenAi),
+    ("responses", Spoken::Responses),
+    ("gemini", Spoken::Gemini),
+    ("ollama", Spoken::Ollama),
+];
+
+/// Where this format is at the fake: what one configures.
+fn base_url(fake: &Fake, spoken: Spoken) -> String {
+    match spoken {
+        // Without the version, as everybody who speaks it says it.
+        Spoken::Anthropic => fake.origin(),
+        _ => fake.base_url(spoken),
+    }
+}
+
+fn host(name: &str, fake: &Fake, (format, spoken): (&str, Spoken)) -> HostConfig {
+    let wire = Format::parse(format).unwrap().wire();
+    // Short where a test waits for it, long everywhere else.
+    let short = Duration::from_millis(250);
+    let timeouts =
+        Timeouts { first_byte: 20 * short, first_token: short, idle: 2 * short, ..Timeouts::default() };
+    HostConfig { model: "fake-model".into(), timeouts, ..HostConfig::new(name, wire, base_url(fake, spoken)) }
+}
+
+fn provider(config: HostConfig) -> SharedProvider {
+    Arc::new(Host::new(config).unwrap())
+}
+
+/// Two hosts under one name, each asked once.
+fn one_after_the_other(first: HostConfig, second: HostConfig) -> SharedProvider {
+    let once = |config| Link { retries: 0, ..Link::to(provider(config)) };
+    let chain = Chain::new("default", vec![once(first), once(second)], &Healths::new(Metrics::default()));
+    Arc::new(chain.unwrap())
+}
+
+async fn house_of(provider: SharedProvider) -> House {
+    let settings = Settings { runs_per_user: 1_000, starts: None, ..Settings::default() };
+    House::given(Given { gate: open_gate(), settings, provider: Some(provider), ..Given::default() }).await
+}
+
+async fn start(house: &House, message_id: &str) -> String {
+    let ask = json!({"workflow": "generate", "message": "go", "message_id": message_id, "max_tokens": 4096});
+    let answer = house.http("POST", "/api/runs").json(&ask).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    answer.json::<Value>().await.unwrap()["run_id"].as_str().unwrap().to_owned()
+}
+
+/// The whole log of a run, read live to its end.
+async fn log(house: &House, run: &str) -> Vec<Value> {
+    let path = format!("/api/runs/{run}/events?after=0");
+    let body = house.http("GET", &path).send().await.unwrap().text().await.unwrap();
+    body.lines().filter_map(|l| l.strip_prefix("data: ")).map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+fn text(log: &[Value]) -> String {
+    log.iter().filter(|e| e["type"] == "token").map(|e| e["text"].as_str().unwrap()).collect()
+}
+
+/// Every way to fail, before the first token (0) or behind some.
+fn failures(after: u32) -> Vec<Failure> {
+    let mut all = vec![
+        Failure::Error { after, status: 529 },
+        Failure::ErrorField { after },
+        Failure::End { after },
+        Failure::Cut { after },
+        Failure::Reset { after },
+        Failure::Stall { after, ping_ms: 0 },
+        Failure::Malformed { after },
+        Failure::Huge { after, bytes: 2 << 20 },
+    ];
+    if after == 0 {
+        all.extend([400, 401, 404, 429, 500, 503, 529].map(Failure::status));
+        all.push(Failure::Drop);
+        // A ping says that somebody is there, not that he answers.
+        all.push(Failure::Stall { after, ping_ms: 50 });
+    }
+    all
+}
+
+/// What a format has no words for.
+fn unknown_to(failure: &Failure, spoken: Spoken) -> bool {
+    matches!((failure, spoken), (Failure::ErrorField { .. }, Spoken::Ollama))
+        || matches!((failure, spoken), (Failure::Stall { ping_ms: 1.., .. }, Spoken::Ollama))
+}
+
+// Planted faults: a stand-in that is asked after the first token; an end of the bytes taken for an end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_failure_before_the_first_token_is_answered_by_the_next_host_and_none_after_it() {
+    for format in FORMATS {
+        let first = Fake::start(Script::default()).await.unwrap();
+        let second = Fake::start(Script::saying("the stand-in")).await.unwrap();
+        let script = Script::tokens(12);
+        for after in [0, AFTER] {
+            for failure in failures(after).into_iter().filter(|f| !unknown_to(f, format.1)) {
+                let what = format!("{} {failure:?}", format.0);
+                (first.reset(), second.reset());
+                first.script(Script { failure: Some(failure), gap_ms: 1, ..script.clone() });
+                second.script(Script::saying("the stand-in"));
+                let chain = one_after_the_other(host("a", &first, format), host("b", &second, format));
+                let house = house_of(chain).await;
+                let run = start(&house, "m").await;
+                let log = log(&house, &run).await;
+                let (end, named) =
+                    (log.last().unwrap(), log.iter().find(|e| e["type"] == "model_started").unwrap());
+                let asked = |fake: &Fake| fake.read(|calls| calls.for_answers().count());
+                assert_eq!(asked(&first), 1, "{what}");
+                if after == 0 {
+                    assert_eq!(text(&log), "the stand-in", "{what}: {end}");
+                    assert_eq!(
+                        (&named["provider"], &end["outcome"]),
+                        (&json!("b"), &json!("completed")),
+                        "{what}"
+                    );
+                    assert_eq!(asked(&second), 1, "{what}");
+                } else {
+                    assert_eq!(text(&log), script.said_in(after), "{what}: {end}");
+                    assert_eq!(
+                        (&named["provider"], &end["outcome"]),
+                        (&json!("a"), &json!("failed")),
+                        "{what}"
+                    );
+                    assert_eq!(
+                        (&end["error"]["recoverable"], asked(&second)),
+                        (&json!(true), 0),
+                        "{what}: {end}"
+                    );
+                    assert!(end["usage"]["output_tokens"].as_u64().is_some_and(|n| n > 0), "{what}: {end}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_every_format_comes_through_with_thoughts_usage_and_its_end() {
+    for format in FORMATS {
+        let script = Script { reasoning: 4, bytes_per_write: 7, ..Script::tokens(20) };
+        let fake = Fake::start(script.clone()).await.unwrap();
+        let house = house_of(provider(host("a", &fake, format))).await;
+        let log = log(&house, &start(&house, "m").await).await;
+        let end = log.last().unwrap();
+        assert_eq!((text(&log), &end["outcome"]), (script.said(), &json!("completed")), "{}", format.0);
+        let thought: String =
+            log.iter().filter(|e| e["type"] == "reasoning").map(|e| e["text"].as_str().unwrap()).collect();
+        assert_eq!(thought, script.thought(), "{}", format.0);
+        assert_eq!(end["usage"]["input_tokens"], 25, "{}: {end}", format.0);
+        assert!(end["usage"].get("estimated").is_none(), "{}: {end}", format.0);
+    }
+}
+
+// Planted fault: the message id forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_double_submits_are_one_call() {
+    let fake = Fake::start(Script { gap_ms: 2, ..Script::tokens(30) }).await.unwrap();
+    let house = house_of(provider(host("a", &fake, FORMATS[1]))).await;
+    let runs = join_all((0..100).map(|_| start(&house, "the same"))).await;
+    assert!(runs.iter().all(|run| *run == runs[0]));
+    assert_eq!(log(&house, &runs[0]).await.last().unwrap()["outcome"], "completed");
+    assert_eq!(fake.read(|calls| calls.for_answers().count()), 1);
+}
+
+// Planted fault: one connection for all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_250_runs_stream_at_once_from_an_http_2_host_with_a_limit_of_100_and_each_stop_is_heard() {
+    let script = Script { gap_ms: 100, ..Script::tokens(100_000) };
+    let fake = Fake::start_with(Options { script, tls: true, ..Options::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pem = folder.path().join("ca.pem");
+    std::fs::write(&pem, fake.certificate().unwrap()).unwrap();
+    let mut config = host("a", &fake, FORMATS[1]);
+    (config.ca_file, config.timeouts) = (Some(pem), Timeouts::default());
+    let house = house_of(provider(config)).await;
+    let names: Vec<_> = (0..250).map(|n| format!("m{n}")).collect();
+    let runs = join_all(names.iter().map(|name| start(&house, name))).await;
+    fake.wait_for(|calls| calls.open == 250 && calls.for_answers().all(|c| c.deltas > 0)).await;
+    fake.read(|calls| {
+        assert!(calls.for_answers().all(|c| c.http == "2"));
+        assert!(calls.connections < 250, "{} connections", calls.connections);
+    });
+    let stops = runs.iter().map(|run| house.http("POST", &format!("/api/runs/{run}/stop")).send());
+    assert!(join_all(stops).await.into_iter().all(|answer| answer.unwrap().status().is_success()));
+    fake.wait_for(|calls| calls.open == 0).await;
+    fake.read(|calls| assert!(calls.for_answers().all(|c| c.ended == Some(Ended::Left))));
+}
