@@ -116,7 +116,8 @@ async fn every_failure_before_the_first_token_is_answered_by_the_next_host_and_n
         for after in [0, AFTER] {
             for failure in failures(after).into_iter().filter(|f| !unknown_to(f, format.1)) {
                 let what = format!("{} {failure:?}", format.0);
-                (first.reset(), second.reset());
+                first.reset();
+                second.reset();
                 first.script(Script { failure: Some(failure), gap_ms: 1, ..script.clone() });
                 second.script(Script::saying("the stand-in"));
                 let chain = one_after_the_other(host("a", &first, format), host("b", &second, format));
