@@ -123,8 +123,8 @@ fn way(origin: &str, row: &Preset) -> Option<String> {
     // The host's own path, so that this is right wherever a row puts the version.
     let path = row.base_url.split_once("://")?.1.split_once('/').map_or("", |(_, path)| path);
     let path = if path.is_empty() { String::new() } else { format!("/{path}") };
-    let (key, name) = (row.key_env, row.name);
-    Some(format!("try {variable}={origin}{path} {key}=any headwater serve --provider {name}"))
+    let key = if row.key_env.is_empty() { String::new() } else { format!(" {}=any", row.key_env) };
+    Some(format!("try {variable}={origin}{path}{key} headwater serve --provider {}", row.name))
 }
 
 #[cfg(test)]
@@ -138,6 +138,7 @@ mod tests {
         let way =
             "OPENAI_BASE_URL=http://127.0.0.1:9/v1 OPENAI_API_KEY=any headwater serve --provider openai";
         assert!(all.contains(way), "{all}");
+        assert!(all.contains("OLLAMA_HOST=http://127.0.0.1:9 headwater serve --provider ollama"), "{all}");
         assert!(!ways("http://127.0.0.1:9", Some(Format::Ollama)).join("\n").contains("/v1"));
     }
 }

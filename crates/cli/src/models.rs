@@ -21,6 +21,8 @@ struct Line {
     address: String,
     key: String,
     price: Option<String>,
+    /// Whether a run may ask it; who is merely there may fail.
+    used: bool,
     /// What came of asking the host for its models; `None` where nobody asked.
     answers: Option<Result<String, String>>,
 }
@@ -36,8 +38,9 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<(), Failure> {
     let lines = runtime.block_on(lines(&answering, &asked, !args.no_check))?;
     let text = if args.json { as_json(&answering, &lines) } else { as_text(&answering, &lines) };
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::of)?;
-    let wrong = lines.iter().filter(|line| matches!(line.answers, Some(Err(_)))).count();
-    if wrong > 0 { Err(Failure::Failed(format!("{wrong} of {} do not answer", lines.len()))) } else { Ok(()) }
+    let asked: Vec<_> = lines.iter().filter(|line| line.used).collect();
+    let wrong = asked.iter().filter(|line| matches!(line.answers, Some(Err(_)))).count();
+    if wrong > 0 { Err(Failure::Failed(format!("{wrong} of {} do not answer", asked.len()))) } else { Ok(()) }
 }
 
 /// Whom to list: everybody in a list, everybody whose key is there, and the operator's own.
@@ -75,6 +78,7 @@ async fn lines(answering: &Answering, asked: &Asked, check: bool) -> Result<Vec<
                     address: row.base_url.clone(),
                     key: key(row),
                     model: model.clone(),
+                    used: answering.used().any(|used| used.name == row.name),
                     answers: None,
                 });
                 if check {
@@ -99,6 +103,7 @@ pub(crate) async fn answers(row: &HostRow, model: &str) -> Result<String, String
     let known = |wanted: &str| names.iter().any(|n| n == wanted || n.strip_suffix(":latest") == Some(wanted));
     match names.len() {
         0 => Ok("answers, and lists no models".to_owned()),
+        1 if model.is_empty() || known(model) => Ok("answers, 1 model".to_owned()),
         n if model.is_empty() || known(model) => Ok(format!("answers, {n} models")),
         n => {
             let some: Vec<_> = names.iter().take(SHOWN).map(String::as_str).collect();
@@ -120,6 +125,7 @@ fn built_in(name: &str, asked: &Asked) -> Line {
         address: "in this process".to_owned(),
         key: "needs none".to_owned(),
         price: None,
+        used: true,
         answers: Some(answers),
     }
 }
@@ -155,8 +161,9 @@ fn as_text(answering: &Answering, lines: &[Line]) -> String {
         text.push_str("alias default: local, or scripted where the model is not there\n");
     }
     for line in lines {
-        let Line { provider, model, address, key, price, answers } = line;
-        text.push_str(&format!("\n{provider}\n  model    {model}\n  address  {address}\n  key      {key}\n"));
+        let Line { provider, model, address, key, price, used, answers } = line;
+        let used = if *used { "" } else { " (in no list)" };
+        text.push_str(&format!("\n{provider}{used}\n  model    {model}\n  address  {address}\n  key      {key}\n"));
         let price = price.as_deref().unwrap_or("not known here; the setting `prices` can say it");
         text.push_str(&format!("  price    {price}\n"));
         match answers {
@@ -178,7 +185,7 @@ fn as_json(answering: &Answering, lines: &[Line]) -> String {
         .iter()
         .map(|l| {
             json!({
-                "provider": l.provider, "model": l.model, "address": l.address, "key": l.key, "price": l.price,
+                "provider": l.provider, "model": l.model, "address": l.address, "key": l.key, "price": l.price, "used": l.used,
                 "answers": l.answers.as_ref().map(Result::is_ok),
                 "words": l.answers.as_ref().map(|a| match a { Ok(w) | Err(w) => w }),
             })
