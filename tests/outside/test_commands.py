@@ -48,7 +48,6 @@ def hosts(tmp_path_factory):
         yield folder / "headwater.toml", good, bad
 
 
-# Planted faults: the answer said before its end is there, on one piece; the thought on standard output.
 def test_ask_streams_the_answer_of_whoever_answers(hosts):
     config, good, bad = hosts
     code, out, err = run("ask", "--config", config, "Say something")

@@ -163,7 +163,9 @@ fn as_text(answering: &Answering, lines: &[Line]) -> String {
     for line in lines {
         let Line { provider, model, address, key, price, used, answers } = line;
         let used = if *used { "" } else { " (in no list)" };
-        text.push_str(&format!("\n{provider}{used}\n  model    {model}\n  address  {address}\n  key      {key}\n"));
+        text.push_str(&format!(
+            "\n{provider}{used}\n  model    {model}\n  address  {address}\n  key      {key}\n"
+        ));
         let price = price.as_deref().unwrap_or("not known here; the setting `prices` can say it");
         text.push_str(&format!("  price    {price}\n"));
         match answers {

@@ -171,14 +171,11 @@ fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
         extra: row.extra.clone(),
         allow_private: row.allow_private,
         ca_file: row.ca_file.clone(),
+        timeouts: row.timeouts,
         ..HostConfig::new(&row.name, wire, &row.base_url)
     };
     if let Some(streams) = row.streams_per_connection {
         config.streams_per_connection = streams;
-    }
-    if let Some(first_token) = row.first_token {
-        config.timeouts.first_byte = first_token;
-        config.timeouts.first_token = first_token;
     }
     let problems = config.problems();
     if problems.is_empty() { Ok(config) } else { Err(problems) }

@@ -44,6 +44,7 @@ use tokio::time::{sleep_until, timeout_at};
 
 pub use self::health::Healths;
 use self::plan::{Plan, Rule, Step};
+use crate::wire::put_over;
 
 /// One of those who may answer.
 #[derive(Clone)]
@@ -87,7 +88,7 @@ impl Link {
         let mut request = request.clone();
         request.model = self.model.clone().or(request.model);
         request.reasoning = request.reasoning.or(self.reasoning);
-        request.extra.extend(self.extra.clone());
+        put_over(&mut request.extra, &self.extra);
         request
     }
 

@@ -27,7 +27,7 @@ pub use self::config::HostConfig;
 use self::pool::{Making, Pool, Slot};
 pub use crate::wire::deltas::Timeouts;
 use crate::wire::deltas::{self, Reading, said};
-use crate::wire::{Call, Framing};
+use crate::wire::{Call, Framing, put_over};
 use crate::{failure, key};
 
 /// The provider; see the module.
@@ -152,9 +152,8 @@ impl Host {
         request.reasoning = request.reasoning.or(config.effort);
         let model = request.model.as_deref().unwrap_or(&config.model);
         let Call { path, headers, mut body } = config.wire.encode(&request, model)?;
-        for (name, value) in config.extra.iter().chain(&request.extra) {
-            body.insert(name.clone(), value.clone());
-        }
+        put_over(&mut body, &config.extra);
+        put_over(&mut body, &request.extra);
         let (client, slot) = self.pool.take()?;
         let post = client
             .post(format!("{}{path}", self.base))

@@ -60,6 +60,17 @@ pub struct Call {
     pub body: Map<String, Value>,
 }
 
+/// Puts fields over those of the same name, tables within tables: an operator who sets one field of a format's
+/// `generationConfig` means that one.
+pub(crate) fn put_over(body: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (name, value) in over {
+        match (body.get_mut(name), value) {
+            (Some(Value::Object(inner)), Value::Object(over)) => put_over(inner, over),
+            _ => drop(body.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
 /// How a body is cut into pieces that a decoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use headwater_core::limit;
 use headwater_core::port::provider::Effort;
+use headwater_providers::host::Timeouts;
 use headwater_providers::preset::{Format, PRESETS, Preset};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -22,8 +23,8 @@ pub(crate) const DEFAULT: &str = "default";
 /// Providers that are no hosts.
 pub(crate) const BUILT_IN: [&str; 2] = ["local", "scripted"];
 
-/// The longest that anything may take.
-const DAY: Duration = Duration::from_secs(86_400);
+/// Seconds: the longest that anything may take.
+const DAY: u64 = 86_400;
 
 /// Bytes of a name.
 const NAMES: usize = 64;
@@ -91,7 +92,7 @@ pub(crate) struct HostRow {
     pub streams_per_connection: Option<usize>,
     pub reasoning: Option<Effort>,
     pub extra: Map<String, Value>,
-    pub first_token: Option<Duration>,
+    pub timeouts: Timeouts,
 }
 
 /// Where a host's key stands.
@@ -135,7 +136,43 @@ struct ProviderTable {
     reasoning: Option<Effort>,
     #[serde(default)]
     extra: Map<String, Value>,
-    first_token_seconds: Option<u64>,
+    #[serde(default)]
+    timeouts: TimeoutTable,
+}
+
+/// How long to wait for what, in seconds; [`Timeouts`] says for what.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TimeoutTable {
+    connect: Option<u64>,
+    first_byte: Option<u64>,
+    first_token: Option<u64>,
+    idle: Option<u64>,
+    progress: Option<u64>,
+    whole: Option<u64>,
+    usage: Option<u64>,
+}
+
+impl TimeoutTable {
+    fn over(self, mut all: Timeouts) -> Result<Timeouts, String> {
+        let typed = [
+            ("connect", self.connect, &mut all.connect),
+            ("first_byte", self.first_byte, &mut all.first_byte),
+            ("first_token", self.first_token, &mut all.first_token),
+            ("idle", self.idle, &mut all.idle),
+            ("progress", self.progress, &mut all.progress),
+            ("whole", self.whole, &mut all.whole),
+            ("usage", self.usage, &mut all.usage),
+        ];
+        for (name, seconds, place) in typed {
+            match seconds {
+                None => {}
+                Some(seconds @ 1..=DAY) => *place = Duration::from_secs(seconds),
+                Some(_) => return Err(format!("`timeouts.{name}` must be from 1 to {DAY} seconds")),
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// `[aliases.NAME]` as it is typed.
@@ -264,7 +301,7 @@ impl HostRow {
             streams_per_connection: None,
             reasoning: None,
             extra: Map::new(),
-            first_token: None,
+            timeouts: Timeouts::default(),
         }
     }
 
@@ -310,10 +347,10 @@ impl HostRow {
                 other => other.unwrap_or(KeyFrom::Nowhere),
             },
         };
-        let first_token = table.first_token_seconds.map(Duration::from_secs);
-        if first_token.is_some_and(|t| t.is_zero() || t > DAY) {
-            problems.push("`first_token_seconds` must be from 1 to 86400".to_owned());
-        }
+        let timeouts = table.timeouts.over(Timeouts::default()).unwrap_or_else(|why| {
+            problems.push(why);
+            Timeouts::default()
+        });
         if table.streams_per_connection.is_some_and(|n| !(1..=1_000).contains(&n)) {
             problems.push("`streams_per_connection` must be from 1 to 1000".to_owned());
         }
@@ -332,7 +369,7 @@ impl HostRow {
             streams_per_connection: table.streams_per_connection,
             reasoning: table.reasoning,
             extra: table.extra,
-            first_token,
+            timeouts,
         };
         if problems.is_empty() { Ok(row) } else { Err(problems) }
     }

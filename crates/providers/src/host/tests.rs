@@ -261,7 +261,7 @@ fn all_that_is_wrong_is_said_at_once_and_nothing_secret_of_it() {
 async fn the_operators_headers_fields_and_effort_go_with_each_request() {
     let (mut provider, host) = host(ok(&plain())).await;
     let json = |text: &str| serde_json::from_str(text).unwrap();
-    provider.config.extra = json(r#"{"top_k":1,"stop":["theirs"],"seed":1}"#);
+    provider.config.extra = json(r#"{"top_k":1,"stop":["theirs"],"seed":1,"stream_options":{"extra":1}}"#);
     provider.config.headers = vec![("X-Team".into(), "blue".to_owned().into())];
     provider.headers = provider.config.header_map().unwrap();
     let asked = ModelRequest { extra: json(r#"{"seed":2}"#), ..request() };
@@ -273,4 +273,6 @@ async fn the_operators_headers_fields_and_effort_go_with_each_request() {
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!((&body["top_k"], &body["seed"]), (&1.into(), &2.into()));
     assert_eq!(body["stop"], serde_json::json!(["theirs"]));
+    // A table is not replaced by a part of it.
+    assert_eq!(body["stream_options"], serde_json::json!({"include_usage": true, "extra": 1}));
 }

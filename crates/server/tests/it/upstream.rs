@@ -106,7 +106,7 @@ fn unknown_to(failure: &Failure, spoken: Spoken) -> bool {
         || matches!((failure, spoken), (Failure::Stall { ping_ms: 1.., .. }, Spoken::Ollama))
 }
 
-// Planted faults: a stand-in that is asked after the first token; an end of the bytes taken for an end.
+// Planted fault: a stand-in that is asked after the first token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_failure_before_the_first_token_is_answered_by_the_next_host_and_none_after_it() {
     for format in FORMATS {

@@ -46,6 +46,7 @@ fn aliases_and_hosts_of_ones_own_stand_in_tables() {
         base_url = "http://127.0.0.1:8080/v1"
         model = "qwen3"
         headers = { x-team = "one" }
+        timeouts = { first_token = 30, idle = 9 }
         [providers.openai]
         key_file = "/run/secrets/openai"
         reasoning = "low"
@@ -59,6 +60,8 @@ fn aliases_and_hosts_of_ones_own_stand_in_tables() {
     "#;
     let used = read(file, &[]).unwrap();
     let fast = &used.hosts["fast"];
+    let seconds = (fast.timeouts.first_token.as_secs(), fast.timeouts.idle.as_secs());
+    assert_eq!((seconds, fast.timeouts.whole), ((30, 9), Timeouts::default().whole));
     assert!(fast.preset.is_none() && fast.key == KeyFrom::Nowhere && fast.tools);
     assert_eq!(used.hosts["openai"].key, KeyFrom::File("/run/secrets/openai".into()));
     assert_eq!(used.hosts["openai"].base_url, "https://api.openai.com/v1");
@@ -92,6 +95,9 @@ fn everything_wrong_is_said_at_once_and_never_a_key() {
         [providers.e]
         preset = "openai"
         api_key = "sk-in-the-file"
+        [providers.f]
+        preset = "openai"
+        timeouts = { idle = 0 }
         [aliases.none]
         use = []
         [aliases.odd]
@@ -109,6 +115,7 @@ fn everything_wrong_is_said_at_once_and_never_a_key() {
         "`fortran`",
         "[providers.c]: needs `base_url`",
         "exclude each other",
+        "[providers.f]: `timeouts.idle` must be from 1",
         "[providers.e]: unknown field `api_key`",
         "[aliases.none] use: must name one to 8",
         "[aliases.odd]: unknown field `uses`",
