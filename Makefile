@@ -66,3 +66,5 @@ gen: ## rebuild what is committed and generated: the pages, the protocol's schem
 bench: build ## speed beside a peer, by ratio; see bench/README.md
 	python3 bench/first_token.py
 	python3 bench/idle_memory.py
+	python3 bench/decode.py
+	python3 bench/stop.py

@@ -166,7 +166,7 @@ fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
         key,
         model: row.model.clone().unwrap_or_default(),
         tools: row.tools,
-        headers: row.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
+        headers: row.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         effort: row.reasoning,
         extra: row.extra.clone(),
         allow_private: row.allow_private,

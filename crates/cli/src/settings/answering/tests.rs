@@ -1,5 +1,7 @@
 use std::ffi::OsString;
 
+use headwater_providers::host::Timeouts;
+
 use super::*;
 
 fn read(file: &str, env: &[(&str, &str)]) -> Result<Answering, Vec<String>> {
