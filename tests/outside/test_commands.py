@@ -44,6 +44,17 @@ def hosts(tmp_path_factory):
             use = ["bad"]
             [aliases.missing]
             use = ["good/m9"]
+            [providers.loaded]
+            preset = "llamacpp"
+            base_url = "{good.url}/v1"
+            [aliases.loaded]
+            use = ["loaded"]
+            [providers.down]
+            format = "openai"
+            base_url = "http://127.0.0.1:9"
+            model = "m3"
+            [aliases.down]
+            use = ["down"]
         """)
         yield folder / "headwater.toml", good, bad
 
@@ -58,6 +69,10 @@ def test_ask_streams_the_answer_of_whoever_answers(hosts):
     assert code == 0 and out == TEXT + "\n" and "überlegen" in err, err
     asked = good.ask("calls")["calls"][-1]
     assert asked["key"] and asked["body"]["messages"][-1]["content"]
+    code, _, err = run("ask", "--provider", "groq", "x")
+    assert code == 2 and "GROQ_API_KEY" in err, err
+    code, _, err = run("ask", "--config", config, "--temperature", "9", "x")
+    assert code == 2 and "--temperature" in err, err
     code, out, err = run("ask", "--config", config, "--model", "alone", "x")
     assert (code, out) == (1, "") and "503" in err, err
     code, _, err = run("ask", "--config", config, "--model", "nobody", "x")
@@ -85,7 +100,9 @@ def test_models_lists_who_is_there_and_says_who_does_not_answer(hosts):
     listed = json.loads(out)
     by = {(one["provider"], one["model"]): one for one in listed["providers"]}
     assert by["good", "m1"]["answers"] and by["good", "m1"]["price"] == "$1.5 in, $2 out per million tokens"
-    assert not by["good", "m9"]["answers"] and "no model `m9`" in by["good", "m9"]["words"]
+    assert by["good", "m9"]["answers"] and not by["good", "m9"]["listed"] and "no model `m9`" in by["good", "m9"]["words"]
+    assert by["loaded", "the one that is loaded"]["listed"], "a server with a model of its own needs no name for it"
+    assert not by["down", "m3"]["answers"]
     assert {"alias": "default", "use": ["bad", "good"]} in listed["aliases"]
     assert code == 1 and "do not answer" in err
     code, out, _ = run("models", "--config", config, "--no-check")
@@ -96,7 +113,7 @@ def test_models_lists_who_is_there_and_says_who_does_not_answer(hosts):
 def test_doctor_says_what_to_do(hosts, tmp_path):
     config, _, _ = hosts
     code, out, err = run("doctor", "--config", config, "--data", tmp_path / "data", "--listen", "127.0.0.1:0")
-    assert code == 1 and "BAD   provider: good/m9" in out and "ok    provider: good/m1 answers" in out, out + err
+    assert code == 1 and "odd   provider: good/m9" in out and "BAD   provider: down/m3" in out and "ok    provider: good/m1 answers" in out, out + err
     assert "ok    data:" in out and not (tmp_path / "data").exists()
     code, out, err = run("doctor", "--provider", "groq", "--data", tmp_path / "data", "--listen", "nowhere", "--offline")
     assert code == 1 and "GROQ_API_KEY" in out and "nowhere" in out and "→" in out, out + err

@@ -14,7 +14,7 @@ use headwater_providers::metrics::Metrics;
 
 use crate::args::AskArgs;
 use crate::logs::say;
-use crate::settings::answering_of;
+use crate::settings::{DEFAULT, answering_of, environment};
 use crate::{Failure, logs, provider};
 
 /// Asks, and writes the answer to standard output as it comes; everything else goes to standard error.
@@ -27,6 +27,29 @@ pub(crate) fn ask(args: &AskArgs) -> Result<(), Failure> {
     };
     if question.trim().is_empty() {
         return Err(Failure::Usage(vec!["the question is empty".to_owned()]));
+    }
+    if question.len() > limit::MESSAGE_BYTES
+        || args.system.as_ref().is_some_and(|s| s.len() > limit::SYSTEM_BYTES)
+    {
+        let (question, system) = (limit::MESSAGE_BYTES, limit::SYSTEM_BYTES);
+        return Err(Failure::Usage(vec![format!(
+            "at most {question} bytes of question and {system} of --system"
+        )]));
+    }
+    if args.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
+        return Err(Failure::Usage(vec!["--temperature: must be from 0 to 2".to_owned()]));
+    }
+    let alias = args.model.as_deref().unwrap_or(DEFAULT);
+    let answering = answering.only(alias).ok_or_else(|| {
+        let all: Vec<_> = answering.aliases.iter().map(|a| a.name.as_str()).collect();
+        Failure::Usage(vec![format!(
+            "--model: nothing of that name is configured; there is: {}",
+            all.join(", ")
+        )])
+    })?;
+    let missing = answering.missing_keys(&environment);
+    if !missing.is_empty() {
+        return Err(Failure::Usage(missing));
     }
     let reasoning = match args.reasoning.as_deref().map(|word| (word, Effort::parse(word))) {
         None => None,

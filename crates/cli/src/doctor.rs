@@ -8,9 +8,12 @@ use std::path::Path;
 use headwater_server::auth::secret;
 
 use crate::args::DoctorArgs;
+use crate::models::Listed;
 use crate::serve::DATABASE;
-use crate::settings::{Answering, Asked, KeyFrom, Settings, answering_of, data_folder};
-use crate::{Failure, models, provider};
+use crate::settings::{
+    Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Settings, answering_of, data_folder,
+};
+use crate::{Failure, knowledge, models, provider};
 
 /// Free bytes of a disk: below the first a server soon fails, below the second somebody should know.
 const TOO_LITTLE: u64 = 256 << 20;
@@ -19,6 +22,8 @@ const LITTLE: u64 = 2 << 30;
 const READ_WHOLE: u64 = 64 << 20;
 /// Files beside connections: the database, its readers, uploads, sockets to hosts.
 const FILES_BESIDE: u64 = 256;
+
+const LOCAL: &str = "local model";
 
 /// What was found.
 enum Found {
@@ -53,7 +58,9 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
         found.push(open_files(settings.facing.limits.connections as u64));
     }
     found.extend(local_models(&asked));
+    found.push(assistant(&asked));
     if let Ok(answering) = answering_of(&asked) {
+        found.extend(answering.used().filter_map(unusable));
         found.extend(prices(&answering));
         found.extend(unused_keys(&answering));
         if !args.offline {
@@ -171,8 +178,11 @@ fn open_files(connections: u64) -> Found {
 
 fn local_models(asked: &Asked) -> Vec<Found> {
     let to_do = "`make model` fetches it, or name its folder with `models`";
+    let asked_for = answering_of(asked).is_ok_and(|a| {
+        a.aliases.iter().flat_map(|alias| &alias.links).any(|link| link.provider == BUILT_IN[0])
+    });
     [
-        ("local model", provider::local_file(asked), "without it `provider` has to name somebody else"),
+        (LOCAL, provider::local_file(asked), "without it `provider` has to name somebody else"),
         (
             "embeddings",
             provider::embeddings_folder(asked),
@@ -182,9 +192,44 @@ fn local_models(asked: &Asked) -> Vec<Found> {
     .into_iter()
     .map(|(what, found, without)| match found {
         Ok(path) => Good(format!("{what}: {}", path.display())),
+        Err(why) if asked_for && what == LOCAL => Bad(format!("{what}: {why}"), to_do.to_owned()),
         Err(why) => Odd(format!("{what}: {why}; {without}"), to_do.to_owned()),
     })
     .collect()
+}
+
+/// The assistant's file, its documents, and the aliases that it names.
+fn assistant(asked: &Asked) -> Found {
+    let file = asked.some("assistant").map(std::path::PathBuf::from);
+    let read = knowledge::assistant(file.as_deref()).and_then(|assistant| {
+        knowledge::documents(&assistant, file.as_deref()).map(|found| (assistant, found))
+    });
+    let (assistant, documents) = match read {
+        Ok(read) => read,
+        Err(Failure::Usage(problems)) => return Bad(format!("assistant: {}", problems.join("; ")), mend()),
+        Err(Failure::Failed(why)) => return Bad(format!("assistant: {why}"), mend()),
+    };
+    let names = answering_of(asked).map(|a| a.aliases.into_iter().map(|a| a.name).collect::<Vec<_>>());
+    let names = names.unwrap_or_default();
+    let missing =
+        assistant.missing_models(|alias| alias == DEFAULT || names.iter().any(|name| name == alias));
+    match missing.as_slice() {
+        [] => Good(format!("assistant: {} with {} documents", assistant.name, documents.len())),
+        problems => Bad(format!("assistant: {}", problems.join("; ")), mend()),
+    }
+}
+
+fn mend() -> String {
+    "docs/assistants.md says what such a file may have".to_owned()
+}
+
+/// A host that cannot even be asked: its key file, its certificates, its headers, its address.
+fn unusable(row: &HostRow) -> Option<Found> {
+    let why = provider::host(row, None).err()?;
+    Some(Bad(
+        format!("provider: {}: {why}", row.name),
+        "docs/models.md says what stands in its table".to_owned(),
+    ))
 }
 
 fn prices(answering: &Answering) -> Vec<Found> {
@@ -200,7 +245,7 @@ fn prices(answering: &Answering) -> Vec<Found> {
     let unknown = links.filter_map(|link| {
         let host = answering.hosts.get(&link.provider)?;
         let model = link.model.as_deref().or(host.model.as_deref())?;
-        table.price(&host.name, model).is_none().then(|| {
+        provider::price(&table, host, model).is_none().then(|| {
             Odd(
                 format!("prices: what {}/{model} costs is not known, so its runs have no cost", host.name),
                 "say it in a file of `prices`".to_owned(),
@@ -231,7 +276,11 @@ fn hosts(answering: &Answering) -> Result<Vec<Found>, Failure> {
             let model = link.model.as_deref().or(host.model.as_deref()).unwrap_or_default();
             let who = format!("{}/{model}", host.name);
             found.push(match runtime.block_on(models::answers(host, model)) {
-                Ok(what) => Good(format!("provider: {who} {what}")),
+                Ok(Listed::There(what)) => Good(format!("provider: {who} {what}")),
+                Ok(Listed::Missing(what)) => Odd(
+                    format!("provider: {who} {what}"),
+                    "if `headwater ask` gets an answer all the same, all is well".to_owned(),
+                ),
                 Err(why) => Bad(
                     format!("provider: {who}: {why}"),
                     "look at its address, its key and the model's name; `headwater models` shows them"

@@ -1,8 +1,9 @@
 //! `headwater fake-provider`: a host that says what a script says, for tests of those who build on
 //! Headwater. Nothing of it is used by `serve`.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
+use headwater_fake_provider::limit::BODY_BYTES;
 use headwater_fake_provider::{Fake, Format, Options, Script, magic};
 use headwater_providers::preset::{PRESETS, Preset};
 use serde_json::{Map, Value};
@@ -42,7 +43,13 @@ fn script(args: &FakeProviderArgs) -> Result<(Script, Option<(Script, u32)>), St
     let mut knobs = match &args.script {
         Some(path) => {
             let shown = path.display();
-            let text = std::fs::read_to_string(path).map_err(|e| format!("--script {shown}: {e}"))?;
+            let mut text = String::new();
+            let read = std::fs::File::open(path)
+                .and_then(|file| file.take(BODY_BYTES as u64 + 1).read_to_string(&mut text))
+                .map_err(|e| format!("--script {shown}: {e}"))?;
+            if read > BODY_BYTES {
+                return Err(format!("--script {shown}: more than {BODY_BYTES} bytes"));
+            }
             let read: Map<String, Value> =
                 serde_json::from_str(&text).map_err(|e| format!("--script {shown}: {e}"))?;
             read

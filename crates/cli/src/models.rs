@@ -5,6 +5,8 @@ use std::io::Write;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use headwater_providers::openai::LOADED;
+use headwater_providers::price::undated;
 use serde_json::{Value, json};
 
 use crate::args::ModelsArgs;
@@ -24,7 +26,7 @@ struct Line {
     /// Whether a run may ask it; who is merely there may fail.
     used: bool,
     /// What came of asking the host for its models; `None` where nobody asked.
-    answers: Option<Result<String, String>>,
+    answers: Option<Result<Listed, String>>,
 }
 
 /// Prints the lists and the hosts in them.
@@ -73,7 +75,7 @@ async fn lines(answering: &Answering, asked: &Asked, check: bool) -> Result<Vec<
             Some(row) => {
                 let model = model.or_else(|| row.model.clone()).unwrap_or_default();
                 lines.push(Line {
-                    price: prices.price(&name, &model).map(|p| per_million(&p)),
+                    price: provider::price(&prices, row, &model).map(|p| per_million(&p)),
                     provider: name,
                     address: row.base_url.clone(),
                     key: key(row),
@@ -96,27 +98,50 @@ async fn lines(answering: &Answering, asked: &Asked, check: bool) -> Result<Vec<
     Ok(lines)
 }
 
+/// What a host that answers says of our model.
+pub(crate) enum Listed {
+    /// It is in its list, or there is none to be in.
+    There(String),
+    /// It is not. A list is a hint: some leave out other names of the same model.
+    Missing(String),
+}
+
 /// Asks a host for its list, and whether our model is in it.
-pub(crate) async fn answers(row: &HostRow, model: &str) -> Result<String, String> {
+pub(crate) async fn answers(row: &HostRow, model: &str) -> Result<Listed, String> {
     let host = provider::host(row, (!model.is_empty()).then_some(model))?;
     let names = host.models().await.map_err(|e| e.message)?;
-    let known = |wanted: &str| names.iter().any(|n| n == wanted || n.strip_suffix(":latest") == Some(wanted));
-    match names.len() {
-        0 => Ok("answers, and lists no models".to_owned()),
-        1 if model.is_empty() || known(model) => Ok("answers, 1 model".to_owned()),
-        n if model.is_empty() || known(model) => Ok(format!("answers, {n} models")),
+    let any = model.is_empty() || model == LOADED;
+    Ok(match names.len() {
+        0 => Listed::There("answers, and lists no models".to_owned()),
+        1 if any || is_listed(&names, model) => Listed::There("answers, 1 model".to_owned()),
+        n if any || is_listed(&names, model) => Listed::There(format!("answers, {n} models")),
         n => {
             let some: Vec<_> = names.iter().take(SHOWN).map(String::as_str).collect();
             let dots = if n > SHOWN { ", …" } else { "" };
-            Err(format!("answers, but has no model `{model}`; it has {}{dots}", some.join(", ")))
+            Listed::Missing(format!(
+                "answers, but lists no model `{model}`; it has {}{dots}",
+                some.join(", ")
+            ))
         }
-    }
+    })
+}
+
+/// Whether a list has a model: by its name, by its name with a date behind it (as some list what they know
+/// without), or by its name before a variant (`:free`).
+fn is_listed(names: &[String], model: &str) -> bool {
+    let base = model.split(':').next().unwrap_or(model);
+    names.iter().any(|name| {
+        let name = name.strip_suffix(":latest").unwrap_or(name);
+        name == model || name == base || undated(name) == Some(model)
+    })
 }
 
 fn built_in(name: &str, asked: &Asked) -> Line {
     let (model, answers) = match provider::local_file(asked) {
-        _ if name == "scripted" => ("scripted".to_owned(), Ok("fixed text, for tests".to_owned())),
-        Ok(file) => (file.display().to_string(), Ok("the file is there".to_owned())),
+        _ if name == "scripted" => {
+            ("scripted".to_owned(), Ok(Listed::There("fixed text, for tests".to_owned())))
+        }
+        Ok(file) => (file.display().to_string(), Ok(Listed::There("the file is there".to_owned()))),
         Err(why) => ("none".to_owned(), Err(why)),
     };
     Line {
@@ -170,7 +195,8 @@ fn as_text(answering: &Answering, lines: &[Line]) -> String {
         text.push_str(&format!("  price    {price}\n"));
         match answers {
             None => text.push_str("  answers  nobody asked\n"),
-            Some(Ok(what)) => text.push_str(&format!("  answers  yes: {what}\n")),
+            Some(Ok(Listed::There(what))) => text.push_str(&format!("  answers  yes: {what}\n")),
+            Some(Ok(Listed::Missing(what))) => text.push_str(&format!("  answers  yes, BUT: {what}\n")),
             Some(Err(why)) => text.push_str(&format!("  answers  NO: {why}\n")),
         }
     }
@@ -189,9 +215,26 @@ fn as_json(answering: &Answering, lines: &[Line]) -> String {
             json!({
                 "provider": l.provider, "model": l.model, "address": l.address, "key": l.key, "price": l.price, "used": l.used,
                 "answers": l.answers.as_ref().map(Result::is_ok),
-                "words": l.answers.as_ref().map(|a| match a { Ok(w) | Err(w) => w }),
+                "listed": l.answers.as_ref().map(|a| matches!(a, Ok(Listed::There(_)))),
+                "words": l.answers.as_ref().map(|a| match a { Ok(Listed::There(w) | Listed::Missing(w)) | Err(w) => w }),
             })
         })
         .collect();
     format!("{:#}\n", json!({"aliases": aliases, "providers": hosts}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_known_by_every_name_that_lists_have_for_it() {
+        let names = ["claude-haiku-4-5-20251001", "qwen3:4b", "llama3:latest", "a/b"].map(str::to_owned);
+        for known in ["claude-haiku-4-5", "claude-haiku-4-5-20251001", "qwen3:4b", "llama3", "a/b:free"] {
+            assert!(is_listed(&names, known), "{known}");
+        }
+        for other in ["claude-haiku-4", "qwen3", "gpt-5"] {
+            assert!(!is_listed(&names, other), "{other}");
+        }
+    }
 }

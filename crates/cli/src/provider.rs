@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_core::limit;
+use headwater_core::port::provider::Price;
 use headwater_core::port::{SharedEmbedder, SharedProvider};
 use headwater_engine::models::Models;
 use headwater_providers::chain::{Chain, Healths, Link as ChainLink};
@@ -17,7 +18,7 @@ use headwater_providers::scripted::Scripted;
 
 use crate::Failure;
 use crate::logs::say;
-use crate::settings::{Alias, Answering, Asked, DEFAULT, HostRow, KeyFrom, Link};
+use crate::settings::{Alias, Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Link};
 
 /// The models under their aliases.
 pub(crate) async fn open(answering: &Answering, asked: &Asked, metrics: &Metrics) -> Result<Models, Failure> {
@@ -31,7 +32,11 @@ pub(crate) async fn open(answering: &Answering, asked: &Asked, metrics: &Metrics
     }
     let mut models = match answering.default_alias() {
         Some(alias) => Models::new(opened.chain(alias, &made)?),
-        None => Models::new(opened.fallen_back(asked).await?),
+        // A model that a list names is not loaded twice.
+        None => match made.get(BUILT_IN[0]) {
+            Some(local) => Models::new(Arc::clone(local)),
+            None => Models::new(opened.fallen_back(asked).await?),
+        },
     };
     for alias in answering.aliases.iter().filter(|alias| alias.name != DEFAULT) {
         models = models.and(&alias.name, opened.chain(alias, &made)?);
@@ -53,7 +58,7 @@ impl Opening<'_> {
             (_, Some(row)) => {
                 let mut config = host_config(row).map_err(Failure::Usage)?;
                 config.metrics = self.metrics.clone();
-                config.price = self.prices.price(&row.name, &config.model);
+                config.price = price(&self.prices, row, &config.model);
                 let host = Host::new(config).map_err(|e| Failure::Usage(vec![e.message]))?;
                 Ok(Arc::new(host))
             }
@@ -87,7 +92,12 @@ impl Opening<'_> {
         }
         let links = alias.links.iter().filter_map(|link| {
             let provider = Arc::clone(made.get(&link.provider)?);
-            let price = link.model.as_ref().and_then(|m| self.prices.price(&link.provider, m));
+            let own = provider.info().model;
+            let model = link.model.as_ref().unwrap_or(&own);
+            let price = match self.answering.hosts.get(&link.provider) {
+                Some(row) => price(&self.prices, row, model),
+                None => self.prices.price(&link.provider, model),
+            };
             Some(ChainLink {
                 model: link.model.clone(),
                 reasoning: alias.reasoning,
@@ -97,7 +107,11 @@ impl Opening<'_> {
             })
         });
         let chain = Chain::new(&alias.name, links.collect(), &self.healths);
-        Ok(Arc::new(chain.map_err(|why| Failure::Usage(vec![why]))?))
+        let chain = chain.map_err(|why| Failure::Usage(vec![why]))?;
+        // Whoever gives a host longer than all links have together means it.
+        let hosts = alias.links.iter().filter_map(|link| self.answering.hosts.get(&link.provider));
+        let longest = hosts.map(|row| row.timeouts.first_token).max().unwrap_or_default();
+        Ok(Arc::new(chain.first_word(longest.max(limit::CHAIN_FIRST_WORD))))
     }
 }
 
@@ -158,6 +172,8 @@ fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
             Some(read.key)
         }
     };
+    // A server that a customary variable points to is asked in the way that all servers know; whoever names the
+    // vendor's preset in a table means the vendor's way.
     let wire = match row.preset {
         Some(preset) if preset.format == row.format => preset.wire(row.moved && !preset.is_at(&row.base_url)),
         _ => row.format.wire(),
@@ -179,6 +195,12 @@ fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
     }
     let problems = config.problems();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// What a host's model costs: by its own name, else as at the vendor whose host it is like, also elsewhere.
+pub(crate) fn price(table: &PriceTable, row: &HostRow, model: &str) -> Option<Price> {
+    let vendor = row.preset.map(|p| p.prices);
+    table.price(&row.name, model).or_else(|| table.price(vendor?, model))
 }
 
 /// What models cost: the shipped table, and the operator's own over it.

@@ -76,6 +76,8 @@ pub struct Preset {
     pub model: &'static str,
     /// Whether its models can be offered tools.
     pub tools: bool,
+    /// Under which name the price table has its models.
+    pub prices: &'static str,
 }
 
 /// The rows.
@@ -89,6 +91,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "gpt-4.1-mini",
         tools: true,
+        prices: "openai",
     },
     Preset {
         name: "openai-responses",
@@ -99,6 +102,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "gpt-5-mini",
         tools: true,
+        prices: "openai",
     },
     Preset {
         name: "openrouter",
@@ -109,6 +113,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "openai/gpt-4.1-mini",
         tools: true,
+        prices: "openrouter",
     },
     Preset {
         name: "groq",
@@ -119,6 +124,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "llama-3.3-70b-versatile",
         tools: true,
+        prices: "groq",
     },
     Preset {
         name: "mistral",
@@ -129,6 +135,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "mistral-small-latest",
         tools: true,
+        prices: "mistral",
     },
     Preset {
         name: "deepseek",
@@ -139,6 +146,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "deepseek-v4-flash",
         tools: true,
+        prices: "deepseek",
     },
     Preset {
         name: "xai",
@@ -149,6 +157,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "grok-4.3",
         tools: true,
+        prices: "xai",
     },
     Preset {
         name: "together",
@@ -159,6 +168,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "openai/gpt-oss-120b",
         tools: true,
+        prices: "together",
     },
     Preset {
         name: "fireworks",
@@ -169,6 +179,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "accounts/fireworks/models/gpt-oss-120b",
         tools: true,
+        prices: "fireworks",
     },
     // On this machine, at their usual ports. They have what their operator loaded.
     Preset {
@@ -180,6 +191,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: false,
         model: LOADED,
         tools: true,
+        prices: "vllm",
     },
     Preset {
         name: "llamacpp",
@@ -190,6 +202,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: false,
         model: LOADED,
         tools: true,
+        prices: "llamacpp",
     },
     Preset {
         name: "lmstudio",
@@ -200,6 +213,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: false,
         model: LOADED,
         tools: true,
+        prices: "lmstudio",
     },
     Preset {
         name: "anthropic",
@@ -211,6 +225,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "claude-haiku-4-5",
         tools: true,
+        prices: "anthropic",
     },
     Preset {
         name: "gemini",
@@ -221,6 +236,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: true,
         model: "gemini-3.5-flash-lite",
         tools: true,
+        prices: "gemini",
     },
     Preset {
         name: "ollama",
@@ -231,6 +247,7 @@ pub const PRESETS: &[Preset] = &[
         needs_key: false,
         model: "qwen3:4b",
         tools: true,
+        prices: "ollama",
     },
 ];
 

@@ -95,8 +95,9 @@ impl PriceTable {
 /// The groups of digits that are a date or a version: 20250929, 2025-04-14, 09-2025, 0613, 001.
 const DATES: [&[usize]; 5] = [&[4, 2, 2], &[2, 4], &[8], &[4], &[3]];
 
-/// A model's name without the date at its end.
-fn undated(model: &str) -> Option<&str> {
+/// A model's name without the date at its end; `None` where it has none.
+#[must_use]
+pub fn undated(model: &str) -> Option<&str> {
     DATES.iter().find_map(|groups| {
         let mut rest = model;
         for digits in groups.iter().rev() {

@@ -163,6 +163,16 @@ impl Answering {
         self.aliases.iter().find(|a| a.name == DEFAULT)
     }
 
+    /// The same with one of its lists alone; `None` where there is none of that name.
+    pub(crate) fn only(&self, alias: &str) -> Option<Self> {
+        let found = self.aliases.iter().find(|a| a.name == alias).cloned();
+        // Without a list the default is the model of this process.
+        if found.is_none() && alias != DEFAULT {
+            return None;
+        }
+        Some(Self { aliases: found.into_iter().collect(), ..self.clone() })
+    }
+
     /// Hosts that some list names.
     pub(crate) fn used(&self) -> impl Iterator<Item = &HostRow> {
         self.hosts
@@ -230,5 +240,12 @@ fn plain_name(name: &str, what: &str) -> Result<(), String> {
 }
 
 fn typed<T: for<'de> Deserialize<'de>>(value: toml::Value) -> Result<T, String> {
-    value.try_into().map_err(|e: toml::de::Error| e.message().trim().to_owned())
+    value.try_into().map_err(|e: toml::de::Error| {
+        // A value of the wrong type is quoted by the parser, and may be a key.
+        let said = e.message().trim();
+        match said.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
+            Some((_, expected)) => format!("a value of another type than {expected}"),
+            None => said.to_owned(),
+        }
+    })
 }

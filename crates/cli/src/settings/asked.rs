@@ -81,7 +81,7 @@ impl Asked {
         let shown = file.display();
         let table: toml::Table = match std::fs::read_to_string(file)
             .map_err(|e| e.to_string())
-            .and_then(|text| text.parse().map_err(|e: toml::de::Error| e.to_string()))
+            .and_then(|text| text.parse().map_err(|e: toml::de::Error| unreadable(&text, &e)))
         {
             Ok(table) => table,
             Err(why) => return problems.push(format!("the file {shown} cannot be read: {why}")),
@@ -149,6 +149,13 @@ impl Asked {
     pub(crate) fn some(&self, name: &str) -> Option<String> {
         Some(self.one(name).0).filter(|v| !v.is_empty())
     }
+}
+
+/// Where and why a file is no TOML; without the line itself, in which a key may stand.
+fn unreadable(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start);
+    let line = text.get(..at).map_or(0, |before| before.matches('\n').count()) + 1;
+    format!("line {line}: {}", error.message().trim())
 }
 
 pub(crate) fn split(name: &str, text: &str) -> Vec<String> {

@@ -23,6 +23,7 @@ pub(crate) struct HostRow {
     pub format: Format,
     /// Where it is, and whether that is another place than the preset's.
     pub base_url: String,
+    /// By its customary variable: not necessarily to a server of the same make.
     pub moved: bool,
     /// Where its key stands.
     pub key: KeyFrom,
@@ -137,7 +138,7 @@ impl HostRow {
 
     pub(super) fn of_table(
         name: &str,
-        table: ProviderTable,
+        mut table: ProviderTable,
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
@@ -158,12 +159,20 @@ impl HostRow {
             return Err(problems);
         };
         let base = preset.map(|p| Self::of_preset(p, env));
-        let moved = table.base_url.is_some() || base.as_ref().is_some_and(|b| b.moved);
+        let moved = table.base_url.is_none() && base.as_ref().is_some_and(|b| b.moved);
         let Some(base_url) = table.base_url.clone().or_else(|| base.as_ref().map(|b| b.base_url.clone()))
         else {
             problems.push("needs `base_url`".to_owned());
             return Err(problems);
         };
+        let elsewhere = table.base_url.is_some() && preset.is_some_and(|p| !p.is_at(&base_url));
+        if let Some(name) = table.key_env.take_if(|name| !is_variable(name)) {
+            // What is typed here by mistake may be the key itself.
+            problems.push(format!(
+                "`key_env` is the name of a variable, not {} letters of something else",
+                name.len()
+            ));
+        }
         let key = match (table.key_env, table.key_file) {
             (Some(_), Some(_)) => {
                 problems.push("`key_env` and `key_file` exclude each other".to_owned());
@@ -173,7 +182,8 @@ impl HostRow {
             (Some(name), None) => KeyFrom::Env(name, true),
             (None, Some(file)) => KeyFrom::File(file),
             (None, None) => match base.as_ref().map(|b| b.key.clone()) {
-                Some(KeyFrom::Env(name, needed)) => KeyFrom::Env(name, needed && !moved),
+                // A vendor's key goes to the vendor, unless somebody says otherwise.
+                Some(KeyFrom::Env(..)) if elsewhere => KeyFrom::Nowhere,
                 other => other.unwrap_or(KeyFrom::Nowhere),
             },
         };
@@ -191,7 +201,10 @@ impl HostRow {
             base_url,
             moved,
             key,
-            model: table.model.or_else(|| base.as_ref().and_then(|b| b.model.clone())),
+            model: table
+                .model
+                .filter(|m| !m.trim().is_empty())
+                .or_else(|| base.as_ref().and_then(|b| b.model.clone())),
             tools: table.tools.unwrap_or_else(|| preset.is_none_or(|p| p.tools)),
             allow_private: table.allow_private.unwrap_or(false),
             ca_file: table.ca_file,
@@ -203,6 +216,11 @@ impl HostRow {
         };
         if problems.is_empty() { Ok(row) } else { Err(problems) }
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    plain && name.len() <= 64 && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
 }
 
 fn no_preset(name: &str) -> String {

@@ -67,8 +67,8 @@ fn aliases_and_hosts_of_ones_own_stand_in_tables() {
     assert!(fast.preset.is_none() && fast.key == KeyFrom::Nowhere && fast.tools);
     assert_eq!(used.hosts["openai"].key, KeyFrom::File("/run/secrets/openai".into()));
     assert_eq!(used.hosts["openai"].base_url, "https://api.openai.com/v1");
-    // Moved to a place of one's own: the vendor's key is used if it is there, and not asked for.
-    assert_eq!(used.hosts["gateway"].key, KeyFrom::Env("OPENAI_API_KEY".into(), false));
+    // Elsewhere the vendor's key has no business.
+    assert_eq!(used.hosts["gateway"].key, KeyFrom::Nowhere);
     let clever = used.aliases.iter().find(|a| a.name == "clever").unwrap();
     assert_eq!(clever.links, [link("openai", Some("gpt-5")), link("gateway", None)]);
     assert_eq!((clever.reasoning, &clever.extra["service_tier"]), (Some(Effort::High), &"flex".into()));
@@ -100,6 +100,12 @@ fn everything_wrong_is_said_at_once_and_never_a_key() {
         [providers.f]
         preset = "openai"
         timeouts = { idle = 0 }
+        [providers.g]
+        preset = "openai"
+        key_env = "sk-typed-here"
+        [providers.h]
+        preset = "openai"
+        headers = "Bearer sk-typed-here"
         [aliases.none]
         use = []
         [aliases.odd]
@@ -117,6 +123,8 @@ fn everything_wrong_is_said_at_once_and_never_a_key() {
         "`fortran`",
         "[providers.c]: needs `base_url`",
         "exclude each other",
+        "[providers.g]: `key_env` is the name of a variable",
+        "[providers.h]: a value of another type than",
         "[providers.f]: `timeouts.idle` must be from 1",
         "[providers.e]: unknown field `api_key`",
         "[aliases.none] use: must name one to 8",
@@ -124,7 +132,9 @@ fn everything_wrong_is_said_at_once_and_never_a_key() {
     ] {
         assert!(problems.iter().any(|p| p.contains(part)), "{part}: {problems:#?}");
     }
-    assert!(!format!("{problems:?}").contains("sk-in-the-file"));
+    for secret in ["sk-in-the-file", "sk-typed-here"] {
+        assert!(!format!("{problems:?}").contains(secret), "{problems:#?}");
+    }
 }
 
 #[test]
