@@ -119,11 +119,19 @@ impl Meter {
         account.spent.clone()
     }
 
-    /// The sum of [`Meter::close`]; `None` where no model was asked.
+    /// The sum of [`Meter::close`]; `None` where no model was asked. It has a cost only where each call that
+    /// used tokens has one: what a part of a run costs would be taken for the whole.
     #[must_use]
     pub fn total(&self) -> Option<Usage> {
-        self.close().into_iter().map(|s| s.usage).reduce(Usage::and)
+        let spent = self.close();
+        let unknown = spent.iter().any(|s| s.usage.cost_usd.is_none() && has_tokens(&s.usage));
+        let sum = spent.into_iter().map(|s| s.usage).reduce(Usage::and)?;
+        Some(Usage { cost_usd: sum.cost_usd.filter(|_| !unknown), ..sum })
     }
+}
+
+fn has_tokens(usage: &Usage) -> bool {
+    [usage.input_tokens, usage.output_tokens].into_iter().flatten().any(|n| n > 0)
 }
 
 impl std::fmt::Debug for Meter {

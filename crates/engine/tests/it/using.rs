@@ -92,6 +92,30 @@ async fn a_run_costs_what_its_rounds_cost() {
     }
 }
 
+// Planted fault: the costs that are known added up.
+#[tokio::test(start_paused = true)]
+async fn a_run_has_no_cost_where_a_part_of_it_has_none() {
+    for free in [false, true] {
+        let mut house = priced();
+        // Who has no price; and who used nothing, of which nothing can be missing.
+        let by = By { provider: "spare".into(), model: "small".into(), label: None, price: None };
+        house.stage.speak_as(Some(by));
+        let run =
+            house.engine.start(&ann(), ask_in("assist", "Which slots are free?", "s")).await.unwrap().run;
+        let mut act = house.cues.next().await;
+        act.call("c", "check_available_slots", "{}").await;
+        house.stage.speak_as(None);
+        let first = if free { Usage::of(0, 0) } else { Usage::of(100, 7) };
+        act.end_using(FinishReason::ToolCalls, first).await;
+        let mut act = house.cues.next().await;
+        act.say("None.").await;
+        act.end_using(FinishReason::Stop, Usage::of(200, 3)).await;
+        let usage = used(&house.log(&run).await).unwrap();
+        let cost_usd = if free { costs(200, 3) } else { None };
+        assert_eq!(usage, Usage { cost_usd, ..Usage::of(200, 3).and(first) });
+    }
+}
+
 // Planted faults: who is asked named in place of who answers; named anew in each round.
 #[tokio::test(start_paused = true)]
 async fn who_really_answers_is_named_and_once_more_only_where_that_changes() {
