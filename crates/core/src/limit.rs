@@ -171,7 +171,7 @@ pub const MESSAGES_BYTES: usize = MESSAGE_BYTES + SYSTEM_BYTES;
 pub const STOPS: usize = 4;
 /// Bytes of each of them.
 pub const STOP_BYTES: usize = 256;
-/// Bytes of a model's alias: it is typed by people and stands in every request that names it.
+/// Bytes of a model's alias or a provider's name: they are typed by people and stand in requests, metrics and logs.
 pub const MODEL_ALIAS_BYTES: usize = 64;
 /// Earlier messages of a session that are read for a prompt; the token budget cuts further.
 pub const HISTORY_MESSAGES: usize = 20;

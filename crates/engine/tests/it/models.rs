@@ -13,6 +13,7 @@ use headwater_core::port::provider::{
 };
 use headwater_core::port::store::Store;
 use headwater_engine::assistant::{Assistant, SHIPPED};
+use headwater_engine::models::is_alias;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
@@ -83,6 +84,17 @@ async fn a_model_is_asked_for_by_its_name_and_an_unknown_one_is_refused() {
     );
     let backlogs: Vec<_> = engine.backlogs().into_keys().collect();
     assert_eq!(backlogs, ["fast", "usual"]);
+}
+
+// Planted faults: capitals are fine; one byte too many is.
+#[test]
+fn a_name_is_short_plain_and_small() {
+    for fine in ["a", "gpt-4.1_mini", "0", &"x".repeat(limit::MODEL_ALIAS_BYTES)] {
+        assert!(is_alias(fine), "{fine}");
+    }
+    for wrong in ["", "Smart", "two words", "a/b", "é", "a\n", &"x".repeat(limit::MODEL_ALIAS_BYTES + 1)] {
+        assert!(!is_alias(wrong), "{wrong}");
+    }
 }
 
 /// A provider that many wait for.
