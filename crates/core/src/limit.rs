@@ -171,7 +171,7 @@ pub const MESSAGES_BYTES: usize = MESSAGE_BYTES + SYSTEM_BYTES;
 pub const STOPS: usize = 4;
 /// Bytes of each of them.
 pub const STOP_BYTES: usize = 256;
-/// Bytes of a model's alias: it is typed by people and stands in every request that names it.
+/// Bytes of a model's alias or a provider's name: they are typed by people and stand in requests, metrics and logs.
 pub const MODEL_ALIAS_BYTES: usize = 64;
 /// Earlier messages of a session that are read for a prompt; the token budget cuts further.
 pub const HISTORY_MESSAGES: usize = 20;
@@ -219,8 +219,8 @@ pub const RING_BYTES: usize = 256 * 1024;
 pub const BATCH_EVENTS: usize = 512;
 /// Bytes of events that a viewer is handed at once: its bounded buffer.
 pub const BATCH_BYTES: usize = 64 * 1024;
-/// More consecutive tokens than this in one batch mean that a viewer is behind: dialects that may merge
-/// then do. Below it each token keeps its own frame.
+/// More tokens and thoughts than this in one batch mean that a viewer is behind: dialects that may merge
+/// then do. Below it each keeps its own frame.
 pub const MERGE_ABOVE: usize = 8;
 /// Answer bytes from which the chat dialect merges every batch: its frames repeat the whole answer, which
 /// is quadratic.

@@ -88,13 +88,13 @@ impl Engine {
         &self.inner.metrics
     }
 
-    /// Requests that wait for each provider, by its name.
+    /// Requests that wait for each provider, by its own name, whatever aliases lead to it.
     #[must_use]
     pub fn backlogs(&self) -> BTreeMap<String, usize> {
         let workflows = self.inner.workflows.values();
         let named = workflows.clone().filter_map(|w| w.models()).flat_map(Models::providers);
-        let named = named.map(|provider| (provider.info().name, provider.backlog()));
-        named.chain(workflows.map(|w| (w.provider().name, w.backlog()))).collect()
+        let named = named.flat_map(|provider| provider.backlogs());
+        named.chain(workflows.flat_map(|w| w.backlogs())).collect()
     }
 
     /// Which models a client may ask for by name, the default first.

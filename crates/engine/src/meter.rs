@@ -1,8 +1,11 @@
 //! What a run uses of its models and what that costs, known at every moment: a run that is stopped or fails
 //! has used something too, and whoever drops the work must be able to say what.
 //!
-//! One entry for each call of a model. A provider's own numbers count; where it has not said, or was not let
-//! finish, what was asked and what was written are counted here, and the sum is called an estimate.
+//! One entry for each time that a workflow asks a model, from before it is asked: a model may think unseen for
+//! minutes before its answer begins. One that turns the request away used nothing, and has none. A provider's own
+//! numbers count; where it has not said, or was not let finish, what was asked and what was written are counted
+//! here, and the sum is called an estimate. Of a chain's links the one that answers counts, and until one does the
+//! first: what others used that failed before their first visible word, only their hosts know.
 
 use std::sync::Arc;
 
@@ -70,8 +73,8 @@ impl From<By> for Who {
 }
 
 impl Meter {
-    /// A model answers. `counts` counts its tokens, `prompt` is how many it was given, estimated. A call before
-    /// this one that was not ended is over with what is known of it.
+    /// A model is about to be asked. `counts` counts its tokens, `prompt` is how many it is given, estimated. A
+    /// call before this one that was not ended is over with what is known of it.
     pub(crate) fn begin(&self, who: Who, counts: &SharedProvider, prompt: u64) {
         let mut account = self.0.lock();
         account.close();
@@ -83,6 +86,18 @@ impl Meter {
             uncounted: String::new(),
             reported: Usage::default(),
         });
+    }
+
+    /// It answers, and is this one: of a chain that is known only now.
+    pub(crate) fn named(&self, who: Who) {
+        if let Some(call) = &mut self.0.lock().call {
+            call.who = who;
+        }
+    }
+
+    /// It was turned away before it did anything: the call that is under way is none.
+    pub(crate) fn forget(&self) {
+        self.0.lock().call = None;
     }
 
     /// It wrote or thought this.
@@ -119,11 +134,19 @@ impl Meter {
         account.spent.clone()
     }
 
-    /// The sum of [`Meter::close`]; `None` where no model was asked.
+    /// The sum of [`Meter::close`]; `None` where no model was asked. It has a cost only where each call that
+    /// used tokens has one: what a part of a run costs would be taken for the whole.
     #[must_use]
     pub fn total(&self) -> Option<Usage> {
-        self.close().into_iter().map(|s| s.usage).reduce(Usage::and)
+        let spent = self.close();
+        let unknown = spent.iter().any(|s| s.usage.cost_usd.is_none() && has_tokens(&s.usage));
+        let sum = spent.into_iter().map(|s| s.usage).reduce(Usage::and)?;
+        Some(Usage { cost_usd: sum.cost_usd.filter(|_| !unknown), ..sum })
     }
+}
+
+fn has_tokens(usage: &Usage) -> bool {
+    [usage.input_tokens, usage.output_tokens].into_iter().flatten().any(|n| n > 0)
 }
 
 impl std::fmt::Debug for Meter {

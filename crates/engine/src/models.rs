@@ -100,10 +100,11 @@ impl Models {
     }
 }
 
-/// Whether it can be a name at all: 1 to [`limit::MODEL_ALIAS_BYTES`] letters, digits, `.`, `-` and `_`.
+/// Whether it can be a name at all, of a model or of a provider: 1 to [`limit::MODEL_ALIAS_BYTES`] of `a-z`, `0-9`,
+/// `-`, `_` and `.`. Names stand in addresses, metrics and logs.
 #[must_use]
 pub fn is_alias(text: &str) -> bool {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
     (1..=limit::MODEL_ALIAS_BYTES).contains(&text.len()) && text.bytes().all(fine)
 }
 

@@ -259,6 +259,10 @@ impl Provider for Chain {
         self.providers().map(|p| p.backlog()).sum()
     }
 
+    fn backlogs(&self) -> Vec<(String, usize)> {
+        self.providers().flat_map(|p| p.backlogs()).collect()
+    }
+
     async fn warm(&self, prefix: &[PromptMessage]) {
         join_all(self.providers().map(|p| p.warm(prefix))).await;
     }

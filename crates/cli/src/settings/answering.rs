@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use headwater_core::limit;
 use headwater_core::port::provider::Effort;
+use headwater_engine::models::is_alias;
 use headwater_providers::preset::PRESETS;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -25,7 +26,7 @@ pub(crate) const DEFAULT: &str = "default";
 pub(crate) const BUILT_IN: [&str; 2] = ["local", "scripted"];
 
 /// Bytes of a name.
-const NAMES: usize = 64;
+const NAMES: usize = limit::MODEL_ALIAS_BYTES;
 /// Providers of one list.
 const LINKS: usize = limit::CHAIN_LINKS;
 
@@ -227,10 +228,9 @@ fn links(
     links
 }
 
-/// Names stand in addresses, metrics and logs.
+/// The engine's rule for a name, in words for the operator.
 fn plain_name(name: &str, what: &str) -> Result<(), String> {
-    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
-    if !plain || name.is_empty() || name.len() > NAMES {
+    if !is_alias(name) {
         return Err(format!("the name of this {what} must be 1 to {NAMES} of a-z, 0-9, `-`, `_` and `.`"));
     }
     if what == "provider" && BUILT_IN.contains(&name) {

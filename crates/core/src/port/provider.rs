@@ -226,6 +226,11 @@ pub trait Provider: Send + Sync + 'static {
         0
     }
 
+    /// The same by the name of whom they wait for: where several stand behind this one, each with its own.
+    fn backlogs(&self) -> Vec<(String, usize)> {
+        vec![(self.info().name, self.backlog())]
+    }
+
     /// Tells of a prompt beginning that will be used often, so that its cost can be paid beforehand.
     /// Providers without a prefix cache do nothing. Never required for correctness.
     async fn warm(&self, _prefix: &[PromptMessage]) {}

@@ -126,20 +126,39 @@ pub(super) async fn converse(
 }
 
 /// Asks a model: who answers, how many tokens it was given (estimated), and what it says.
+///
+/// The meter knows of the call before it is made: a chain returns only at the first visible word, and whoever
+/// stops the run while a model thinks unseen would be told that nothing was used.
 async fn begin(
     provider: &SharedProvider,
     request: &ModelRequest,
     emit: &Emitter,
 ) -> Result<(Who, u64, Deltas), Error> {
-    let info = provider.info();
-    let deltas = provider.generate(request.clone()).await.map_err(|e| failed(&info.name, e))?;
-    let who = match deltas.by() {
-        Some(by) => by.clone().into(),
-        None => Who { model: request.model.clone().unwrap_or_else(|| info.model.clone()), ..info.into() },
-    };
+    let (info, meter) = (provider.info(), emit.meter());
+    let name = info.name.clone();
+    let asked = Who { model: request.model.clone().unwrap_or_else(|| info.model.clone()), ..info.into() };
     let prompt = estimate(provider, request);
-    emit.meter().begin(who.clone(), provider, prompt);
+    meter.begin(asked.clone(), provider, prompt);
+    let deltas = match provider.generate(request.clone()).await {
+        Ok(deltas) => deltas,
+        Err(error) => {
+            if nothing_used(error.kind) {
+                meter.forget();
+            }
+            return Err(failed(&name, error));
+        }
+    };
+    let who = deltas.by().map_or(asked, |by| by.clone().into());
+    meter.named(who.clone());
     Ok((who, prompt, deltas))
+}
+
+/// Whether a model that failed so before it said anything was never at work. Of any other failure nobody knows.
+fn nothing_used(kind: ProviderErrorKind) -> bool {
+    match kind {
+        ProviderErrorKind::Refused | ProviderErrorKind::Busy | ProviderErrorKind::Unavailable => true,
+        ProviderErrorKind::Timeout | ProviderErrorKind::Interrupted | ProviderErrorKind::Failed => false,
+    }
 }
 
 /// Tokens of a prompt before it is sent: of its texts and of the tools that it offers, without the few that each

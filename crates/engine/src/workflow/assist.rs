@@ -157,8 +157,8 @@ impl Workflow for Assist {
         self.provider.info()
     }
 
-    fn backlog(&self) -> usize {
-        self.provider.backlog()
+    fn backlogs(&self) -> Vec<(String, usize)> {
+        [self.provider.backlogs(), self.classifier.backlogs()].concat()
     }
 
     fn remembers(&self) -> bool {

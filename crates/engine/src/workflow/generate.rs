@@ -32,8 +32,8 @@ impl Workflow for Generate {
         self.models.default_one().info()
     }
 
-    fn backlog(&self) -> usize {
-        self.models.default_one().backlog()
+    fn backlogs(&self) -> Vec<(String, usize)> {
+        self.models.default_one().backlogs()
     }
 
     fn remembers(&self) -> bool {

@@ -46,8 +46,8 @@ pub trait Workflow: Send + Sync + 'static {
     /// Who answers in it.
     fn provider(&self) -> ProviderInfo;
 
-    /// Requests that wait for whoever answers.
-    fn backlog(&self) -> usize;
+    /// Requests that wait for each of those who may answer, by their names.
+    fn backlogs(&self) -> Vec<(String, usize)>;
 
     /// Whether a turn sees the earlier ones of its session, and so must wait for them.
     fn remembers(&self) -> bool;

@@ -39,8 +39,8 @@ impl Workflow for Broken {
         headwater_core::port::Provider::info(&*Stage::new().0)
     }
 
-    fn backlog(&self) -> usize {
-        0
+    fn backlogs(&self) -> Vec<(String, usize)> {
+        Vec::new()
     }
 
     fn remembers(&self) -> bool {

@@ -7,13 +7,19 @@ use headwater_core::MessageId;
 use headwater_core::code::Code;
 use headwater_core::event::Body;
 use headwater_core::limit;
-use headwater_core::port::provider::{ContextBudget, Effort, PromptMessage, ProviderInfo, Role, ToolCall};
+use headwater_core::port::provider::{
+    ContextBudget, Deltas, Effort, ModelRequest, PromptMessage, Provider, ProviderError, ProviderErrorKind,
+    ProviderInfo, Role, ToolCall,
+};
 use headwater_core::port::store::Store;
 use headwater_engine::assistant::{Assistant, SHIPPED};
+use headwater_engine::models::is_alias;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Engine, Models, Settings, StartRun, Tasks};
+use headwater_providers::chain::{Chain, Healths, Link};
+use headwater_providers::metrics::Metrics;
 use headwater_providers::scripted::stage::{Cues, Stage};
 use headwater_store::MemoryStore;
 
@@ -78,6 +84,53 @@ async fn a_model_is_asked_for_by_its_name_and_an_unknown_one_is_refused() {
     );
     let backlogs: Vec<_> = engine.backlogs().into_keys().collect();
     assert_eq!(backlogs, ["fast", "usual"]);
+}
+
+// Planted faults: capitals are fine; one byte too many is.
+#[test]
+fn a_name_is_short_plain_and_small() {
+    for fine in ["a", "gpt-4.1_mini", "0", &"x".repeat(limit::MODEL_ALIAS_BYTES)] {
+        assert!(is_alias(fine), "{fine}");
+    }
+    for wrong in ["", "Smart", "two words", "a/b", "é", "a\n", &"x".repeat(limit::MODEL_ALIAS_BYTES + 1)] {
+        assert!(!is_alias(wrong), "{wrong}");
+    }
+}
+
+/// A provider that many wait for.
+struct Waited(&'static str, usize);
+
+#[async_trait::async_trait]
+impl Provider for Waited {
+    fn info(&self) -> ProviderInfo {
+        let (stage, _) = named(self.0);
+        stage.info()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        text.len()
+    }
+
+    fn backlog(&self) -> usize {
+        self.1
+    }
+
+    async fn generate(&self, _: ModelRequest) -> Result<Deltas, ProviderError> {
+        Err(ProviderError::new(ProviderErrorKind::Busy, "many wait"))
+    }
+}
+
+// Planted fault: a chain's sum under its first link's name, where the next alias overwrites it.
+#[test]
+fn who_is_waited_for_is_named_whatever_aliases_lead_there() {
+    let (a, b, c) = (Arc::new(Waited("a", 2)), Arc::new(Waited("b", 5)), Arc::new(Waited("c", 7)));
+    let healths = Healths::new(Metrics::default());
+    let chain = |alias: &str, links: Vec<Link>| Arc::new(Chain::new(alias, links, &healths).unwrap());
+    let models = Models::new(chain("default", vec![Link::to(a.clone()), Link::to(b)]))
+        .and("quick", chain("quick", vec![Link::to(a.clone()).model("small"), Link::to(c)]))
+        .and("single", a);
+    let backlogs: Vec<_> = engine(&models, "", "").backlogs().into_iter().collect();
+    assert_eq!(backlogs, [("a".to_owned(), 2), ("b".to_owned(), 5), ("c".to_owned(), 7)]);
 }
 
 #[test]

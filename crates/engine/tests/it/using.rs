@@ -3,14 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_bus::InProcess;
 use headwater_core::event::{Body, Event, Failure, Outcome};
 use headwater_core::limit;
 use headwater_core::port::provider::{
     By, ContextBudget, Cost, FinishReason, Price, ProviderError, ProviderErrorKind, ProviderInfo, Usage,
 };
+use headwater_engine::engine::From;
+use headwater_engine::workflow::Workflow;
+use headwater_engine::workflow::generate::Generate;
+use headwater_engine::{Engine, Settings, Tasks};
+use headwater_providers::chain::{Chain, Healths, Link};
+use headwater_providers::metrics::Metrics;
 use headwater_providers::scripted::stage::Stage;
+use headwater_store::MemoryStore;
 
-use crate::house::{House, SECOND, ann, ask, ask_in, ending, text};
+use crate::house::{House, SECOND, ann, ask, ask_in, ending, rest, text};
 
 /// One and ten dollars a million.
 const PRICE: Price = Price { input: 1_000_000, output: 10_000_000, cached: None, cache_write: None };
@@ -89,6 +97,30 @@ async fn a_run_costs_what_its_rounds_cost() {
         r#"headwater_model_cost_usd_total{provider="stage",model="stage"} 0.000"#,
     ] {
         assert!(shown.contains(line), "{line}\n{shown}");
+    }
+}
+
+// Planted fault: the costs that are known added up.
+#[tokio::test(start_paused = true)]
+async fn a_run_has_no_cost_where_a_part_of_it_has_none() {
+    for free in [false, true] {
+        let mut house = priced();
+        // Who has no price; and who used nothing, of which nothing can be missing.
+        let by = By { provider: "spare".into(), model: "small".into(), label: None, price: None };
+        house.stage.speak_as(Some(by));
+        let run =
+            house.engine.start(&ann(), ask_in("assist", "Which slots are free?", "s")).await.unwrap().run;
+        let mut act = house.cues.next().await;
+        act.call("c", "check_available_slots", "{}").await;
+        house.stage.speak_as(None);
+        let first = if free { Usage::of(0, 0) } else { Usage::of(100, 7) };
+        act.end_using(FinishReason::ToolCalls, first).await;
+        let mut act = house.cues.next().await;
+        act.say("None.").await;
+        act.end_using(FinishReason::Stop, Usage::of(200, 3)).await;
+        let usage = used(&house.log(&run).await).unwrap();
+        let cost_usd = if free { costs(200, 3) } else { None };
+        assert_eq!(usage, Usage { cost_usd, ..Usage::of(200, 3).and(first) });
     }
 }
 
@@ -198,6 +230,50 @@ async fn a_run_that_no_model_was_asked_for_used_nothing() {
     house.stage.refuse_next(ProviderError::new(ProviderErrorKind::Busy, "later"));
     let run = house.engine.start(&ann(), ask("generate", "hi")).await.unwrap().run;
     assert_eq!(used(&house.log(&run).await), None);
+}
+
+// Planted faults: the call opened only when a chain's first word is there; left open without its own name.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_thinks_unseen_has_used_its_prompt() {
+    for late in [false, true] {
+        let (stage, mut cues) = Stage::with_info(info());
+        let chain = Chain::new("smart", vec![Link::to(stage)], &Healths::new(Metrics::default())).unwrap();
+        // As long as the run may last, so that the run's own clock is the one that ends it.
+        let chain = chain.first_word(limit::RUN_TIME * 2);
+        let workflows: Vec<Arc<dyn Workflow>> = vec![Arc::new(Generate::new(Arc::new(chain)))];
+        let (store, bus) = (Arc::new(MemoryStore::new()), Arc::new(InProcess::new()));
+        let engine = Engine::new(store, bus, workflows, Tasks::default(), Settings::default());
+        let run = engine.start(&ann(), ask("generate", "three words here")).await.unwrap().run;
+        let mut act = cues.next().await;
+        act.report(Usage::of(12, 400)).await;
+        if late {
+            tokio::time::sleep(limit::RUN_TIME + SECOND).await;
+        } else {
+            engine.stop(&ann(), &run).await.unwrap();
+        }
+        act.cancelled().await;
+        let log = rest(&mut engine.follow(&ann(), &run, &From::After(0)).await.unwrap()).await;
+        assert_eq!(ending(&log, 1), if late { Outcome::Failed } else { Outcome::Cancelled });
+        assert_eq!(who(&log), []);
+        let expected = Usage { cost_usd: costs(3, 0), estimated: true, ..Usage::of(3, 0) };
+        assert_eq!(used(&log), Some(expected), "late: {late}");
+    }
+}
+
+// Planted faults: a call that was turned away left in the meter; one that broke off taken out.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_turned_away_used_nothing_and_one_that_breaks_off_its_prompt() {
+    use ProviderErrorKind::{Busy, Failed, Interrupted, Refused, Timeout, Unavailable};
+    for kind in [Refused, Busy, Unavailable, Timeout, Interrupted, Failed] {
+        let house = priced();
+        house.stage.refuse_next(ProviderError::new(kind, "no"));
+        let run = house.engine.start(&ann(), ask("generate", "three words here")).await.unwrap().run;
+        let log = house.log(&run).await;
+        assert_eq!(ending(&log, 1), Outcome::Failed);
+        let turned_away = matches!(kind, Refused | Busy | Unavailable);
+        let prompt = Usage { cost_usd: costs(3, 0), estimated: true, ..Usage::of(3, 0) };
+        assert_eq!(used(&log), (!turned_away).then_some(prompt), "{kind:?}");
+    }
 }
 
 // Planted faults: the time to wait lost on the way; a refusal called recoverable.

@@ -276,6 +276,7 @@ async fn it_is_the_first_link_with_what_all_can_bear_and_tools_pass_over_who_can
     assert_eq!((told.can_classify, told.can_call_tools), (false, true));
     assert_eq!(told.budget, ContextBudget { retrieval_tokens: 100, history_tokens: 1_000 });
     assert_eq!((both.count_tokens("four"), both.backlog()), (4, 6));
+    assert_eq!(both.backlogs(), [("a".to_owned(), 3), ("small".to_owned(), 3)]);
     both.warm(&[]).await;
     assert_eq!((a.warmed.load(Ordering::SeqCst), small.warmed.load(Ordering::SeqCst)), (1, 1));
     let tool = ToolSpec { name: "t".into(), description: String::new(), parameters: serde_json::json!({}) };

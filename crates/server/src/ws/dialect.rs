@@ -222,7 +222,7 @@ pub trait Dialect: Send {
     fn on_refused(&mut self, error: Error, out: &mut Out);
 
     /// The next events of a followed run, in order, none twice: all that there are, up to a batch. More
-    /// than `limit::MERGE_ABOVE` tokens mean that this viewer is behind; a dialect whose frames may merge
+    /// than `limit::MERGE_ABOVE` tokens and thoughts mean that this viewer is behind; a dialect whose frames may merge
     /// then merges.
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out);
 

@@ -417,6 +417,35 @@ fn a_viewer_that_is_behind_gets_fewer_frames_with_the_same_text() {
     assert_eq!(text_of(&client.frames()[..1]), "ab");
 }
 
+// Planted faults: a frame for each thought of a viewer that is behind; thoughts told to who did not ask.
+#[test]
+fn a_viewer_that_is_behind_gets_fewer_thoughts_too() {
+    let mut log = turn(&[], Outcome::Completed);
+    let end = log.pop().unwrap();
+    log.extend((9..209).map(|seq| event(seq, Body::Reasoning { text: format!("{seq} ") })));
+    log.push(Arc::new(Event { seq: 209, ..(*end).clone() }));
+    let thoughts = |frames: &[String]| -> Vec<Value> {
+        let frames = frames.iter().map(|f| serde_json::from_str::<Value>(f).unwrap());
+        frames.filter(|f| f["type"] == "reasoning").collect()
+    };
+    let mut client = Client::new(true, true);
+    client.says(r#"{"type":"auth","token":"t","detail":true}"#).commands();
+    client.asks("r").sees("r", &log);
+    let merged = thoughts(&client.frames());
+    assert_eq!(merged.len(), 1, "{merged:?}");
+    assert_eq!(merged[0]["seq"], 208);
+    assert_eq!(merged[0]["text"], (9..209).map(|seq| format!("{seq} ")).collect::<String>());
+    // One at a time each keeps its own; and nobody else is told any.
+    client.asks("q");
+    for event in &log {
+        client.sees("q", std::slice::from_ref(event));
+    }
+    assert_eq!(thoughts(&client.frames()).len(), 200);
+    let mut plain = Client::new(true, true);
+    plain.asks("r").sees("r", &log);
+    assert_eq!(thoughts(&plain.frames()), [] as [Value; 0]);
+}
+
 #[test]
 fn a_client_may_do_without_the_repetition() {
     let mut client = Client::new(true, true);

@@ -87,6 +87,12 @@ impl Turn {
                     let frame = ServerFrame::Token { token: &text, partial_response, run_id: &self.run, seq };
                     frames.push(json(&frame));
                 }
+                Piece::Thought { seq, text } => {
+                    if manner.detail {
+                        let frame = ServerFrame::Reasoning { text: &text, run_id: &self.run, seq };
+                        frames.push(json(&frame));
+                    }
+                }
                 Piece::Other(event) => {
                     self.remember(&event.body);
                     if let Body::StageStarted { stage } = event.body {
@@ -94,12 +100,6 @@ impl Turn {
                         let frame =
                             ServerFrame::Progress { step, message, run_id: &self.run, seq: event.seq };
                         frames.push(json(&frame));
-                    }
-                    if let Body::Reasoning { text } = &event.body
-                        && manner.detail
-                    {
-                        let (run_id, seq) = (&self.run, event.seq);
-                        frames.push(json(&ServerFrame::Reasoning { text, run_id, seq }));
                     }
                     if event.body.is_ending() {
                         frames.push(self.ending(event, manner));
