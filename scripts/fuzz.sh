@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../fuzz"
 
 seconds=${1:-60}
+# Bytes of an input, where it is made and where it is kept: libFuzzer cuts what is longer, and what it reached is lost.
+longest=4096
 shift || true
 if [ $# -eq 0 ]; then
     for file in targets/*.rs; do set -- "$@" "$(basename "$file" .rs)"; done
@@ -23,10 +25,10 @@ for target in "$@"; do
     program=target/$host/release/$target
     mkdir -p "found/$target" "artifacts/$target"
     if [ "$seconds" = --keep ]; then
-        # The smallest set that reaches every line that was reached, in one archive: small inputs and one file, so
+        # The smallest set that reaches every line that was reached, in one archive: few inputs and one file, so
         # that the repository stays something that can be read and cloned.
         small=$(mktemp -d)
-        "$program" -set_cover_merge=1 -use_counters=0 -use_cmp=0 -max_len=256 "$small" "corpus/$target" "found/$target" \
+        "$program" -set_cover_merge=1 -use_counters=0 -use_cmp=0 -max_len=$longest "$small" "corpus/$target" "found/$target" \
             >"found/$target.log" 2>&1 || { cat "found/$target.log"; exit 1; }
         mkdir -p kept
         tar -C "$small" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - . | gzip -9n >"kept/$target.tar.gz"
@@ -36,7 +38,7 @@ for target in "$@"; do
     fi
     if [ -f "kept/$target.tar.gz" ]; then tar -xzf "kept/$target.tar.gz" -C "found/$target"; fi
     echo "fuzz: $target, $seconds s"
-    if ! "$program" "found/$target" "corpus/$target" -max_total_time="$seconds" -timeout=10 -max_len=4096 \
+    if ! "$program" "found/$target" "corpus/$target" -max_total_time="$seconds" -timeout=10 -max_len=$longest \
         -artifact_prefix="artifacts/$target/" -print_final_stats=1 >"found/$target.log" 2>&1; then
         tail -n 40 "found/$target.log"
         echo "fuzz: $target failed; the input is in fuzz/artifacts/$target"

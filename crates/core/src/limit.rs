@@ -283,8 +283,8 @@ pub const PROVIDER_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Answers at once on one HTTP/2 connection, below the 100 that the big vendors allow: the next one would wait in
 /// a queue that nobody sees. The distance is for those that were dropped here and not yet there.
 pub const PROVIDER_STREAMS: usize = 80;
-/// HTTP/2 connections to one provider; with [`PROVIDER_STREAMS`] more answers than a node has [`RUNS`], twice.
-pub const PROVIDER_CONNECTIONS: usize = 64;
+/// Answers of one provider at once, after which no connection is opened for more: more than a node has [`RUNS`], twice.
+pub const PROVIDER_ANSWERS: usize = 64 * PROVIDER_STREAMS;
 /// Bytes of one answer that may wait here, on HTTP/2, for a reader who does not read: seconds of text, and enough for
 /// a hundred times a model's speed to the other side of the world. A connection may hold that for each of its answers,
 /// or one reader would stop his neighbours.

@@ -163,7 +163,7 @@ pub(crate) struct Base {
 
 impl Base {
     /// Reads a base address. This machine and private networks are meant where they are written as such; a name
-    /// that leads there was not, and needs `allow_private`.
+    /// that leads there was not, and needs `allow_private`. A public address is never spoken to without encryption.
     ///
     /// # Errors
     /// What is wrong and what to do. The address itself is not repeated: it may hold what nobody should read.
@@ -186,11 +186,14 @@ impl Base {
         if written.is_some_and(|p| matches!(p, Place::Metadata | Place::Reserved)) && !allow_private {
             return Err("is one of the link, of a cloud's own or of no host; `allow_private` allows it");
         }
-        if !secure && !meant && !allow_private {
+        let open = written == Some(Place::Public) || !meant && !allow_private;
+        if !secure && open {
             return Err("must begin with https; http is for this machine and private addresses, \
                         and for names only with `allow_private`");
         }
-        let judge = Judge { public: !here || allow_private, loopback: here, private: allow_private };
+        // In the clear the key would be everybody's on the way, whatever the operator has meant by the name.
+        let public = secure && (!here || allow_private);
+        let judge = Judge { public, loopback: here, private: allow_private };
         Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), secure, judge })
     }
 }

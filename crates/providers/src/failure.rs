@@ -25,7 +25,8 @@ pub(crate) fn number(value: f32) -> Value {
 
 /// A response that is no success.
 pub(crate) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> ProviderError {
-    let kind = kind_of_status(status);
+    let json = serde_json::from_str::<Value>(body).ok();
+    let kind = paid(kind_of_status(status), json.as_ref());
     // What a host says about a key may quote it; our own words are enough there.
     let words = match status {
         401 => "the key is missing or wrong".to_owned(),
@@ -36,8 +37,24 @@ pub(crate) fn of_status(status: u16, retry_after: Option<&str>, body: &str) -> P
     let wait = retry_after.map(|w| format!(" (try again after {})", seconds(w))).unwrap_or_default();
     let mut answered =
         ProviderError::new(kind, format!("the provider answered {status}{colon}{words}{wait}"));
-    answered.retry_after = serde_json::from_str(body).ok().and_then(|body| wait_in(&body));
+    answered.retry_after = json.as_ref().and_then(wait_in);
     answered
+}
+
+/// `Busy` only where waiting helps: who has no money left has none in a minute either. Hosts say that with 429, too,
+/// and in the type or code of their error.
+fn paid(kind: ProviderErrorKind, error: Option<&Value>) -> ProviderErrorKind {
+    match error {
+        Some(error) if kind == ProviderErrorKind::Busy && is_unpaid(error) => ProviderErrorKind::Refused,
+        _ => kind,
+    }
+}
+
+fn is_unpaid(body: &Value) -> bool {
+    let body = body.get(0).unwrap_or(body);
+    let flat = [Some(body), body.get("error")];
+    let named = flat.iter().flatten().flat_map(|error| [error.get("type"), error.get("code")]);
+    named.flatten().any(|name| matches!(name.as_str(), Some("insufficient_quota" | "billing_error")))
 }
 
 /// The words of a failure's body: of its JSON, or plain ones. A page is for a browser.
@@ -65,6 +82,7 @@ pub(crate) fn reported(error: &Value) -> ProviderError {
                 .find(|k| *k != ProviderErrorKind::Failed)
                 .unwrap_or(ProviderErrorKind::Failed)
         });
+    let kind = paid(kind, Some(error));
     let words = message(error).unwrap_or_else(|| "it gave no reason".to_owned());
     let mut reported = ProviderError::new(kind, format!("the provider reported an error: {words}"));
     reported.retry_after = wait_in(error);
@@ -206,6 +224,19 @@ mod tests {
         ] {
             assert_eq!(of_status(status, None, "").kind, kind, "{status}");
         }
+        // Planted fault: the status alone believed.
+        for unpaid in [
+            r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+            r#"{"error":{"message":"m","type":"requests","code":"insufficient_quota"}}"#,
+            r#"{"type":"error","error":{"type":"billing_error","message":"m"}}"#,
+            r#"[{"error":{"code":"billing_error"}}]"#,
+            r#"{"code":"insufficient_quota","message":"m"}"#,
+        ] {
+            assert_eq!(of_status(429, None, unpaid).kind, Refused, "{unpaid}");
+            assert_eq!(of_status(500, None, unpaid).kind, Failed, "{unpaid}");
+        }
+        let slow = r#"{"error":{"type":"rate_limit_error","message":"not insufficient_quota"}}"#;
+        assert_eq!(of_status(429, None, slow).kind, Busy);
         let busy = of_status(429, Some("12"), r#"{"error":{"message":"slow\n down"}}"#);
         assert_eq!(busy.message, "the provider answered 429: slow down (try again after 12 s)");
         assert!(of_status(429, Some("<script>"), "").message.ends_with("(try again after a while)"));
@@ -252,6 +283,7 @@ mod tests {
         assert_eq!(kind(r#"{"code":"400","message":"m"}"#), ProviderErrorKind::Refused);
         assert_eq!(kind(r#"{"type":"server_error","code":null}"#), ProviderErrorKind::Failed);
         assert_eq!(kind(r#"{"type":"rate_limit_error"}"#), ProviderErrorKind::Busy);
+        assert_eq!(kind(r#"{"code":429,"type":"insufficient_quota"}"#), ProviderErrorKind::Refused);
         assert!(reported(&Value::String("boom".into())).message.ends_with("boom"));
     }
 }

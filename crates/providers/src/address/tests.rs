@@ -67,7 +67,6 @@ const WRITTEN: &[(&str, &[&str])] = &[
             "http://api.example.com/v1",
             "http://localhost.example.com/",
             "http://127.0.0.1.example.com/",
-            "http://8.8.8.8/v1",
             "http://0.0.0.0:11434",
             "http://0:11434",
             "http://169.254.169.254/latest",
@@ -99,6 +98,10 @@ const WRITTEN: &[(&str, &[&str])] = &[
             "ftp://example.com/",
             "file:///etc/passwd",
             "unix:/run/x",
+            "http://8.8.8.8/v1",
+            "http://134744072/v1",
+            "http://[::ffff:8.8.8.8]/v1",
+            "http://[2606:4700::1111]/v1",
             "https://user@example.com/v1",
             "https://user:pass@example.com/v1",
             "https://:pass@example.com/v1",
@@ -146,4 +149,16 @@ fn names_may_lead_where_they_were_meant_to() {
     assert_eq!(allows(here, "::1"), Ok(()));
     assert_eq!(allows(here, "10.0.0.1"), Err(NotReached::NotPublic));
     assert_eq!(allows(here, "8.8.8.8"), Err(NotReached::Plain));
+    // Planted fault: allowed private addresses taken for a word on public ones.
+    for (url, allow, public) in [
+        ("https://localhost", false, Err(NotReached::Plain)),
+        ("https://localhost", true, Ok(())),
+        ("http://localhost:11434", true, Err(NotReached::Plain)),
+        ("http://ollama:11434", true, Err(NotReached::Plain)),
+        ("http://api.example.com", true, Err(NotReached::Plain)),
+        ("https://api.example.com", true, Ok(())),
+    ] {
+        assert_eq!(allows(of(url, allow), "8.8.8.8"), public, "{url} {allow}");
+        assert_eq!(allows(of(url, allow), "10.0.0.1").is_ok(), allow, "{url} {allow}");
+    }
 }

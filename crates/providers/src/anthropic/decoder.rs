@@ -15,6 +15,7 @@ use super::NAME;
 use super::counts::Counts;
 use crate::failure;
 use crate::wire::calls::{NAME_BYTES, too_much};
+use crate::wire::citations::Citations;
 use crate::wire::{Decoder, Eof};
 
 /// Decodes one answer.
@@ -27,6 +28,7 @@ pub(super) struct Reader {
     /// What is to be given back, and its bytes; said before the end, as only a whole message may be.
     replay: Vec<Value>,
     kept: usize,
+    citations: Citations,
     finish: Option<FinishReason>,
     counts: Counts,
     skipped: u64,
@@ -269,10 +271,10 @@ impl Reader {
                 }
                 arguments.push_str(&piece);
             }
-            ("citations_delta", _) => match piece.citation.as_ref().and_then(citation) {
-                Some(citation) => out.push(Delta::Citation(citation)),
-                None => self.skipped += 1,
-            },
+            ("citations_delta", _) => {
+                let place = piece.citation.as_ref().map(citation).unwrap_or_default();
+                self.skipped += self.citations.quote(place, out);
+            }
             _ => self.skipped += 1,
         }
         Ok(())
@@ -354,17 +356,16 @@ fn say(what: impl FnOnce(String) -> Delta, text: String, out: &mut Vec<Delta>) {
     }
 }
 
-/// A place in a document, a page or a search result; `None` where it says nothing.
-fn citation(value: &Value) -> Option<Citation> {
+/// A place in a document, a page or a search result.
+fn citation(value: &Value) -> Citation {
     let text = |key: &str| value.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
     // A search result's source is an address or a name of the caller's own.
     let page = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
-    let citation = Citation {
+    Citation {
         url: text("url").or_else(|| text("source").filter(page)).map(str::to_owned),
         title: text("title").or_else(|| text("document_title")).map(str::to_owned),
         quote: text("cited_text").map(str::to_owned),
-    };
-    (citation != Citation::default()).then_some(citation)
+    }
 }
 
 fn finish(reason: &str) -> FinishReason {

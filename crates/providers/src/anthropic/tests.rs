@@ -160,6 +160,19 @@ async fn citations_say_where() {
         [at(None, "Sky", "blue sky"), at(Some("https://example.com/sky"), "Why", "It scatters.")]
     );
     assert_eq!(out.ending, Ending::End(FinishReason::Stop, Usage::of(40, 9)));
+    // Planted faults: each passage of a document but the first lost; neither their number nor their bytes bounded.
+    let cite = |quote: &str| {
+        let citation = json!({"type": "char_location", "document_title": "Sky", "cited_text": quote});
+        let delta = json!({"type": "citations_delta", "citation": citation});
+        format!("data: {}\n", json!({"type": "content_block_delta", "index": 0, "delta": delta}))
+    };
+    let long = "x".repeat(limit::CITATION_BYTES + 1);
+    let (skipped, out) = push_all(&[cite("a"), cite("b"), cite("a"), cite(&long)].concat());
+    assert_eq!((skipped, out.len()), (0, 3));
+    assert_eq!(out.last(), Some(&Delta::Citation(at(None, "Sky", &long[1..]))));
+    let many: String = (0..limit::CITATIONS + 5).map(|n| cite(&n.to_string())).collect();
+    let (skipped, out) = push_all(&many);
+    assert_eq!((skipped, out.len()), (5, limit::CITATIONS));
 }
 
 fn push_all(body: &str) -> (u64, Vec<Delta>) {

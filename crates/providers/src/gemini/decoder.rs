@@ -1,7 +1,7 @@
 //! Gemini's stream, decoded without input or output. A chunk holds whole parts; an answer is over when a chunk
 //! had a `finishReason` and the body ended, but a model that ran code may go on after the first one.
 
-use headwater_core::limit::{CITATIONS, REPLAY_BYTES};
+use headwater_core::limit::REPLAY_BYTES;
 use headwater_core::port::provider::{
     Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Replay, Usage,
 };
@@ -14,6 +14,7 @@ use super::partial::Arguments;
 use super::signed::Signed;
 use crate::failure;
 use crate::wire::calls::Calls;
+use crate::wire::citations::Citations;
 use crate::wire::{Decoder, Eof};
 
 /// Decodes one answer.
@@ -33,7 +34,7 @@ pub(super) struct Reader {
     /// What is to be given back, in order; told at the end, because an answer that breaks off is not.
     signed: Vec<Signed>,
     signed_bytes: usize,
-    cited: Vec<Citation>,
+    citations: Citations,
     skipped: u64,
     over: bool,
 }
@@ -259,18 +260,8 @@ impl Reader {
 
     /// Says a source once: hosts repeat all of them in each chunk.
     fn cite(&mut self, source: Source, out: &mut Vec<Delta>) {
-        let some = |text: Option<String>| text.filter(|t| !t.is_empty());
-        let citation =
-            Citation { url: some(source.uri), title: some(source.title), quote: some(source.text) };
-        if citation == Citation::default() || self.cited.contains(&citation) {
-            return;
-        }
-        if self.cited.len() == CITATIONS {
-            self.skipped += 1;
-            return;
-        }
-        self.cited.push(citation.clone());
-        out.push(Delta::Citation(citation));
+        let citation = Citation { url: source.uri, title: source.title, quote: source.text };
+        self.skipped += self.citations.quote(citation, out);
     }
 
     fn count(&mut self, counts: Counts, out: &mut Vec<Delta>) {

@@ -304,4 +304,13 @@ async fn sources_are_told_once() {
     let out =
         decode(&Gemini, chunk("", &format!("{}{STOP}", grounded(&many.join(",")))).as_bytes(), 4096).await;
     assert_eq!((out.citations.len(), out.ending), (limit::CITATIONS, end(FinishReason::Stop)));
+    // Planted fault: bytes without a bound.
+    let long = "x".repeat(limit::CITATION_BYTES + 1);
+    let places = [
+        format!(r#"{{"web":{{"uri":"https://{long}","title":"A"}}}}"#),
+        format!(r#"{{"retrievedContext":{{"uri":"doc","title":"{long}","text":"{long}"}}}}"#),
+    ];
+    let body = chunk(r#"{"text":"a"}"#, &format!("{}{STOP}", grounded(&places.join(","))));
+    let cut = &long[1..];
+    assert_eq!(read(&body).await.citations, vec![source("doc", Some(cut), Some(cut))]);
 }

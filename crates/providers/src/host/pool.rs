@@ -87,10 +87,19 @@ impl Pool {
     /// `Busy`, if there are too many answers; `Unavailable`, if no client can be made.
     pub(super) fn take(&self) -> Result<(reqwest::Client, Slot), ProviderError> {
         let mut clients = self.clients.lock();
-        let free = clients.iter().position(|c| c.places.taken.load(Ordering::Acquire) < self.making.streams);
+        let (mut free, mut answers) = (None, 0);
+        for (at, shard) in clients.iter().enumerate() {
+            let taken = shard.places.taken.load(Ordering::Acquire);
+            answers += taken;
+            if taken < self.making.streams {
+                free = Some(at);
+                break;
+            }
+        }
+        // Where none is free all were counted: the most clients follow from the answers, however few share one.
         let at = match free {
             Some(at) => at,
-            None if clients.len() >= limit::PROVIDER_CONNECTIONS => {
+            None if answers >= limit::PROVIDER_ANSWERS => {
                 let words = "too many answers of this provider are being read at once; try again later";
                 return Err(ProviderError::new(ProviderErrorKind::Busy, words));
             }

@@ -224,6 +224,22 @@ fn addresses_are_checked_and_a_moved_preset_asks_the_common_way() {
     }
 }
 
+// Planted fault: connections counted, and not answers.
+#[test]
+fn so_many_answers_are_read_at_once_however_few_share_a_connection() {
+    for (streams, clients) in [(20, 256), (limit::PROVIDER_STREAMS, 64), (1_000, 6)] {
+        let config = HostConfig { streams_per_connection: streams, ..config("http://127.0.0.1:1") };
+        let pool = Host::new(config).unwrap().pool;
+        let most = limit::PROVIDER_ANSWERS.div_ceil(streams) * streams;
+        let mut slots: Vec<_> =
+            (0..most).map(|n| pool.take().unwrap_or_else(|e| panic!("{n}: {e}")).1).collect();
+        assert_eq!(pool.take().unwrap_err().kind, ProviderErrorKind::Busy);
+        assert_eq!(pool.open(), vec![streams; clients]);
+        slots.pop();
+        assert!(pool.take().is_ok());
+    }
+}
+
 #[test]
 fn all_that_is_wrong_is_said_at_once_and_nothing_secret_of_it() {
     let header = |name: &str, value: &str| (name.to_owned(), SecretString::from(value.to_owned()));

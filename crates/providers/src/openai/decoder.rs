@@ -26,7 +26,9 @@ use crate::wire::{Decoder, Eof};
 pub(super) struct Reader {
     /// Set by a `finish_reason`; the usage may still follow it.
     finish: Option<FinishReason>,
-    usage: Usage,
+    /// What the host reports, and what it measured beside that: each comes again with newer numbers.
+    reported: Usage,
+    measured: Usage,
     /// Tools that the model calls; said whole, before the end.
     calls: Calls,
     citations: Citations,
@@ -52,8 +54,8 @@ impl Decoder for Reader {
         if result.is_err() {
             self.over = true;
             // What it took is owed all the same.
-            if self.usage != Usage::default() {
-                out.push(Delta::Usage(self.usage));
+            if self.usage() != Usage::default() {
+                out.push(Delta::Usage(self.usage()));
             }
         }
         result
@@ -98,7 +100,8 @@ impl Reader {
     pub(super) fn new(back: Back) -> Self {
         Self {
             finish: None,
-            usage: Usage::default(),
+            reported: Usage::default(),
+            measured: Usage::default(),
             calls: Calls::default(),
             citations: Citations::default(),
             kept: Kept::of(back),
@@ -106,6 +109,11 @@ impl Reader {
             skipped: 0,
             over: false,
         }
+    }
+
+    /// What is measured fills in for what is not reported.
+    fn usage(&self) -> Usage {
+        self.measured.then(self.reported)
     }
 
     fn read(&mut self, event: Option<&str>, data: &str, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
@@ -125,12 +133,11 @@ impl Reader {
                 return Err(ProviderError::new(ProviderErrorKind::Failed, message));
             }
         };
-        let used = [chunk.usage.as_ref(), chunk.x_groq.as_ref().and_then(|own| own.get("usage"))];
-        let used = used.into_iter().flatten().map(usage::read);
-        let measured = chunk.timings.as_ref().map(usage::of_timings).unwrap_or_default();
-        // What is measured fills in for what is not said.
-        let used = used.fold(self.usage, Usage::then);
-        let told = std::mem::replace(&mut self.usage, measured.then(used));
+        let told = self.usage();
+        for used in [chunk.usage.as_ref(), chunk.x_groq.as_ref().and_then(|own| own.get("usage"))] {
+            self.reported = self.reported.then(used.map(usage::read).unwrap_or_default());
+        }
+        self.measured = self.measured.then(chunk.timings.as_ref().map(usage::of_timings).unwrap_or_default());
         let own = chunk.x_groq.as_ref().and_then(|own| own.get("error"));
         if let Some(error) = [chunk.error.as_ref(), own].into_iter().flatten().find(|e| is_error(e)) {
             return Err(failure::reported(error));
@@ -138,7 +145,7 @@ impl Reader {
         if event == Some("error") || chunk.object.text() == Some("error") {
             return Err(failure::reported(&serde_json::from_str(data).unwrap_or_default()));
         }
-        if chunk.choices.is_none() && self.usage == told {
+        if chunk.choices.is_none() && self.usage() == told {
             self.skipped += 1;
         }
         for choice in chunk.choices.into_iter().flatten() {
@@ -148,8 +155,8 @@ impl Reader {
             self.cite(place, out);
         }
         // After the reason the end itself says it.
-        if self.finish.is_none() && self.usage != told {
-            out.push(Delta::Usage(self.usage));
+        if self.finish.is_none() && self.usage() != told {
+            out.push(Delta::Usage(self.usage()));
         }
         Ok(())
     }
@@ -267,7 +274,7 @@ impl Reader {
         let mut calls = std::mem::take(&mut self.calls).whole(cut).peekable();
         out.extend(self.kept.replay(calls.peek().is_some()).map(Delta::Replay));
         out.extend(calls.map(Delta::ToolCall));
-        out.push(Delta::End { reason, usage: self.usage });
+        out.push(Delta::End { reason, usage: self.usage() });
     }
 }
 

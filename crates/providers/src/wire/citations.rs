@@ -4,29 +4,43 @@
 use headwater_core::limit::{CITATION_BYTES, CITATIONS};
 use headwater_core::port::provider::{Citation, Delta};
 
-/// The places that one answer has named.
+/// The places that one answer has named, and the passages that were quoted of them.
 #[derive(Debug, Default)]
-pub(crate) struct Citations(Vec<String>);
+pub(crate) struct Citations(Vec<(Option<String>, Option<String>)>);
 
 impl Citations {
     /// Says a place, unless it was said before. What comes back are the places that were not said though
     /// they were new: nameless ones, those with an endless address, and what is beyond the cap.
-    pub(crate) fn cite(&mut self, mut citation: Citation, out: &mut Vec<Delta>) -> u64 {
+    pub(crate) fn cite(&mut self, citation: Citation, out: &mut Vec<Delta>) -> u64 {
+        self.say(citation, false, out)
+    }
+
+    /// Says a passage, unless it was said before: for hosts that quote, where one place is named with every
+    /// passage of it. What was quoted needs no place. The rest is as in [`Citations::cite`].
+    pub(crate) fn quote(&mut self, citation: Citation, out: &mut Vec<Delta>) -> u64 {
+        self.say(citation, true, out)
+    }
+
+    fn say(&mut self, mut citation: Citation, quoted: bool, out: &mut Vec<Delta>) -> u64 {
         for text in [&mut citation.url, &mut citation.title, &mut citation.quote] {
             text.take_if(|t| t.trim().is_empty());
         }
         for text in [&mut citation.title, &mut citation.quote].into_iter().flatten() {
             text.truncate(text.floor_char_boundary(CITATION_BYTES));
         }
-        let Some(key) = citation.url.as_ref().or(citation.title.as_ref()) else { return 1 };
-        if self.0.contains(key) {
-            return 0;
-        }
+        let place = citation.url.as_ref().or(citation.title.as_ref());
+        let quote = citation.quote.as_ref().filter(|_| quoted);
         // Half an address is another one.
-        if key.len() > CITATION_BYTES || self.0.len() == CITATIONS {
+        if place.or(quote).is_none() || place.is_some_and(|p| p.len() > CITATION_BYTES) {
             return 1;
         }
-        self.0.push(key.clone());
+        if self.0.iter().any(|(p, q)| (p.as_ref(), q.as_ref()) == (place, quote)) {
+            return 0;
+        }
+        if self.0.len() == CITATIONS {
+            return 1;
+        }
+        self.0.push((place.cloned(), quote.cloned()));
         out.push(Delta::Citation(citation));
         0
     }

@@ -20,7 +20,7 @@ pub struct Timeouts {
     pub progress: Duration,
     /// From the request to the end.
     pub whole: Duration,
-    /// From the reason of the end to the usage, which need not come.
+    /// From the reason of the end, or the last word behind it, to the usage, which need not come.
     pub usage: Duration,
 }
 
@@ -59,13 +59,15 @@ pub(super) struct Clocks {
     moved: Instant,
     /// Whether a person has seen something.
     spoken: bool,
-    /// When the reason of the end came.
+    /// When the reason of the end came, or the last word behind it.
     finished: Option<Instant>,
+    /// Whether the answer went on behind such a reason.
+    went_on: bool,
 }
 
 impl Clocks {
     pub(super) fn new(timeouts: Timeouts, asked: Instant) -> Self {
-        Self { timeouts, asked, heard: asked, moved: asked, spoken: false, finished: None }
+        Self { timeouts, asked, heard: asked, moved: asked, spoken: false, finished: None, went_on: false }
     }
 
     /// Somebody waits for the host, from now on.
@@ -87,24 +89,37 @@ impl Clocks {
         self.spoken = true;
     }
 
-    pub(super) fn finished(&mut self, now: Instant) {
-        self.finished.get_or_insert(now);
+    /// Whether the host has given its reason by now, and whether more of the answer came with this piece of it.
+    /// A reason may be taken back, and some hosts go on talking behind it: only who has nothing more to say is
+    /// waited for shortly.
+    pub(super) fn finished(&mut self, has: bool, more: bool, now: Instant) {
+        match (self.finished, has) {
+            (None, true) => self.finished = Some(now),
+            (Some(_), true) if more => (self.finished, self.went_on) = (Some(now), true),
+            (Some(_), false) => {
+                self.finished = None;
+                self.moved(now);
+            }
+            (None, false) | (Some(_), true) => {}
+        }
     }
 
     /// What will be missing first, and when.
     pub(super) fn next(&self) -> (Instant, Missing) {
         let Timeouts { first_token, idle, progress, whole, usage, .. } = self.timeouts;
+        let end = (after(self.asked, whole), Missing::End);
         if let Some(at) = self.finished {
-            return (after(at, usage), Missing::Usage);
+            let usage = (after(at, usage), Missing::Usage);
+            // Who goes on behind his reason has no more time than others.
+            return if self.went_on && end.0 < usage.0 { end } else { usage };
         }
         let word = match self.spoken {
             true => (after(self.moved, progress), Missing::Progress),
             false => (after(self.asked, first_token), Missing::FirstToken),
         };
-        [word, (after(self.asked, whole), Missing::End)].into_iter().fold(
-            (after(self.heard, idle), Missing::Bytes),
-            |first, other| if other.0 < first.0 { other } else { first },
-        )
+        [word, end].into_iter().fold((after(self.heard, idle), Missing::Bytes), |first, other| {
+            if other.0 < first.0 { other } else { first }
+        })
     }
 
     /// The words for it.

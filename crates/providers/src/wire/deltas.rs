@@ -94,15 +94,15 @@ impl Reading {
         };
         self.over = result.is_err() || self.decoder.is_over();
         self.error = result.err();
-        if self.ready.iter().any(Delta::is_visible) {
+        let mut more = self.ready.iter().any(Delta::is_visible);
+        if more {
             self.clocks.spoken();
         } else if self.decoder.gathered() != self.gathered {
             self.gathered = self.decoder.gathered();
             self.clocks.moved(Instant::now());
+            more = true;
         }
-        if self.decoder.has_finished() {
-            self.clocks.finished(Instant::now());
-        }
+        self.clocks.finished(self.decoder.has_finished(), more, Instant::now());
         self.ready.reverse();
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use headwater_core::limit;
 use headwater_core::port::SharedProvider;
 use headwater_engine::Settings;
 use headwater_fake_provider::{Ended, Failure, Fake, Format as Spoken, Options, Script};
@@ -40,8 +41,13 @@ fn host(name: &str, fake: &Fake, (format, spoken): (&str, Spoken)) -> HostConfig
     let wire = Format::parse(format).unwrap().wire();
     // Short where a test waits for it, long everywhere else.
     let short = Duration::from_millis(250);
-    let timeouts =
-        Timeouts { first_byte: 20 * short, first_token: short, idle: 2 * short, ..Timeouts::default() };
+    let timeouts = Timeouts {
+        first_byte: 20 * short,
+        first_token: short,
+        idle: 2 * short,
+        progress: 3 * short,
+        ..Timeouts::default()
+    };
     HostConfig { model: "fake-model".into(), timeouts, ..HostConfig::new(name, wire, base_url(fake, spoken)) }
 }
 
@@ -51,9 +57,18 @@ fn provider(config: HostConfig) -> SharedProvider {
 
 /// Two hosts under one name, each asked once.
 fn one_after_the_other(first: HostConfig, second: HostConfig) -> SharedProvider {
-    let once = |config| Link { retries: 0, ..Link::to(provider(config)) };
-    let chain = Chain::new("default", vec![once(first), once(second)], &Healths::new(Metrics::default()));
-    Arc::new(chain.unwrap())
+    in_turn(first, 0, second)
+}
+
+/// The same, where the first is asked so many times once more.
+fn in_turn(first: HostConfig, retries: u32, second: HostConfig) -> SharedProvider {
+    let link = |config, retries| Link { retries, ..Link::to(provider(config)) };
+    let links = vec![link(first, retries), link(second, 0)];
+    Arc::new(Chain::new("default", links, &Healths::new(Metrics::default())).unwrap())
+}
+
+fn asked(fake: &Fake) -> usize {
+    fake.read(|calls| calls.for_answers().count())
 }
 
 async fn house_of(provider: SharedProvider) -> House {
@@ -88,14 +103,14 @@ fn failures(after: u32) -> Vec<Failure> {
         Failure::Cut { after },
         Failure::Reset { after },
         Failure::Stall { after, ping_ms: 0 },
+        // A ping says that somebody is there, not that he answers, nor that he goes on.
+        Failure::Stall { after, ping_ms: 50 },
         Failure::Malformed { after },
         Failure::Huge { after, bytes: 2 << 20 },
     ];
     if after == 0 {
         all.extend([400, 401, 404, 429, 500, 503, 529].map(Failure::status));
-        all.push(Failure::Drop);
-        // A ping says that somebody is there, not that he answers.
-        all.push(Failure::Stall { after, ping_ms: 50 });
+        all.extend([Failure::Drop, Failure::Hang]);
     }
     all
 }
@@ -118,15 +133,18 @@ async fn every_failure_before_the_first_token_is_answered_by_the_next_host_and_n
                 let what = format!("{} {failure:?}", format.0);
                 first.reset();
                 second.reset();
+                let mut config = host("a", &first, format);
+                if matches!(failure, Failure::Hang) {
+                    config.timeouts.first_byte = config.timeouts.first_token;
+                }
                 first.script(Script { failure: Some(failure), gap_ms: 1, ..script.clone() });
                 second.script(Script::saying("the stand-in"));
-                let chain = one_after_the_other(host("a", &first, format), host("b", &second, format));
+                let chain = one_after_the_other(config, host("b", &second, format));
                 let house = house_of(chain).await;
                 let run = start(&house, "m").await;
                 let log = log(&house, &run).await;
                 let (end, named) =
                     (log.last().unwrap(), log.iter().find(|e| e["type"] == "model_started").unwrap());
-                let asked = |fake: &Fake| fake.read(|calls| calls.for_answers().count());
                 assert_eq!(asked(&first), 1, "{what}");
                 if after == 0 {
                     assert_eq!(text(&log), "the stand-in", "{what}: {end}");
@@ -152,6 +170,61 @@ async fn every_failure_before_the_first_token_is_answered_by_the_next_host_and_n
                 }
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_takes_no_connection_has_a_stand_in() {
+    for format in FORMATS {
+        for closed in [false, true] {
+            let what = format!("{} {closed}", format.0);
+            let first = Fake::start(Script::tokens(12)).await.unwrap();
+            let second = Fake::start(Script::saying("the stand-in")).await.unwrap();
+            let chain = one_after_the_other(host("a", &first, format), host("b", &second, format));
+            match closed {
+                true => first.close().await,
+                false => first.refuse(1_000),
+            }
+            let house = house_of(chain).await;
+            let log = log(&house, &start(&house, "m").await).await;
+            assert_eq!(
+                (text(&log).as_str(), asked(&first), asked(&second)),
+                ("the stand-in", 0, 1),
+                "{what}"
+            );
+            assert_eq!(log.last().unwrap()["outcome"], "completed", "{what}");
+        }
+    }
+}
+
+// Planted faults: the header in milliseconds not read; the wait forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_busy_for_a_moment_is_asked_once_more_when_it_has_passed() {
+    // Longer than the pause that is made anyhow. The seconds, which the milliseconds go over, nobody waits for.
+    let wait = limit::RETRY_FIRST + Duration::from_millis(50);
+    let busy = Failure::Status {
+        status: 429,
+        retry_after: Some(3_600),
+        retry_after_ms: Some(wait.as_millis().try_into().unwrap()),
+        message: None,
+    };
+    let busy = Script { failure: Some(busy), ..Script::default() };
+    for (format, for_good) in FORMATS.into_iter().zip([false, false, false, false, true]) {
+        let first =
+            Fake::start(if for_good { busy.clone() } else { Script::saying("the first") }).await.unwrap();
+        let second = Fake::start(Script::saying("the stand-in")).await.unwrap();
+        assert!(first.next(busy.clone(), 1));
+        let house = house_of(in_turn(host("a", &first, format), 1, host("b", &second, format))).await;
+        let log = log(&house, &start(&house, "m").await).await;
+        let (said, second_asked) = if for_good { ("the stand-in", 1) } else { ("the first", 0) };
+        let seen = (text(&log), asked(&first), asked(&second));
+        assert_eq!(seen, (said.to_owned(), 2, second_asked), "{}", format.0);
+        let paused = first.read(|calls| {
+            let times: Vec<_> = calls.for_answers().map(|c| (c.asked_us, c.ended_us.unwrap())).collect();
+            times[1].0 - times[0].1
+        });
+        // By the fake's own clock, which stands on the same machine: never less than was asked for.
+        assert!(u128::from(paused) >= wait.as_micros(), "{}: {paused} us", format.0);
     }
 }
 

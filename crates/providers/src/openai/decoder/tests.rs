@@ -129,6 +129,19 @@ async fn the_usage_is_found_in_every_place() {
         assert_eq!((usage.input_tokens, usage.output_tokens), (Some(12), Some(7)), "{body}");
         assert_eq!(answer.so_far, None, "{body}");
     }
+    // Planted fault: measured once and for all. With every piece it measures anew; what it reports counts.
+    let measured = |n: u32| {
+        event(
+            &json!({"delta": {"content": "a"}}),
+            json!({"timings": {"prompt_n": 2, "cache_n": 10, "predicted_n": n}}),
+        )
+    };
+    let body = [measured(1), measured(2), measured(6), measured(7), finish("stop"), DONE.into()];
+    let Ending::End(_, usage) = read(&body).await.ending else { panic!("no end") };
+    assert_eq!((usage.input_tokens, usage.output_tokens), (Some(12), Some(7)));
+    let body = [measured(1), finish("stop"), alone(json!({"usage": numbers})), measured(9), DONE.into()];
+    let Ending::End(_, usage) = read(&body).await.ending else { panic!("no end") };
+    assert_eq!((usage.input_tokens, usage.output_tokens), (Some(12), Some(7)));
     // Said while it writes: known even if it is never ended.
     let early = event(&json!({"delta": {"content": "a"}}), json!({"usage": numbers}));
     let answer = read(&[early]).await;

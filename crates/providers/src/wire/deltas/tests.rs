@@ -40,11 +40,14 @@ fn host(script: Vec<(u64, String)>) -> Reading {
 }
 
 fn read(script: Vec<(u64, String)>, timeouts: Timeouts) -> Reading {
+    read_as(&OpenAi::default(), script, timeouts)
+}
+
+fn read_as(wire: &dyn Wire, script: Vec<(u64, String)>, timeouts: Timeouts) -> Reading {
     let said = stream::iter(script).then(|(seconds, text)| async move {
         sleep(seconds as u32 * SECOND).await;
         Ok::<_, Infallible>(Bytes::from(text))
     });
-    let wire = OpenAi::default();
     deltas(said.chain(stream::pending()), wire.framing(), wire.decoder(), timeouts, Instant::now())
 }
 
@@ -56,6 +59,7 @@ async fn outcome(mut reading: Reading) -> (String, String, u64) {
         match reading.next().await {
             Some(Ok(Delta::Text(piece))) => text.push_str(&piece),
             Some(Ok(Delta::End { .. })) => return (text, "end".into(), start.elapsed().as_secs()),
+            Some(Ok(Delta::Replay(_))) => {}
             Some(Ok(other)) => panic!("{other:?}"),
             Some(Err(error)) => {
                 assert_eq!(error.kind, ProviderErrorKind::Timeout, "{error}");
@@ -122,6 +126,34 @@ async fn the_usage_is_waited_for_a_little_and_need_not_come() {
     let more = "data: {\"something\":\"new\"}\n\n";
     let script = [every(1, 1, &said("a")), every(1, 1, reason), every(1, 20, more)].concat();
     assert_eq!(outcome(host(script)).await, ("a".into(), "end".into(), 2 + 2));
+}
+
+// Planted faults: the usage's clock begun once and for all; the whole time forgotten behind a reason.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_behind_a_reason_is_waited_for_too_but_not_for_ever() {
+    let reason = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let script = [every(1, 1, &said("a")), every(1, 1, reason), every(1, 5, &said("b"))].concat();
+    assert_eq!(outcome(host(script)).await, ("abbbbb".into(), "end".into(), 2 + 5 + 2));
+    let script = [every(1, 1, reason), every(1, 100, &said("b"))].concat();
+    let (text, words, took) = outcome(host(script)).await;
+    assert_eq!((text.len(), took), (59, 60));
+    assert_eq!(words, "the provider did not finish its answer within 60 s");
+}
+
+// Planted fault: a reason that was taken back counted on.
+#[tokio::test(start_paused = true)]
+async fn a_reason_that_is_taken_back_is_none() {
+    let part = |part: &str, reason: &str| {
+        format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{part}]}}{reason}}}]}}\n\n")
+    };
+    let (text, code) = ("{\"text\":\"a\"}", "{\"executableCode\":{\"code\":\"1\"}}");
+    let stop = ",\"finishReason\":\"STOP\"";
+    for back in [part(text, ""), part(code, stop), part(code, "")] {
+        let shown = if back.contains("text") { "aaa" } else { "aa" };
+        let script = vec![(1, part(text, stop)), (1, back), (4, part(text, stop))];
+        let reading = read_as(&crate::gemini::Gemini, script, clocks());
+        assert_eq!(outcome(reading).await, (shown.into(), "end".into(), 6 + 2));
+    }
 }
 
 // Planted fault: the clocks not begun anew when the reader comes back.
