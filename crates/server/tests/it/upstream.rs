@@ -267,8 +267,11 @@ async fn answers_of_250_runs_stream_at_once_from_an_http_2_host_with_a_limit_of_
     let mut config = host("a", &fake, FORMATS[1]);
     (config.ca_file, config.timeouts) = (Some(pem), Timeouts::default());
     let house = house_of(provider(config)).await;
-    let names: Vec<_> = (0..250).map(|n| format!("m{n}")).collect();
-    let runs = join_all(names.iter().map(|name| start(&house, name))).await;
+    // The first tells that the host speaks HTTP/2; before that whoever asks opens a connection of his own.
+    let mut runs = vec![start(&house, "m0").await];
+    fake.wait_for(|calls| calls.last().is_some_and(|c| c.deltas > 0)).await;
+    let names: Vec<_> = (1..250).map(|n| format!("m{n}")).collect();
+    runs.extend(join_all(names.iter().map(|name| start(&house, name))).await);
     fake.wait_for(|calls| calls.open == 250 && calls.for_answers().all(|c| c.deltas > 0)).await;
     fake.read(|calls| {
         assert!(calls.for_answers().all(|c| c.http == "2"));
