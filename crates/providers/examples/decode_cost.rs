@@ -29,9 +29,8 @@ fn request(tokens: u32) -> ModelRequest {
     ModelRequest { messages, max_tokens: tokens, ..ModelRequest::default() }
 }
 
-async fn plain(format: Format, base: &str, tokens: u32) -> Result<u64, Failed> {
+async fn plain(client: &reqwest::Client, format: Format, base: &str, tokens: u32) -> Result<u64, Failed> {
     let call = format.wire().encode(&request(tokens), "fake-model")?;
-    let client = reqwest::Client::builder().no_proxy().build()?;
     let mut post = client.post(format!("{base}{}", call.path)).json(&call.body);
     for (name, value) in call.headers {
         post = post.header(name, value);
@@ -63,15 +62,16 @@ async fn main() -> Result<(), Failed> {
     let (streams, tokens): (usize, u32) = (streams.parse()?, tokens.parse()?);
     let config = HostConfig { model: "fake-model".into(), ..HostConfig::new("fake", format.wire(), base) };
     let host = Host::new(config)?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
     // What is made once is no cost of a token.
     if how == "plain" {
-        plain(format, base, tokens).await?
+        plain(&client, format, base, tokens).await?
     } else {
         decoded(&host, tokens).await?
     };
     let before = on_processor()?;
     let read = match how.as_str() {
-        "plain" => try_join_all((0..streams).map(|_| plain(format, base, tokens))).await?,
+        "plain" => try_join_all((0..streams).map(|_| plain(&client, format, base, tokens))).await?,
         _ => try_join_all((0..streams).map(|_| decoded(&host, tokens))).await?,
     };
     let spent = on_processor()? - before;
