@@ -19,7 +19,7 @@ mod recorded;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-use headwater_core::port::provider::{Delta, ModelRequest, ProviderError};
+use headwater_core::port::provider::{Delta, ModelRequest, ProviderError, ProviderErrorKind};
 use serde_json::{Map, Value};
 
 /// A format. Holds nothing of one request.
@@ -107,6 +107,17 @@ pub enum Eof {
     Clean,
     /// The connection broke or fell silent.
     Broken,
+}
+
+impl Eof {
+    /// What an answer fails with whose bytes ended before the wire's own terminal.
+    pub(crate) fn too_early(self) -> ProviderError {
+        let how = match self {
+            Self::Clean => "the provider closed the stream before it had ended",
+            Self::Broken => "the connection to the provider broke before the answer had ended",
+        };
+        ProviderError::new(ProviderErrorKind::Interrupted, how)
+    }
 }
 
 /// Reads one answer, piece by piece. After an end or an error nothing more comes out, whatever is pushed.

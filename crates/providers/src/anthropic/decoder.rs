@@ -113,11 +113,7 @@ impl Decoder for Reader {
             return Ok(());
         }
         self.over = true;
-        let how = match eof {
-            Eof::Clean => "the provider closed the stream before it had ended",
-            Eof::Broken => "the connection to the provider broke before the answer had ended",
-        };
-        Err(ProviderError::new(ProviderErrorKind::Interrupted, how))
+        Err(eof.too_early())
     }
 
     /// Never: after its reason and usage the terminal has to follow.

@@ -101,11 +101,7 @@ impl Decoder for Reader {
             return Ok(());
         }
         let Some(reason) = self.reason_of_end() else {
-            let how = match eof {
-                Eof::Clean => "the provider closed the stream before it had ended",
-                Eof::Broken => "the connection to the provider broke before the answer had ended",
-            };
-            return self.fail(ProviderError::new(ProviderErrorKind::Interrupted, how));
+            return self.fail(eof.too_early());
         };
         let closed = if reason == FinishReason::Stop { self.close() } else { Ok(()) };
         if let Err(error) = closed {

@@ -107,11 +107,7 @@ impl Decoder for Reader {
         if self.over {
             return Ok(());
         }
-        let how = match eof {
-            Eof::Clean => "the provider closed the stream before it had ended",
-            Eof::Broken => "the connection to the provider broke before the answer had ended",
-        };
-        self.fail(ProviderError::new(ProviderErrorKind::Interrupted, how))
+        self.fail(eof.too_early())
     }
 
     fn has_finished(&self) -> bool {

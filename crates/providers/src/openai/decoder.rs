@@ -69,12 +69,8 @@ impl Decoder for Reader {
                 Ok(())
             }
             (false, None) => {
-                let how = match eof {
-                    Eof::Clean => "the provider closed the stream before it had ended",
-                    Eof::Broken => "the connection to the provider broke before the answer had ended",
-                };
                 self.over = true;
-                Err(ProviderError::new(ProviderErrorKind::Interrupted, how))
+                Err(eof.too_early())
             }
         }
     }

@@ -54,11 +54,7 @@ impl Decoder for Reader {
             return Ok(());
         }
         self.over = true;
-        let how = match eof {
-            Eof::Clean => "the provider closed the stream before it had ended",
-            Eof::Broken => "the connection to the provider broke before the answer had ended",
-        };
-        Err(ProviderError::new(ProviderErrorKind::Interrupted, how))
+        Err(eof.too_early())
     }
 
     /// Its terminal carries everything: nothing is waited for after a reason.
