@@ -1,9 +1,10 @@
 //! The bus of one node.
 
 use headwater_core::RunId;
-use headwater_core::port::bus::{Bus, Hint, Hints};
+use headwater_core::port::bus::{Bus, Hint, Hints, Notice, Notices, Room};
 
 use crate::channels::Channels;
+use crate::rooms::Rooms;
 
 /// The bus of one node: loses nothing, repeats nothing of its own, holds one hint for each run that is
 /// followed and nothing for the others.
@@ -13,6 +14,7 @@ use crate::channels::Channels;
 #[derive(Debug, Default)]
 pub struct InProcess {
     channels: Channels,
+    rooms: Rooms,
 }
 
 impl InProcess {
@@ -39,5 +41,13 @@ impl Bus for InProcess {
 
     fn subscribe(&self, run: &RunId) -> Hints {
         self.channels.subscribe(run)
+    }
+
+    fn tell(&self, room: &Room, notice: Notice) {
+        self.rooms.tell(room, notice);
+    }
+
+    fn listen(&self, room: &Room) -> Notices {
+        self.rooms.listen(room)
     }
 }

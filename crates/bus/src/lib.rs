@@ -6,6 +6,7 @@
 mod channels;
 mod in_process;
 mod lossy;
+mod rooms;
 
 pub use in_process::InProcess;
 pub use lossy::Lossy;

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use headwater_core::RunId;
-use headwater_core::port::bus::{Bus, Hint, Hints};
+use headwater_core::port::bus::{Bus, Hint, Hints, Notice, Notices, Room};
 use parking_lot::Mutex;
 
 use crate::channels::Channels;
+use crate::rooms::Rooms;
 
 /// Hints that are held back at once; the oldest comes out when another goes in. What is still in there
 /// when nobody publishes any more is lost, as the last hint of a run may be.
@@ -19,6 +20,7 @@ const HELD: usize = 4;
 #[derive(Debug)]
 pub struct Lossy {
     channels: Channels,
+    rooms: Rooms,
     weather: Mutex<Weather>,
 }
 
@@ -34,6 +36,7 @@ impl Lossy {
     pub fn new(seed: u64) -> Self {
         Self {
             channels: Channels::default(),
+            rooms: Rooms::default(),
             weather: Mutex::new(Weather { state: seed, held: VecDeque::new() }),
         }
     }
@@ -90,5 +93,16 @@ impl Bus for Lossy {
 
     fn subscribe(&self, run: &RunId) -> Hints {
         self.channels.subscribe(run)
+    }
+
+    /// A third of them is lost.
+    fn tell(&self, room: &Room, notice: Notice) {
+        if self.weather.lock().below(3) > 0 {
+            self.rooms.tell(room, notice);
+        }
+    }
+
+    fn listen(&self, room: &Room) -> Notices {
+        self.rooms.listen(room)
     }
 }

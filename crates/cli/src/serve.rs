@@ -14,7 +14,7 @@ use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Tasks};
 use headwater_extract::Child;
-use headwater_server::app::{App, router};
+use headwater_server::app::{App, Dialects, router};
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
 use headwater_server::gate::Gate;
@@ -105,6 +105,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         metrics_for: settings.metrics_for,
         readiness,
         gate: Arc::clone(&gate),
+        dialects: Dialects::default(),
+        departures: Arc::default(),
         draining: draining.clone(),
     });
     let edge = Edge::with_limits(tasks.clone(), facing.limits);

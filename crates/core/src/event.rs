@@ -12,7 +12,7 @@ use crate::port::provider::{Citation, FinishReason, Usage};
 use crate::time::Millis;
 
 /// Version of the list of kinds below.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Number of an event in its run: 1, 2, 3 …; 0 is "before the first".
 pub type Seq = u64;
@@ -74,6 +74,9 @@ pub enum Body {
         /// Tokens of the prompt, estimated before it is sent; what was really used stands at the end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         estimated_input_tokens: Option<u64>,
+        /// The team for which it answers, where several work side by side.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
     },
     /// A piece of what the model thinks before it answers; no part of the answer.
     Reasoning {
@@ -85,6 +88,120 @@ pub enum Body {
         /// The source.
         #[serde(flatten)]
         citation: Citation,
+    },
+    /// The question was looked at: what it is about, and who is to answer it. Who really does, which a chain of
+    /// providers decides, says [`Body::ModelStarted`].
+    Categorized {
+        /// `coding`, `math` … as the assistant's file names them.
+        category: String,
+        /// The provider's name in the configuration.
+        provider: String,
+        /// Tokens of the prompt, estimated.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        estimated_tokens: Option<u64>,
+    },
+    /// What the model was given beside the question.
+    ContextGathered {
+        /// Earlier messages of the session, the newest.
+        recent_messages: u32,
+        /// Earlier messages of the session that are about the same.
+        relevant_messages: u32,
+        /// Whether those were looked for by meaning.
+        semantic_search: bool,
+        /// Whether the knowledge base was searched.
+        rag: bool,
+        /// What was found there, best first.
+        sources: Vec<Source>,
+    },
+    /// How the person seems to feel.
+    Felt {
+        /// The guess, from his words.
+        emotion: Emotion,
+    },
+    /// A step of the work, or of the thinking about it, as one piece; no part of the answer.
+    Thought {
+        /// Names it in this run.
+        id: String,
+        /// Whose it is, where several work side by side.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
+        /// From 1, in this run or for this team.
+        step: u32,
+        /// In which way it was thought, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<ThinkingMode>,
+        /// Never empty.
+        text: String,
+        /// 0 to 1, where there is a measure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confidence: Option<f64>,
+    },
+    /// What was learned of the person's ability in this turn; stored already.
+    AbilityLearned {
+        /// In what.
+        subject: String,
+        /// 0 to 1.
+        ability: f64,
+        /// How sure that is, 0 to 1.
+        confidence: f64,
+    },
+    /// A job was given to teams.
+    JobStarted {
+        /// What the person wants, whole.
+        brief: String,
+        /// `react`, `vue`, `svelte`, `vanilla`.
+        framework: String,
+        /// Who works on it, in the order in which it is shown.
+        teams: Vec<TeamPlan>,
+        /// What the client said of the project, as it said it; an object.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workspace: Option<serde_json::Value>,
+        /// What the client said of the style, as it said it; an object.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        style: Option<serde_json::Value>,
+    },
+    /// A phase of a job begins or ends.
+    PhaseChanged {
+        /// `planner`, a team's name, `reviewer`, `refiner`.
+        phase: String,
+        /// Where it stands.
+        status: TeamStatus,
+        /// Which round of refinement, from 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        iteration: Option<u32>,
+    },
+    /// A team goes on to its next step.
+    TeamChanged {
+        /// Which one.
+        team: String,
+        /// Where it stands now.
+        status: TeamStatus,
+    },
+    /// A piece of the code that a team writes, as it streams. What is whole says [`Body::CodeGenerated`].
+    CodeDelta {
+        /// Which one.
+        team: String,
+        /// Never empty.
+        text: String,
+    },
+    /// A team's code is whole.
+    CodeGenerated {
+        /// Which one.
+        team: String,
+        /// The code alone.
+        code: String,
+        /// What the team's model wrote for it.
+        tokens: u64,
+        /// What the team's work used and cost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+    /// A team could not do its work; the others go on.
+    TeamFailed {
+        /// Which one.
+        team: String,
+        /// Why.
+        error: Failure,
     },
     /// A tool is called, by the model or by the parser that speaks for one.
     ToolCalled {
@@ -164,10 +281,16 @@ impl Body {
         const FIXED: usize = 64;
         match self {
             Self::Token { text } | Self::Reasoning { text } => FIXED + text.len(),
+            Self::CodeDelta { text, .. } | Self::Thought { text, .. } => 2 * FIXED + text.len(),
+            Self::CodeGenerated { code, .. } => 4 * FIXED + code.len(),
+            Self::JobStarted { brief, workspace, style, .. } => {
+                let said = [workspace, style].into_iter().flatten().map(|v| v.to_string().len());
+                8 * FIXED + brief.len() + said.sum::<usize>()
+            }
             Self::Cited { citation: Citation { url, title, quote } } => {
                 FIXED + [url, title, quote].into_iter().flatten().map(String::len).sum::<usize>()
             }
-            Self::Retrieved { sources } => {
+            Self::Retrieved { sources } | Self::ContextGathered { sources, .. } => {
                 FIXED + sources.iter().map(|s| FIXED + s.source.len() + s.heading.len()).sum::<usize>()
             }
             Self::ToolCalled { arguments: value, .. } | Self::ToolReturned { result: value, .. } => {
@@ -201,6 +324,77 @@ pub struct Source {
     pub heading: String,
     /// How well it fits, 0 to 1.
     pub score: f64,
+}
+
+/// How somebody seems to feel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Emotion {
+    /// One of the 28 labels of GoEmotions, e.g. `curiosity`.
+    pub primary: String,
+    /// From calm to excited, 0 to 1.
+    pub arousal: f64,
+    /// From bad to good, -1 to 1.
+    pub valence: f64,
+    /// How ready he is to learn now.
+    pub readiness: Readiness,
+}
+
+/// How ready somebody is to learn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// Calm, interested.
+    OptimalReadiness,
+    /// Good.
+    HighReadiness,
+    /// As usual.
+    ModerateReadiness,
+    /// Tired, annoyed.
+    LowReadiness,
+    /// Something else comes first.
+    NotReady,
+}
+
+/// In which way something was thought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThinkingMode {
+    /// Taking apart, deducing, calculating.
+    Analytical,
+    /// Examples, comparisons, ideas.
+    Creative,
+    /// About the thinking, or about who is taught.
+    Metacognitive,
+}
+
+/// A team as it is planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TeamPlan {
+    /// Its name on the wire.
+    pub team: String,
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The model's name.
+    pub model: String,
+    /// What a person should know of it, e.g. `tiny local model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// Where a team, or a phase of a job, stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TeamStatus {
+    /// Nothing was done yet.
+    Pending,
+    /// It plans.
+    Thinking,
+    /// It writes.
+    Generating,
+    /// Done.
+    Complete,
+    /// It failed.
+    Error,
 }
 
 /// How a run ended.

@@ -519,6 +519,27 @@ pub const FAREWELLS_TIME: Duration = Duration::from_secs(5);
 /// How long the endings of interrupted runs may take to be stored: a disk that needs more is broken.
 pub const LAST_FLUSH: Duration = Duration::from_secs(1);
 
+/// Bytes of a record's key (a session's name fits), and of its JSON: what was learned about somebody, a queue of small
+/// frames. Larger things are documents or logs.
+pub const RECORD_KEY_BYTES: usize = 256;
+/// See [`RECORD_KEY_BYTES`].
+pub const RECORD_BYTES: usize = 256 * 1024;
+
+/// Answers of `ai_stream` that one user may ask for, as the original allows.
+pub const GENERATIONS: u64 = 50;
+
+/// Clients of whom it is remembered how far they were when they left, and thus some 2 MB.
+pub const DEPARTURES: usize = 10_000;
+
+/// Notices of a room that wait for one slow listener: they are small, and old ones are of no use.
+pub const NOTICES: usize = 64;
+
+/// Users with whom one session may be shared: a class, not an audience.
+pub const MEMBERS: usize = 200;
+
+/// How long a run that stops without viewers waits for its first one: whoever asked is about to follow it.
+pub const FIRST_VIEWER: Duration = Duration::from_secs(10);
+
 /// The local model and the embeddings that run in this process.
 pub mod local {
     /// Tokens that one stream may hold, prompt and answer together. A token's keys and values take

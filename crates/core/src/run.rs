@@ -24,6 +24,8 @@ pub struct Run {
     pub model: Option<String>,
     /// When it was made.
     pub created_at: Millis,
+    /// Its owner took it off his list.
+    pub hidden: bool,
     /// Where its log stands.
     pub tail: Tail,
 }

@@ -5,6 +5,7 @@ use headwater_core::port::provider::{Effort, PromptMessage, Role};
 use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
 use sha2::{Digest, Sha256};
 
+use crate::settings::Unwatched;
 use crate::workflow::Workflow;
 
 /// What a client asks for.
@@ -36,6 +37,46 @@ pub struct StartRun {
     pub customer_id: Option<String>,
     /// The client's name for the vehicle; what is booked is for it, unless the person names another.
     pub vehicle_id: Option<String>,
+    /// What only one kind of workflow is told.
+    pub special: Special,
+    /// What the run does while nobody watches it, where that is not as the operator set it for all.
+    pub unwatched: Option<Unwatched>,
+}
+
+/// What only one kind of workflow is told; another refuses it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Special {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Of [`crate::workflow::tutor`].
+    Lesson(Lesson),
+    /// Of [`crate::workflow::teams`].
+    Job(Box<Job>),
+}
+
+/// How a turn with a tutor is to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lesson {
+    /// What it is about, where the client says so: the key of what is learned of the person's ability.
+    pub subject: Option<String>,
+    /// Whether steps of thinking are shown.
+    pub reasoning: bool,
+    /// Whether the knowledge base is searched.
+    pub rag: bool,
+}
+
+/// What teams are to do beside the brief, which is the message.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Job {
+    /// `react`, `vue`, `svelte`, `vanilla`.
+    pub framework: String,
+    /// Names of the assistant's teams; none is all of them.
+    pub teams: Vec<String>,
+    /// As the client said it.
+    pub style: Option<serde_json::Map<String, serde_json::Value>>,
+    /// As the client said it.
+    pub workspace: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl StartRun {
@@ -61,6 +102,7 @@ pub struct Started {
 /// What breaks a rule is refused before anything is made.
 pub(crate) fn check(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error> {
     check_words(ask, workflow)?;
+    workflow.check(ask)?;
     if let Some(system) = &ask.system {
         own(workflow, "system", "instructions")?;
         if system.len() > limit::SYSTEM_BYTES {
@@ -176,6 +218,9 @@ pub(crate) fn fingerprint(ask: &StartRun) -> String {
     }
     if ask.model.is_some() || ask.reasoning.is_some() || !ask.stop.is_empty() {
         settings += &format!("|{:?}|{:?}|{:?}", ask.model, ask.reasoning, ask.stop);
+    }
+    if ask.special != Special::Nothing {
+        settings += &format!("|{:?}", ask.special);
     }
     if let Some(messages) = &ask.messages {
         for message in messages {

@@ -121,13 +121,28 @@ impl Engine {
         self.inner.workflows.get(workflow).and_then(|w| w.clerk())
     }
 
-    /// A run of this user.
+    /// A run that this user sees: his own, or one of a session that is shared with him.
     ///
     /// # Errors
     /// [`Code::NotFound`], also where it is somebody else's.
     pub async fn run(&self, who: &Principal, run: &RunId) -> Result<Run, Error> {
+        let found = self.inner.store.visible_run(&who.user, run).await.map_err(store_failed)?;
+        found.ok_or_else(|| Error::not_found("Run"))
+    }
+
+    /// A run of this user's own: only he may stop it or change anything about it.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], also where it is somebody else's, shared or not.
+    pub async fn own_run(&self, who: &Principal, run: &RunId) -> Result<Run, Error> {
         let found = self.inner.store.run(&who.user, run).await.map_err(store_failed)?;
         found.ok_or_else(|| Error::not_found("Run"))
+    }
+
+    /// Where sockets of one session meet.
+    #[must_use]
+    pub fn bus(&self) -> &SharedBus {
+        &self.inner.bus
     }
 
     /// The newest run of this user's session.
@@ -168,7 +183,7 @@ impl Engine {
     /// # Errors
     /// [`Code::NotFound`], [`Code::StoreFailed`].
     pub async fn stop(&self, who: &Principal, run: &RunId) -> Result<Outcome, Error> {
-        let found = self.run(who, run).await?;
+        let found = self.own_run(who, run).await?;
         if let Some(outcome) = found.tail.outcome {
             return Ok(outcome);
         }
@@ -179,7 +194,7 @@ impl Engine {
             }
         }
         // It ended between the two looks, or lives nowhere: the log knows.
-        let found = self.run(who, run).await?;
+        let found = self.own_run(who, run).await?;
         match found.tail.outcome {
             Some(outcome) => Ok(outcome),
             None => self.end_orphan(&found, Outcome::Cancelled).await,

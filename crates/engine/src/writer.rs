@@ -118,6 +118,8 @@ impl Writer {
         let mut begun = false;
         let mut viewers = self.live.viewers();
         let mut unwatched_since: Option<Instant> = None;
+        // Whoever asked is about to follow: without that time a grace of nothing would end every run at once.
+        let mut seen = false;
         let mut pace = Pace { began: Instant::now(), last: None };
         self.number(&mut log, &mut pending, &mut answer, first);
         let mut due = true;
@@ -134,7 +136,9 @@ impl Writer {
                 return Ok(());
             }
             let grace = match (self.settings.unwatched, unwatched_since) {
-                (Unwatched::StopAfter(grace), Some(since)) => Some(since + grace),
+                (Unwatched::StopAfter(grace), Some(since)) => {
+                    Some(since + if seen { grace } else { grace.max(limit::FIRST_VIEWER) })
+                }
                 _ => None,
             };
             let running = work.is_some();
@@ -166,12 +170,15 @@ impl Writer {
                         if !begun {
                             begun = true;
                             deadline = Instant::now() + self.settings.run_time;
-                            unwatched_since = (*viewers.borrow_and_update() == 0).then(Instant::now);
+                            let watch = *viewers.borrow_and_update();
+                            seen |= watch > 0;
+                            unwatched_since = (watch == 0).then(Instant::now);
                         }
                         said_bytes += words(&body);
                         due |= match &body {
                             Body::Token { .. } => std::mem::take(&mut first_token),
                             Body::Reasoning { .. } => std::mem::take(&mut first_thought),
+                            Body::CodeDelta { .. } => false,
                             _ => true,
                         };
                         self.number(&mut log, &mut pending, &mut answer, body);
@@ -191,8 +198,10 @@ impl Writer {
                     Some(Error::new(Code::RunTimeout, "the answer took longer than a run may take; what was written is kept")),
                 )),
                 changed = viewers.changed(), if running => {
-                    if changed.is_ok() && begun {
-                        unwatched_since = (*viewers.borrow_and_update() == 0).then(Instant::now);
+                    if changed.is_ok() {
+                        let watch = *viewers.borrow_and_update();
+                        seen |= watch > 0;
+                        unwatched_since = (begun && watch == 0).then(Instant::now);
                     }
                     None
                 }
@@ -344,7 +353,10 @@ pub(crate) fn orphans_event(seq: Seq, clock: Clock, body: Body) -> Arc<Event> {
 /// Bytes of what a model says in it: the answer, what it thinks, whom it cites.
 fn words(body: &Body) -> usize {
     match body {
-        Body::Token { text } | Body::Reasoning { text } => text.len(),
+        Body::Token { text }
+        | Body::Reasoning { text }
+        | Body::Thought { text, .. }
+        | Body::CodeDelta { text, .. } => text.len(),
         Body::Cited { .. } => body.weight(),
         _ => 0,
     }

@@ -1,9 +1,11 @@
 //! The whole of the outside: every route over one state.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRef;
+use headwater_core::limit;
 use headwater_engine::Engine;
 use headwater_engine::documents::Documents;
 use tokio_util::sync::CancellationToken;
@@ -13,10 +15,12 @@ use crate::gate::Gate;
 use crate::http::health::Readiness;
 use crate::http::metrics::MetricsFor;
 use crate::http::{
-    appointments, assets, auth_routes, chat, documents, feedback, health, layers, metrics, openapi, runs,
+    ai, appointments, assets, auth_routes, chat, documents, feedback, health, layers, metrics, openapi,
+    orchestrate, runs, sharing, tutor,
 };
 use crate::metrics::Metrics;
 use crate::ws;
+use crate::ws::departures::Departures;
 
 /// What every handler may need. Cheap to clone.
 #[derive(Clone)]
@@ -37,8 +41,74 @@ pub struct App {
     pub readiness: Readiness,
     /// Who may come in, how often, and how many.
     pub gate: Arc<Gate>,
+    /// What is set of single dialects.
+    pub dialects: Dialects,
+    /// How far clients were when their sockets left.
+    pub departures: Arc<Departures>,
     /// Cancelled when the server is about to stop: nothing new, and idle connections go.
     pub draining: CancellationToken,
+}
+
+/// What is set of single dialects.
+#[derive(Debug, Clone)]
+pub struct Dialects {
+    /// The operator works on an application, on this machine alone: whoever connects from it may be anybody he says
+    /// (`ai_stream`), and sees every job of whoever says nothing (`orchestrate`).
+    pub development: bool,
+    /// How long an answer of `ai_stream` goes on when its socket is gone.
+    pub ai_stream_grace: Duration,
+    /// Answers of `ai_stream` that one user may ask for.
+    pub generations: u64,
+    /// The workflow that answers on the tutor's surface.
+    pub tutor: Arc<str>,
+    /// The workflow that does the jobs of `orchestrate`.
+    pub teams: Arc<str>,
+}
+
+impl Default for Dialects {
+    fn default() -> Self {
+        Self {
+            development: false,
+            ai_stream_grace: Duration::ZERO,
+            generations: limit::GENERATIONS,
+            tutor: "tutor".into(),
+            teams: "teams".into(),
+        }
+    }
+}
+
+/// What a listener serves. Where two systems use one path for different things, each has its own on a surface of
+/// its own, and the main one keeps the other's under a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Surface {
+    /// Everything: the pages, `/ws`, chat and `ai_stream` at their places, `tutor` and `orchestrate` where they
+    /// meet nobody, and the rest of the tutor under `/tutor`.
+    Main,
+    /// The tutor at its original places.
+    Tutor,
+    /// `orchestrate` at its original places.
+    Orchestrate,
+}
+
+impl Surface {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Main, Self::Tutor, Self::Orchestrate];
+
+    /// The word in settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Tutor => "tutor",
+            Self::Orchestrate => "orchestrate",
+        }
+    }
+
+    /// The surface of that word, where it is one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|surface| surface.as_str() == word)
+    }
 }
 
 impl FromRef<App> for Arc<Auth> {
@@ -47,20 +117,44 @@ impl FromRef<App> for Arc<Auth> {
     }
 }
 
-/// Every route, dressed.
+/// Every route of the main surface, dressed.
 pub fn router(app: App) -> Router {
-    let routes = Router::new()
-        .merge(assets::routes())
-        .merge(health::routes())
-        .merge(openapi::routes())
-        .merge(auth_routes::routes())
-        .merge(chat::routes())
-        .merge(appointments::routes())
-        .merge(documents::routes())
-        .merge(feedback::routes())
-        .merge(metrics::routes())
-        .merge(runs::routes())
-        .merge(ws::routes());
+    surface(app, Surface::Main)
+}
+
+/// Every route of a surface, dressed.
+pub fn surface(app: App, surface: Surface) -> Router {
+    let routes = match surface {
+        Surface::Main => Router::new()
+            .merge(assets::routes())
+            .merge(health::routes())
+            .merge(openapi::routes())
+            .merge(auth_routes::routes())
+            .merge(chat::routes())
+            .merge(appointments::routes())
+            .merge(documents::routes())
+            .merge(feedback::routes())
+            .merge(metrics::routes())
+            .merge(runs::routes())
+            .merge(sharing::routes())
+            .merge(ai::routes())
+            .merge(tutor::routes())
+            .nest("/tutor", tutor::own_routes())
+            .merge(orchestrate::routes())
+            .merge(ws::routes()),
+        Surface::Tutor => Router::new()
+            .merge(tutor::routes())
+            .merge(tutor::own_routes())
+            .merge(sharing::routes())
+            .merge(metrics::routes())
+            .merge(ws::tutor_routes()),
+        Surface::Orchestrate => Router::new()
+            .merge(orchestrate::routes())
+            .merge(orchestrate::own_routes())
+            .merge(sharing::routes())
+            .merge(metrics::routes())
+            .merge(ws::orchestrate_routes()),
+    };
     let (gate, metrics) = (Arc::clone(&app.gate), app.metrics.clone());
     layers::around_gated(routes, gate, metrics).with_state(app)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use headwater_core::event::{Body, Event, Term};
 use headwater_core::limit;
-use headwater_core::port::store::{AppendError, Batch, StoreError};
+use headwater_core::port::records::{Counted, Expect};
+use headwater_core::port::store::{AppendError, Batch, RunState, StoreError};
 use headwater_core::run::Tail;
 
 /// Whether a log that stands at `tail` takes this batch of an owner in `term`.
@@ -32,13 +33,56 @@ pub(crate) fn admit(tail: Tail, term: Term, batch: &Batch) -> Result<(), AppendE
 fn storable(event: &Event) -> Result<(), StoreError> {
     let finite = match &event.body {
         Body::Routed { confidence, .. } => confidence.is_finite(),
-        Body::Retrieved { sources } => sources.iter().all(|source| source.score.is_finite()),
+        Body::Retrieved { sources } | Body::ContextGathered { sources, .. } => {
+            sources.iter().all(|source| source.score.is_finite())
+        }
+        Body::Felt { emotion } => emotion.arousal.is_finite() && emotion.valence.is_finite(),
+        Body::Thought { confidence, .. } => confidence.is_none_or(f64::is_finite),
+        Body::AbilityLearned { ability, confidence, .. } => ability.is_finite() && confidence.is_finite(),
         _ => true,
     };
     if finite {
         Ok(())
     } else {
         Err(StoreError(format!("event {} has a score that is no number", event.seq)))
+    }
+}
+
+/// Whether this can be a record.
+pub(crate) fn record(key: &str, value: &str) -> Result<(), StoreError> {
+    let (most, bytes) = (limit::RECORD_KEY_BYTES, limit::RECORD_BYTES);
+    if key.is_empty() || key.len() > most {
+        return Err(StoreError(format!("a record's key has 1 to {most} bytes")));
+    }
+    if value.len() > bytes {
+        return Err(StoreError(format!("a record has more than {bytes} bytes")));
+    }
+    Ok(())
+}
+
+/// Whether a record of this version (0: none) is what was expected.
+pub(crate) fn expected(expect: Expect, version: u64) -> bool {
+    match expect {
+        Expect::Whatever => true,
+        Expect::Absent => version == 0,
+        Expect::Version(wanted) => wanted == version && version > 0,
+    }
+}
+
+/// A counter that stands there, moved where there is room.
+pub(crate) fn counted(stands: u64, by: u64, most: u64) -> Counted {
+    match stands.checked_add(by).filter(|value| *value <= most || by == 0) {
+        Some(value) => Counted { value, taken: true },
+        None => Counted { value: stands, taken: false },
+    }
+}
+
+/// Whether a run whose log stands there is in such a list.
+pub(crate) fn listed(state: RunState, tail: Tail) -> bool {
+    match state {
+        RunState::Any => true,
+        RunState::Live => tail.outcome.is_none(),
+        RunState::Ended(outcome) => tail.outcome == Some(outcome),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The port to whoever carries hints from writers to viewers.
+//! The port to whoever carries hints from writers to viewers, and notices between the sockets of a session.
 //!
 //! # Contract
 //! - A hint says "the log of this run stands at least here"; it is never the truth and never carries text.
@@ -9,6 +9,9 @@
 //!   was busy (register first, then look: there is no moment between in which it could be missed).
 //! - A dropped subscription costs nothing any more. A run without hints costs nothing once its
 //!   subscriptions are gone.
+//! - A notice is a moment's matter (who types, who came): it may be lost, never waits, and is never repeated by the
+//!   bus. Whoever listens gets those told after [`Bus::listen`] returned, in the order in which one node told them;
+//!   one who falls more than [`crate::limit::NOTICES`] behind misses the oldest.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use std::sync::Arc;
 use futures_core::Stream;
 
 use crate::event::Seq;
-use crate::id::RunId;
+use crate::id::{RunId, SessionId, UserId};
 
 /// "The tail moved."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,44 @@ pub struct Hint {
 /// The hints of one run; never ends by itself.
 pub type Hints = Pin<Box<dyn Stream<Item = Hint> + Send>>;
 
+/// Where the sockets meet that joined one session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Room {
+    /// Whose session.
+    pub owner: UserId,
+    /// Which one.
+    pub session: SessionId,
+}
+
+/// What the sockets of a room tell each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Who.
+    pub user: UserId,
+    /// On which connection; unique among all nodes. Nobody is told what he said himself.
+    pub connection: String,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happens in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// He came.
+    Joined,
+    /// He left.
+    Left,
+    /// He types, or does no more.
+    Typing(bool),
+    /// He says that he sent a message.
+    Sent,
+    /// A run of the session was made: whoever joined follows it.
+    Run(RunId),
+}
+
+/// The notices of one room; never ends by itself.
+pub type Notices = Pin<Box<dyn Stream<Item = Notice> + Send>>;
+
 /// Carries hints; see the module's contract.
 pub trait Bus: Send + Sync + 'static {
     /// Says that the tail of a run moved.
@@ -37,6 +78,12 @@ pub trait Bus: Send + Sync + 'static {
 
     /// The hints of a run from now on.
     fn subscribe(&self, run: &RunId) -> Hints;
+
+    /// Tells everybody in a room.
+    fn tell(&self, room: &Room, notice: Notice);
+
+    /// What is told in a room from now on.
+    fn listen(&self, room: &Room) -> Notices;
 }
 
 /// A bus that is shared by all runs.

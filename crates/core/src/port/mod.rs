@@ -7,9 +7,12 @@ pub mod embedder;
 pub mod extract;
 pub mod handoff;
 pub mod provider;
+pub mod recall;
+pub mod records;
+pub mod sharing;
 pub mod store;
 
-pub use bus::{Bus, Hint, SharedBus};
+pub use bus::{Bus, Happening, Hint, Notice, Room, SharedBus};
 pub use embedder::{Embedder, SharedEmbedder};
 pub use extract::{Extract, SharedExtract};
 pub use handoff::{Handoff, SharedHandoff};

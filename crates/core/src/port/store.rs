@@ -23,6 +23,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::desk::Desk;
+use super::recall::Recall;
+use super::records::Records;
+use super::sharing::Sharing;
 use crate::event::{Event, Outcome, Seq, Term};
 use crate::id::{MessageId, RunId, SessionId, UserId};
 use crate::run::{Message, Run, Tail};
@@ -280,9 +283,29 @@ pub struct ChunkHit {
     pub indexed_at: Millis,
 }
 
+/// Which runs a page lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// All of them.
+    Any,
+    /// Those that have not ended.
+    Live,
+    /// Those that ended so.
+    Ended(Outcome),
+}
+
+/// A page of runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunPage {
+    /// Newest first.
+    pub runs: Vec<Run>,
+    /// How many there are on all pages.
+    pub total: usize,
+}
+
 /// Keeps what must not be lost; see the module's contract.
 #[async_trait]
-pub trait Store: Desk + 'static {
+pub trait Store: Desk + Records + Sharing + Recall + 'static {
     /// Makes a run, or finds the one that was made for the same message id.
     async fn create(&self, new: NewRun) -> Result<Created, StoreError>;
 
@@ -320,6 +343,21 @@ pub trait Store: Desk + 'static {
         before: Option<&RunId>,
         limit: usize,
     ) -> Result<Vec<Run>, StoreError>;
+
+    /// This owner's runs of one workflow, newest first, without those that are hidden: `limit` of them after the
+    /// first `offset`.
+    async fn runs_page(
+        &self,
+        owner: &UserId,
+        workflow: &str,
+        state: RunState,
+        offset: usize,
+        limit: usize,
+    ) -> Result<RunPage, StoreError>;
+
+    /// Takes this owner's run out of [`Store::runs_page`], for good; `false` where there is none, or it is hidden
+    /// already. Its log stays.
+    async fn hide_run(&self, owner: &UserId, run: &RunId) -> Result<bool, StoreError>;
 
     /// The newest `limit` messages of this owner's session, oldest first.
     async fn history(

@@ -121,6 +121,8 @@ impl Engine {
         let emit = emit.masking(workflow.masks());
         let (rest, held) = (emit.clone(), emit.held());
         let first = first_event(&run);
+        let mut settings = self.inner.settings.clone();
+        settings.unwatched = ask.unwatched.unwrap_or(settings.unwatched);
         let turn = Turn {
             who,
             run: run.id.clone(),
@@ -152,7 +154,7 @@ impl Engine {
             store: Arc::clone(&self.inner.store),
             bus: Arc::clone(&self.inner.bus),
             clock: self.inner.clock,
-            settings: self.inner.settings.clone(),
+            settings,
             held,
             metrics: self.inner.metrics.clone(),
             workflow: run.workflow.clone(),

@@ -95,6 +95,7 @@ pub(super) async fn converse(
                 model: who.model.clone(),
                 label: who.label.clone(),
                 estimated_input_tokens: Some(prompt),
+                team: None,
             })
             .await;
         }

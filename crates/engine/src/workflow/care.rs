@@ -49,8 +49,14 @@ pub(super) async fn answer(place: Place<'_>, lead: Option<String>, emit: &Emitte
     emit.emit(Body::StageStarted { stage: Stage::Generate }).await;
     let model = place.tree.name.clone();
     let label = Some("decision tree".to_owned());
-    emit.emit(Body::ModelStarted { provider: "tree".to_owned(), model, label, estimated_input_tokens: None })
-        .await;
+    emit.emit(Body::ModelStarted {
+        provider: "tree".to_owned(),
+        model,
+        label,
+        estimated_input_tokens: None,
+        team: None,
+    })
+    .await;
     for text in lead.into_iter().chain([place.node.say()]) {
         emit.emit(Body::Token { text }).await;
     }

@@ -73,7 +73,9 @@ impl<'a> Errand<'a> {
         }
         turn.emit.emit(Body::StageStarted { stage: Stage::Generate }).await;
         let (provider, model, label) = (PROVIDER.to_owned(), MODEL.to_owned(), Some(LABEL.to_owned()));
-        turn.emit.emit(Body::ModelStarted { provider, model, label, estimated_input_tokens: None }).await;
+        turn.emit
+            .emit(Body::ModelStarted { provider, model, label, estimated_input_tokens: None, team: None })
+            .await;
         let mut voice = Voice::new(&turn.emit);
         voice.say(lead.unwrap_or_default().to_owned()).await;
         let answer = self.carry_out(&request, &case, &mut voice).await?;

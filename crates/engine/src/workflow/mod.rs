@@ -10,9 +10,9 @@ pub mod prompt;
 use async_trait::async_trait;
 use headwater_core::port::SharedStore;
 use headwater_core::port::provider::ProviderInfo;
-use headwater_core::{Error, Principal, RunId, SessionId};
+use headwater_core::{Code, Error, Principal, RunId, SessionId};
 
-use crate::ask::StartRun;
+use crate::ask::{Special, StartRun};
 use crate::clock::Clock;
 use crate::mask::Kinds;
 use crate::models::Models;
@@ -72,6 +72,21 @@ pub trait Workflow: Send + Sync + 'static {
     /// otherwise.
     fn masks(&self) -> Kinds {
         Kinds::NONE
+    }
+
+    /// Whether it can do what is asked in particular: refused before anything is made. What no workflow of this kind
+    /// is told is refused here.
+    ///
+    /// # Errors
+    /// [`Code::InvalidRequest`].
+    fn check(&self, ask: &StartRun) -> Result<(), Error> {
+        match ask.special {
+            Special::Nothing => Ok(()),
+            Special::Lesson(_) | Special::Job(_) => Err(Error::new(
+                Code::InvalidRequest,
+                format!("the workflow `{}` gives no lessons and takes no jobs", self.name()),
+            )),
+        }
     }
 
     /// Does it, saying what happens as it happens.

@@ -45,6 +45,7 @@ impl Emitter {
             Body::Token { text } => return self.say(Speech::Answer, text).await,
             Body::Reasoning { text } => return self.say(Speech::Thought, text).await,
             Body::Cited { citation } => mask_citation(citation, self.kinds),
+            Body::Thought { text, .. } => *text = mask(text, self.kinds).into_owned(),
             Body::ToolCalled { arguments: value, .. } | Body::ToolReturned { result: value, .. } => {
                 mask_json(value, self.kinds);
             }

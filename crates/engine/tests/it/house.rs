@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headwater_bus::InProcess;
 use headwater_core::event::{Body, Event, Outcome, Seq};
-use headwater_core::port::bus::{Bus, Hint, Hints};
+use headwater_core::port::bus::{Bus, Hint, Hints, Notice, Notices, Room};
 use headwater_core::port::{SharedBus, SharedEmbedder};
 use headwater_core::{Principal, RunId, SessionId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
@@ -74,6 +74,14 @@ impl Bus for Recorder {
 
     fn subscribe(&self, run: &RunId) -> Hints {
         self.inner.subscribe(run)
+    }
+
+    fn tell(&self, room: &Room, notice: Notice) {
+        self.inner.tell(room, notice);
+    }
+
+    fn listen(&self, room: &Room) -> Notices {
+        self.inner.listen(room)
     }
 }
 

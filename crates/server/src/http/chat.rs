@@ -153,7 +153,18 @@ async fn whole(follow: &mut Follow) -> Result<(String, Metadata), Error> {
                 | Body::ToolCalled { .. }
                 | Body::Reasoning { .. }
                 | Body::Cited { .. }
-                | Body::ModelStarted { .. } => {}
+                | Body::ModelStarted { .. }
+                | Body::Categorized { .. }
+                | Body::ContextGathered { .. }
+                | Body::Felt { .. }
+                | Body::Thought { .. }
+                | Body::AbilityLearned { .. }
+                | Body::JobStarted { .. }
+                | Body::PhaseChanged { .. }
+                | Body::TeamChanged { .. }
+                | Body::CodeDelta { .. }
+                | Body::CodeGenerated { .. }
+                | Body::TeamFailed { .. } => {}
                 Body::Escalated { .. } => {
                     metadata.context.get_or_insert_default().escalation = EscalationView::of(&event.body);
                 }

@@ -1,6 +1,7 @@
 //! HTTP: routes, and what every answer has in common.
 
 mod admission;
+pub mod ai;
 pub mod appointments;
 pub mod assets;
 pub mod auth_routes;
@@ -11,7 +12,10 @@ pub mod health;
 pub mod layers;
 pub mod metrics;
 pub mod openapi;
+pub mod orchestrate;
 pub mod refusal;
 pub mod runs;
+pub mod sharing;
 mod sse;
+pub mod tutor;
 pub mod validate;

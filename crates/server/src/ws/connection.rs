@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::commands::{Done, follow, list, no_room, refused, start, stop, too_many};
+use super::departures::{Client, Departures};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
 use super::ending::{End, broken, flood, part, stopping_close};
 use super::farewell::Farewell;
@@ -52,6 +53,8 @@ pub struct Surroundings {
     pub written: Arc<AtomicU64>,
     /// What the connection holds, and what it may ask for.
     pub seat: Seat,
+    /// Who this client is for whom it is remembered how far he was, and where that is; `None`: for nobody.
+    pub remembers: Option<(Arc<Departures>, Client)>,
 }
 
 /// The number of a close without a close frame (RFC 6455, 7.1.5); it is never sent.
@@ -85,6 +88,8 @@ pub struct Connection {
     /// Stops that are done, of runs whose last events have not been handed out here yet: no text follows
     /// the acknowledgement.
     stopped: Vec<(RunId, Reply)>,
+    /// The run that was handed out to its end here last.
+    ended: Option<(RunId, Seq)>,
     opened: Instant,
     heard: Instant,
     pinged: Instant,
@@ -107,6 +112,7 @@ impl Connection {
             ordered: VecDeque::new(),
             busy: FuturesUnordered::new(),
             stopped: Vec::new(),
+            ended: None,
             opened: now,
             heard: now,
             pinged: now,
@@ -123,6 +129,7 @@ impl Connection {
             let open = self.around.metrics.socket(name);
             let end = self.until_end(&mut sink, &mut stream).await;
             drop(open);
+            self.depart();
             // From here on nobody is watching.
             self.views.clear();
             match end {
@@ -151,6 +158,8 @@ impl Connection {
         if let Some(who) = self.who.clone() {
             self.take_seat(&who);
         }
+        let who = self.who.clone();
+        self.tell(|dialect, out| dialect.on_open(who.as_ref(), out));
         loop {
             if let Some(end) = self.settle() {
                 // What was said before the end is still said, if it leaves at once.
@@ -212,6 +221,12 @@ impl Connection {
         }
     }
 
+    /// Calls the dialect, and says what time it is.
+    fn tell(&mut self, call: impl FnOnce(&mut dyn Dialect, &mut Out)) {
+        self.out.now = self.around.engine.clock().wall();
+        call(&mut *self.dialect, &mut self.out);
+    }
+
     /// Carries out what the dialect decided, until it decides nothing more.
     fn settle(&mut self) -> Option<End> {
         loop {
@@ -241,7 +256,7 @@ impl Connection {
         if let Err(error) = self.allowed(&command, &who)
             && let Some(reply) = refused(&command, error)
         {
-            return self.dialect.on_reply(reply, &mut self.out);
+            return self.tell(|dialect, out| dialect.on_reply(reply, out));
         }
         // Two lanes, each with its own room: stops that wait for a disk take none from the turn that a
         // dialect shows next.
@@ -249,7 +264,7 @@ impl Connection {
         if lane >= limit::COMMANDS
             && let Some(reply) = refused(&command, no_room())
         {
-            return self.dialect.on_reply(reply, &mut self.out);
+            return self.tell(|dialect, out| dialect.on_reply(reply, out));
         }
         match command {
             Command::SignIn { .. } => {}
@@ -276,29 +291,30 @@ impl Connection {
             {
                 self.stopped.push((run.clone(), Reply::Stopped { tag, run, outcome: Ok(outcome) }));
             }
-            Done::Reply(reply) => self.dialect.on_reply(reply, &mut self.out),
+            Done::Reply(reply) => self.tell(|dialect, out| dialect.on_reply(reply, out)),
             Done::Follow { reply, follow } => {
                 // Following what is followed already begins anew from the position that was asked for.
                 self.views.retain(|v| v.follow.run() != follow.run());
                 if self.views.len() >= limit::FOLLOWS {
-                    return self.dialect.on_reply(too_many(reply), &mut self.out);
+                    return self.tell(|dialect, out| dialect.on_reply(too_many(reply), out));
                 }
                 let at = follow.cursor();
                 self.views.push(Viewing { follow: *follow, left: at, given: at });
-                self.dialect.on_reply(reply, &mut self.out);
+                self.tell(|dialect, out| dialect.on_reply(reply, out));
             }
             Done::Unfollow { tag, run } => {
                 self.views.retain(|v| v.follow.run() != &run);
                 self.acknowledge(&run);
-                self.dialect.on_reply(Reply::Unfollowed { tag, run }, &mut self.out);
+                self.tell(|dialect, out| dialect.on_reply(Reply::Unfollowed { tag, run }, out));
             }
         }
     }
 
     /// Nothing of this run is handed out any more: its stops are acknowledged.
     fn acknowledge(&mut self, run: &RunId) {
-        for (_, reply) in self.stopped.extract_if(.., |(of, _)| of == run) {
-            self.dialect.on_reply(reply, &mut self.out);
+        let replies: Vec<_> = self.stopped.extract_if(.., |(of, _)| of == run).collect();
+        for (_, reply) in replies {
+            self.tell(|dialect, out| dialect.on_reply(reply, out));
         }
     }
 
@@ -308,19 +324,32 @@ impl Connection {
         match followed {
             Ok(Followed::Events(events)) => {
                 view.given = view.follow.cursor();
-                self.dialect.on_events(&run, &events, &mut self.out);
+                self.tell(|dialect, out| dialect.on_events(&run, &events, out));
                 self.outbox.events(self.out.frames.drain(..));
             }
-            Ok(Followed::Heartbeat) => self.dialect.on_heartbeat(&run, &mut self.out),
+            Ok(Followed::Heartbeat) => self.tell(|dialect, out| dialect.on_heartbeat(&run, out)),
             Ok(Followed::End) => {
-                self.views.remove(at);
+                let view = self.views.remove(at);
+                self.ended = Some((view.follow.run().clone(), view.given));
                 self.acknowledge(&run);
             }
             Err(error) => {
                 self.views.remove(at);
-                self.dialect.on_reply(Reply::Lost { run: run.clone(), error }, &mut self.out);
+                self.tell(|dialect, out| dialect.on_reply(Reply::Lost { run: run.clone(), error }, out));
                 self.acknowledge(&run);
             }
+        }
+    }
+
+    /// How far this client was, for when he comes back.
+    fn depart(&self) {
+        let Some((departures, client)) = &self.around.remembers else { return };
+        let now = Instant::now();
+        if let Some((run, seq)) = &self.ended {
+            departures.leave(client, run, *seq, true, now);
+        }
+        for view in &self.views {
+            departures.leave(client, view.follow.run(), view.left, false, now);
         }
     }
 
@@ -354,7 +383,7 @@ impl Connection {
             let reason = format!("before sign-in a frame may have at most {most} bytes");
             return Some(End::Close(Close { code: Code::TooLarge.close_code(), reason }));
         }
-        self.dialect.on_frame(frame, &mut self.out);
+        self.tell(|dialect, out| dialect.on_frame(frame, out));
         None
     }
 }

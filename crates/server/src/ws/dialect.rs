@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use headwater_core::event::{Event, Outcome, Seq};
 use headwater_core::run::Run;
-use headwater_core::{Error, Principal, RunId, SessionId};
+use headwater_core::{Error, Millis, Principal, RunId, SessionId};
 use headwater_engine::{StartRun, Started, engine::From};
 
 /// One frame of a client.
@@ -196,9 +196,11 @@ pub struct Close {
     pub reason: String,
 }
 
-/// Where a dialect puts its answers; emptied by the connection after every call.
+/// Where a dialect puts its answers, and the time at which it does; emptied by the connection after every call.
 #[derive(Debug, Default)]
 pub struct Out {
+    /// When the dialect is called: some protocols put the time into their frames.
+    pub now: Millis,
     /// To be sent, in order.
     pub frames: Vec<String>,
     /// To be carried out, in order.
@@ -211,6 +213,9 @@ pub struct Out {
 pub trait Dialect: Send {
     /// Its name, for logs and metrics.
     fn name(&self) -> &'static str;
+
+    /// The connection is open; `who` where the handshake said it. Before any frame is read.
+    fn on_open(&mut self, _who: Option<&Principal>, _out: &mut Out) {}
 
     /// A frame came in.
     fn on_frame(&mut self, frame: Frame<'_>, out: &mut Out);

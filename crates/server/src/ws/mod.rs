@@ -4,6 +4,7 @@
 pub mod chat;
 mod commands;
 pub mod connection;
+pub mod departures;
 pub mod dialect;
 mod ending;
 mod farewell;
@@ -26,6 +27,7 @@ use headwater_engine::ask::new_session;
 
 use self::chat::Chat;
 use self::connection::{Connection, Surroundings};
+use self::departures::Client;
 use self::dialect::Dialect;
 use self::native::{Native, SUBPROTOCOL};
 use self::upgrade::WebSocketUpgrade;
@@ -38,7 +40,21 @@ use crate::http::refusal::Refusal;
 
 /// The routes that upgrade.
 pub fn routes() -> Router<App> {
-    Router::new().route("/ws/chat", get(open_chat)).route("/ws", get(open_native))
+    Router::new()
+        .route("/ws/chat", get(open_chat))
+        .route("/ws", get(open_native))
+        .merge(tutor_routes())
+        .merge(orchestrate_routes())
+}
+
+/// Those of the tutor's own listener.
+pub fn tutor_routes() -> Router<App> {
+    Router::new()
+}
+
+/// Those of the listener of `orchestrate`.
+pub fn orchestrate_routes() -> Router<App> {
+    Router::new()
 }
 
 /// What stands behind `?`. A connection is always accepted, so what cannot be read counts as not said, and
@@ -105,10 +121,16 @@ async fn open_native(mut shake: Handshake) -> Response {
 }
 
 fn open(shake: Handshake, dialect: Box<dyn Dialect>) -> Response {
+    open_for(shake, dialect, None)
+}
+
+/// The same, remembering under this name how far the client was when he leaves.
+fn open_for(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>) -> Response {
+    let remembers = client.map(|client| (Arc::clone(&shake.app.departures), client));
     let Handshake { app, conn, who, seat, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
     let App { engine, auth, draining, metrics, .. } = app;
-    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat };
+    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers };
     // Counted and waited for like everything that runs.
     upgrade.serve(&tasks, "socket", move |socket| Connection::new(around, who, dialect).serve(socket))
 }

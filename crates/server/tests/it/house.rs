@@ -17,7 +17,7 @@ use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Followed, Settings, StartRun, Tasks};
 use headwater_extract::InProcess as InProcessText;
 use headwater_providers::scripted::stage::{Act, Cues, Stage};
-use headwater_server::app::{App, router};
+use headwater_server::app::{App, Dialects, router};
 use headwater_server::auth::secret::Secret;
 use headwater_server::auth::token::{Issue, Tokens};
 use headwater_server::auth::{self, Auth};
@@ -64,6 +64,7 @@ pub(crate) struct Given {
     pub stage: Option<(Arc<Stage>, Cues)>,
     /// Who answers instead of the stage.
     pub provider: Option<SharedProvider>,
+    pub dialects: Dialects,
 }
 
 pub(crate) struct House {
@@ -137,6 +138,8 @@ impl House {
             metrics_for: MetricsFor::default(),
             readiness: Readiness::default(),
             gate: gate.clone(),
+            dialects: given.dialects,
+            departures: Arc::default(),
             draining: draining.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use headwater_core::event::{Event, Outcome, Seq, Term};
 use headwater_core::port::provider::Role;
-use headwater_core::port::store::{AppendError, Batch, Created, Expired, NewRun, ReadError, StoreError};
+use headwater_core::port::recall::RecallQuery;
+use headwater_core::port::store::{
+    AppendError, Batch, Created, Expired, NewRun, ReadError, RunPage, RunState, StoreError,
+};
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
 
@@ -40,6 +43,8 @@ struct Line {
     content: String,
     run: usize,
     at: Millis,
+    /// What it means, and who says so.
+    meaning: Option<(String, Vec<f32>)>,
 }
 
 impl Logs {
@@ -61,7 +66,13 @@ impl Logs {
         }
         let index = self.runs.len();
         let session = self.sessions.entry(key).or_default();
-        session.lines.push(Line { role: Role::User, content: new.message, run: index, at: new.at });
+        session.lines.push(Line {
+            role: Role::User,
+            content: new.message,
+            run: index,
+            at: new.at,
+            meaning: None,
+        });
         if let Some(message) = &new.message_id {
             session.by_message.insert(message.clone(), index);
         }
@@ -74,6 +85,7 @@ impl Logs {
             provider: None,
             model: None,
             created_at: new.at,
+            hidden: false,
             tail: Tail { seq: 0, term: 1, outcome: None },
         };
         self.by_id.insert(new.id, index);
@@ -99,7 +111,13 @@ impl Logs {
             logged.run.tail.seq = last.seq;
             let session = self.sessions.get_mut(&(logged.run.owner.clone(), logged.run.session.clone()));
             if let (Some(content), Some(session)) = (batch.answer, session) {
-                session.lines.push(Line { role: Role::Assistant, content, run: index, at: last.at });
+                session.lines.push(Line {
+                    role: Role::Assistant,
+                    content,
+                    run: index,
+                    at: last.at,
+                    meaning: None,
+                });
             }
         }
         logged.events.extend(batch.events);
@@ -191,6 +209,75 @@ impl Logs {
                 })
             })
             .collect()
+    }
+
+    pub(super) fn page(
+        &self,
+        owner: &UserId,
+        workflow: &str,
+        state: RunState,
+        offset: usize,
+        limit: usize,
+    ) -> RunPage {
+        let wanted = |run: &&Run| {
+            run.owner == *owner && run.workflow == workflow && !run.hidden && rules::listed(state, run.tail)
+        };
+        let runs: Vec<_> = self.runs.iter().rev().map(|logged| &logged.run).filter(wanted).collect();
+        RunPage { total: runs.len(), runs: runs.into_iter().skip(offset).take(limit).cloned().collect() }
+    }
+
+    pub(super) fn hide(&mut self, owner: &UserId, run: &RunId) -> bool {
+        let index = self.by_id.get(run).copied();
+        let Some(logged) = index.and_then(|index| self.runs.get_mut(index)) else { return false };
+        logged.run.owner == *owner && !std::mem::replace(&mut logged.run.hidden, true)
+    }
+
+    pub(super) fn has_session(&self, owner: &UserId, session: &SessionId) -> bool {
+        self.sessions.contains_key(&(owner.clone(), session.clone()))
+    }
+
+    /// Whoever it belongs to.
+    pub(super) fn any_run(&self, run: &RunId) -> Option<Run> {
+        self.by_id(run).map(|logged| logged.run.clone())
+    }
+
+    pub(super) fn remember(&mut self, run: &RunId, embedder: &str, meanings: Vec<(Role, Vec<f32>)>) {
+        let Some(&index) = self.by_id.get(run) else { return };
+        let Some(logged) = self.runs.get(index) else { return };
+        let key = (logged.run.owner.clone(), logged.run.session.clone());
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        for (role, vector) in meanings {
+            if let Some(line) = session.lines.iter_mut().find(|l| l.run == index && l.role == role) {
+                line.meaning = Some((embedder.to_owned(), vector));
+            }
+        }
+    }
+
+    pub(super) fn recall(&self, query: &RecallQuery) -> Vec<(Message, f64)> {
+        let Some(session) = self.sessions.get(&(query.owner.clone(), query.session.clone())) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for line in session.lines.iter().rev().skip(query.skip_newest) {
+            let Some((embedder, vector)) = &line.meaning else { continue };
+            let Some(run) = self.runs.get(line.run).map(|logged| &logged.run) else { continue };
+            let Some(cosine) = crate::vector::cosine(vector, &query.vector) else { continue };
+            if *embedder != query.embedder || cosine < query.least {
+                continue;
+            }
+            let message = Message {
+                role: line.role,
+                content: line.content.clone(),
+                run: run.id.clone(),
+                outcome: run.tail.outcome,
+                at: line.at,
+            };
+            found.push((message, cosine));
+        }
+        // Keeps the newer of equals in front.
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        found.truncate(query.limit);
+        found
     }
 
     pub(super) fn live(&self) -> Vec<Run> {

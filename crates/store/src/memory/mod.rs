@@ -4,6 +4,8 @@ mod desk;
 mod faults;
 mod knowledge;
 mod log;
+mod records;
+mod sharing;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
 use headwater_core::port::store::{
     AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Expired, NewDocument, NewRun, ReadError,
-    Revocation, Store, StoreError, User,
+    Revocation, RunPage, RunState, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
@@ -38,6 +40,9 @@ struct Kept {
     revocations: BTreeMap<String, Revocation>,
     papers: desk::Papers,
     knowledge: knowledge::Knowledge,
+    shelf: records::Shelf,
+    /// In the order of sharing.
+    shares: Vec<sharing::Share>,
 }
 
 impl MemoryStore {
@@ -117,6 +122,21 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Run>, StoreError> {
         self.read_with(|kept| kept.logs.runs(owner, session, before, limit))
+    }
+
+    async fn runs_page(
+        &self,
+        owner: &UserId,
+        workflow: &str,
+        state: RunState,
+        offset: usize,
+        limit: usize,
+    ) -> Result<RunPage, StoreError> {
+        self.read_with(|kept| kept.logs.page(owner, workflow, state, offset, limit))
+    }
+
+    async fn hide_run(&self, owner: &UserId, run: &RunId) -> Result<bool, StoreError> {
+        self.write_with(|kept| kept.logs.hide(owner, run))
     }
 
     async fn history(

@@ -9,6 +9,7 @@ mod log;
 mod migrate;
 mod open;
 mod readers;
+mod records;
 mod runs;
 mod sql;
 mod trim;
@@ -24,7 +25,7 @@ use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
 use headwater_core::port::store::{
     AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Expired, Load, NewDocument, NewRun,
-    ReadError, Revocation, Store, StoreError, User,
+    ReadError, Revocation, RunPage, RunState, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId, limit};
@@ -153,6 +154,21 @@ impl Store for SqliteStore {
             runs::runs(connection, &owner, session.as_ref(), before.as_ref(), limit)
         })
         .await
+    }
+
+    async fn runs_page(
+        &self,
+        _: &UserId,
+        _: &str,
+        _: RunState,
+        _: usize,
+        _: usize,
+    ) -> Result<RunPage, StoreError> {
+        Err(StoreError("not in this branch yet".into()))
+    }
+
+    async fn hide_run(&self, _: &UserId, _: &RunId) -> Result<bool, StoreError> {
+        Err(StoreError("not in this branch yet".into()))
     }
 
     async fn history(

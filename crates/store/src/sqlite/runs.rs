@@ -92,6 +92,7 @@ fn run_of(row: &Row<'_>) -> Result<Run, Fault> {
         provider: row.get(5)?,
         model: row.get(6)?,
         created_at: Millis(row.get(7)?),
+        hidden: false,
         tail: log::tail_of(row.get(8)?, row.get(9)?, row.get(10)?)?,
     })
 }

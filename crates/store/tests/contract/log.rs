@@ -50,6 +50,7 @@ fn every_kind() -> Vec<Body> {
             model: "m".into(),
             label: Some("tiny".into()),
             estimated_input_tokens: Some(9),
+            team: None,
         },
         Body::Token { text: "\0\u{7f}\"\\\r\n\u{2028}😀 e\u{301} ﷽".into() },
         Body::Token { text: "x".repeat(100_000) },
@@ -113,6 +114,7 @@ async fn a_refused_batch_leaves_nothing_behind(store: SharedStore) {
                     model: "m".into(),
                     label: None,
                     estimated_input_tokens: None,
+                    team: None,
                 },
             ),
             token(2),
@@ -219,6 +221,7 @@ async fn a_batch_names_who_answers(store: SharedStore) {
                 model: "m".into(),
                 label: None,
                 estimated_input_tokens: None,
+                team: None,
             },
         )
     };

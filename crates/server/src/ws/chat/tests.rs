@@ -61,6 +61,7 @@ fn turn(tokens: &[&str], outcome: Outcome) -> Vec<Arc<Event>> {
             model: "m".into(),
             label: None,
             estimated_input_tokens: None,
+            team: None,
         },
     ));
     log.extend((9..).zip(tokens).map(|(seq, text)| token(seq, text)));
@@ -121,6 +122,7 @@ impl Client {
             provider: None,
             model: None,
             created_at: Millis(0),
+            hidden: false,
             tail: Tail { seq: 99, term: 1, outcome: None },
         };
         self.told(Reply::Following { tag, target, run: Ok((run, after)) })

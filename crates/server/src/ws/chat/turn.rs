@@ -142,6 +142,18 @@ impl Turn {
                 }
             }
             Body::StageStarted { .. } | Body::Reasoning { .. } | Body::ToolCalled { .. } => {}
+            // Of workflows that other dialects show; their answer is text as everywhere.
+            Body::Categorized { .. }
+            | Body::ContextGathered { .. }
+            | Body::Felt { .. }
+            | Body::Thought { .. }
+            | Body::AbilityLearned { .. }
+            | Body::JobStarted { .. }
+            | Body::PhaseChanged { .. }
+            | Body::TeamChanged { .. }
+            | Body::CodeDelta { .. }
+            | Body::CodeGenerated { .. }
+            | Body::TeamFailed { .. } => {}
             Body::Escalated { .. } => self.escalation = EscalationView::of(body),
         }
     }

@@ -25,7 +25,7 @@ impl Connection {
 
     /// Whoever was signed in is not any more: he is told so, and where to go on. His runs go on without him.
     pub(super) async fn sign_out(&mut self, sink: &mut SplitSink<WebSocket, Message>) -> End {
-        self.dialect.on_reply(Reply::SignedOut { error: expired() }, &mut self.out);
+        self.tell(|dialect, out| dialect.on_reply(Reply::SignedOut { error: expired() }, out));
         for frame in self.out.frames.drain(..) {
             self.outbox.reply(Message::Text(frame.into()));
         }

@@ -11,7 +11,9 @@ impl Connection {
     pub(super) fn sign_in(&mut self, tag: Tag, token: &str) {
         let identity = match self.around.auth.identify(token) {
             Ok(identity) => identity,
-            Err(error) => return self.dialect.on_reply(Reply::NotSignedIn { tag, error }, &mut self.out),
+            Err(error) => {
+                return self.tell(|dialect, out| dialect.on_reply(Reply::NotSignedIn { tag, error }, out));
+            }
         };
         let who = identity.who.clone();
         self.standing.becomes(&self.around.auth, Some(identity));
@@ -24,7 +26,7 @@ impl Connection {
         }
         self.who = Some(who.clone());
         if self.take_seat(&who) {
-            self.dialect.on_reply(Reply::SignedIn { tag, who, changed }, &mut self.out);
+            self.tell(|dialect, out| dialect.on_reply(Reply::SignedIn { tag, who, changed }, out));
         }
     }
 
@@ -32,7 +34,7 @@ impl Connection {
     pub(super) fn take_seat(&mut self, who: &Principal) -> bool {
         let Err(error) = self.around.seat.sign_in(&who.user) else { return true };
         let close = Close { code: error.code.close_code(), reason: error.message.clone() };
-        self.dialect.on_refused(error, &mut self.out);
+        self.tell(|dialect, out| dialect.on_refused(error, out));
         self.out.close = Some(close);
         false
     }

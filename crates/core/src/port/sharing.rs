@@ -1,0 +1,39 @@
+//! The part of the store that knows who may see another's sessions. A part of [`super::Store`], with its contract.
+//!
+//! A session belongs to its owner, who may share it with members: they see its runs and what is said in it, now and
+//! later, and stop, change and share nothing. What is not shared does not exist for another.
+
+use async_trait::async_trait;
+
+use super::store::StoreError;
+use crate::id::{RunId, SessionId, UserId};
+use crate::run::Run;
+use crate::time::Millis;
+
+/// Knows who may see what; see the module.
+#[async_trait]
+pub trait Sharing: Send + Sync {
+    /// Lets `member` see this owner's session; `false` where the owner has no such session, or has
+    /// [`crate::limit::MEMBERS`] members in it already. Twice is once. With himself nobody shares.
+    async fn share(
+        &self,
+        owner: &UserId,
+        session: &SessionId,
+        member: &UserId,
+        at: Millis,
+    ) -> Result<bool, StoreError>;
+
+    /// Lets him see it no more; `false` where he did not.
+    async fn unshare(&self, owner: &UserId, session: &SessionId, member: &UserId)
+    -> Result<bool, StoreError>;
+
+    /// Who sees this owner's session beside him, by name.
+    async fn members(&self, owner: &UserId, session: &SessionId) -> Result<Vec<UserId>, StoreError>;
+
+    /// Whose session of that name this user sees: his own before another's, of others' the one that was shared last.
+    /// `None` where he sees none.
+    async fn owner_of(&self, who: &UserId, session: &SessionId) -> Result<Option<UserId>, StoreError>;
+
+    /// A run that this user sees: his own, or one of a session that is shared with him.
+    async fn visible_run(&self, who: &UserId, run: &RunId) -> Result<Option<Run>, StoreError>;
+}
