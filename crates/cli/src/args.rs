@@ -53,6 +53,12 @@ pub(crate) struct ServeArgs {
     /// Where to listen, [SURFACE=]ADDR:PORT; may be repeated; port 0 is any free one
     #[arg(long, value_name = "[SURFACE=]ADDR:PORT")]
     pub listen: Vec<String>,
+    /// Open the ports of the originals too: 8001 for the tutor, 8888 for orchestrate
+    #[arg(long)]
+    pub compat: bool,
+    /// Let in whoever connects from this machine, as the originals did; see `headwater settings`
+    #[arg(long)]
+    pub development: bool,
     /// The folder for everything that is kept
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
@@ -73,6 +79,8 @@ impl ServeArgs {
         let listen = (!self.listen.is_empty()).then(|| self.listen.join(","));
         let flags = [
             ("listen", listen),
+            ("compat", self.compat.then(|| "on".to_owned())),
+            ("development", self.development.then(|| "on".to_owned())),
             ("data", self.data.clone()),
             ("provider", self.provider.clone()),
             ("models", self.models.clone()),

@@ -54,11 +54,11 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     found.extend(secret_file(&data));
     found.extend(database(&data));
     if let Ok(settings) = &settings {
-        found.extend(settings.listen.iter().map(|address| free(*address)));
+        found.extend(settings.listen.iter().map(|(_, address)| free(*address)));
         found.push(open_files(settings.facing.limits.connections as u64));
     }
     found.extend(local_models(&asked));
-    found.push(assistant(&asked));
+    found.extend(assistants(&asked));
     if let Ok(answering) = answering_of(&asked) {
         found.extend(answering.used().filter_map(unusable));
         found.extend(prices(&answering));
@@ -198,25 +198,26 @@ fn local_models(asked: &Asked) -> Vec<Found> {
     .collect()
 }
 
-/// The assistant's file, its documents, and the aliases that it names.
-fn assistant(asked: &Asked) -> Found {
+/// The assistants' files, their documents, and the aliases that they name.
+fn assistants(asked: &Asked) -> Vec<Found> {
     let file = asked.some("assistant").map(std::path::PathBuf::from);
-    let read = knowledge::assistant(file.as_deref()).and_then(|assistant| {
-        knowledge::documents(&assistant, file.as_deref()).map(|found| (assistant, found))
-    });
-    let (assistant, documents) = match read {
-        Ok(read) => read,
-        Err(Failure::Usage(problems)) => return Bad(format!("assistant: {}", problems.join("; ")), mend()),
-        Err(Failure::Failed(why)) => return Bad(format!("assistant: {why}"), mend()),
+    let beside: Vec<_> = asked.all("assistants").0.into_iter().map(std::path::PathBuf::from).collect();
+    let all = match knowledge::all(file.as_deref(), &beside) {
+        Ok(all) => all,
+        Err(Failure::Usage(problems)) => {
+            return vec![Bad(format!("assistant: {}", problems.join("; ")), mend())];
+        }
+        Err(Failure::Failed(why)) => return vec![Bad(format!("assistant: {why}"), mend())],
     };
     let names = answering_of(asked).map(|a| a.aliases.into_iter().map(|a| a.name).collect::<Vec<_>>());
     let names = names.unwrap_or_default();
-    let missing =
-        assistant.missing_models(|alias| alias == DEFAULT || names.iter().any(|name| name == alias));
-    match missing.as_slice() {
-        [] => Good(format!("assistant: {} with {} documents", assistant.name, documents.len())),
-        problems => Bad(format!("assistant: {}", problems.join("; ")), mend()),
-    }
+    let there = |alias: &str| alias == DEFAULT || names.iter().any(|name| name == alias);
+    let look =
+        |knowledge::Equipped { assistant, documents, .. }| match assistant.missing_models(there).as_slice() {
+            [] => Good(format!("assistant: {} with {} documents", assistant.name, documents.len())),
+            problems => Bad(format!("assistant: {}", problems.join("; ")), mend()),
+        };
+    all.into_iter().map(look).collect()
 }
 
 fn mend() -> String {

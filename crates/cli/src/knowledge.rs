@@ -1,6 +1,6 @@
 //! The assistant and its knowledge base: the shipped ones, or the operator's own files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_engine::Clock;
@@ -17,6 +17,44 @@ pub(crate) fn assistant(file: Option<&Path>) -> Result<Assistant, Failure> {
     let named =
         |problems: Vec<String>| problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect();
     Assistant::parse(&text).map_err(|problems| Failure::Usage(named(problems)))
+}
+
+/// Names that an assistant may not have: other workflows are called so.
+const TAKEN: [&str; 3] = ["generate", "tutor", "teams"];
+
+/// An assistant with its documents.
+pub(crate) struct Equipped {
+    pub assistant: Assistant,
+    pub documents: Vec<Text>,
+    /// Where they are among the shared documents; empty for the first assistant: in no folder.
+    pub folder: String,
+}
+
+/// Every assistant: the one that answers the chat, and those beside it. All that is wrong, at once.
+pub(crate) fn all(chat: Option<&Path>, beside: &[PathBuf]) -> Result<Vec<Equipped>, Failure> {
+    let (mut all, mut problems) = (Vec::<Equipped>::new(), Vec::new());
+    for file in std::iter::once(chat).chain(beside.iter().map(|file| Some(file.as_path()))) {
+        let equipped = assistant(file).and_then(|assistant| {
+            let mut documents = documents(&assistant, file)?;
+            let folder = if all.is_empty() { String::new() } else { assistant.name.clone() };
+            for document in documents.iter_mut().filter(|_| !folder.is_empty()) {
+                document.source = format!("{folder}/{}", document.source);
+            }
+            Ok(Equipped { assistant, documents, folder })
+        });
+        match equipped {
+            Ok(equipped) => all.push(equipped),
+            Err(Failure::Usage(found)) => problems.extend(found),
+            Err(failed @ Failure::Failed(_)) => return Err(failed),
+        }
+    }
+    for (n, equipped) in all.iter().enumerate() {
+        let name = &equipped.assistant.name;
+        if TAKEN.contains(&name.as_str()) || all.iter().take(n).any(|other| other.assistant.name == *name) {
+            problems.push(format!("the assistant `{name}`: another workflow has this name; change `name`"));
+        }
+    }
+    if problems.is_empty() { Ok(all) } else { Err(Failure::Usage(problems)) }
 }
 
 /// The documents that the assistant of this file names, or the shipped ones.

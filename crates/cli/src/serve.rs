@@ -14,7 +14,7 @@ use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Tasks};
 use headwater_extract::Child;
-use headwater_server::app::{App, Dialects, router};
+use headwater_server::app::{App, Surface, surface};
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
 use headwater_server::gate::Gate;
@@ -26,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::ServeArgs;
+use crate::knowledge::Equipped;
 use crate::logs::{self, say};
 use crate::settings::Settings;
 use crate::{Failure, certificate, handoff, knowledge, provider, sign_in};
@@ -54,8 +55,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 }
 
 async fn run(settings: Settings) -> Result<(), Failure> {
-    let assistant = knowledge::assistant(settings.assistant.as_deref())?;
-    let documents = knowledge::documents(&assistant, settings.assistant.as_deref())?;
+    let assistants = knowledge::all(settings.assistant.as_deref(), &settings.assistants)?;
     // First what fails quickly, then what a crash left, then what takes time.
     let (secret, store) = open(&settings).await?;
     let listeners = bind(&settings).await?;
@@ -73,22 +73,30 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let models = provider::open(&settings.answering, &settings.asked, &hosts).await?;
     provider::announce(&models, &settings.answering);
     let embedder = provider::search_by_meaning(&settings.asked).await;
-    let missing = assistant.missing_models(|alias| models.has(alias));
+    let missing = |e: &Equipped| e.assistant.missing_models(|alias| models.has(alias));
+    let missing: Vec<_> = assistants.iter().flat_map(missing).collect();
     if !missing.is_empty() {
         return Err(Failure::Usage(missing));
     }
+    let documents = assistants.iter().flat_map(|e| e.documents.clone()).collect();
     knowledge::index(&store, embedder.as_ref(), documents).await?;
 
-    let chat: Arc<str> = assistant.name.as_str().into();
+    // The first answers the chat.
+    let chat: Arc<str> = assistants.first().map_or("", |e| e.assistant.name.as_str()).into();
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
     let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
-    let assist = Arc::new(Assist::new(assistant, models.clone(), embedder).telling(teller));
-    assist.warm().await;
-    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(models))];
+    let mut workflows: Vec<Arc<dyn Workflow>> = vec![Arc::new(Generate::new(models.clone()))];
+    for Equipped { assistant, folder, .. } in assistants {
+        let assist = Assist::new(assistant, models.clone(), embedder.clone());
+        let assist = assist.telling(teller.clone()).knowing(folder);
+        assist.warm().await;
+        workflows.push(Arc::new(assist));
+    }
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
-    let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+    let addresses: Vec<_> =
+        listeners.iter().filter_map(|(surface, l)| Some((*surface, l.local_addr().ok()?))).collect();
     let retention = retain(Arc::clone(&store), Clock::default(), settings.retention, draining.clone());
     tasks.spawn("retention", retention);
     let auth = sign_in::open(&settings.sign_in, &settings.data, &secret, store).await?;
@@ -96,7 +104,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let facing = &settings.facing;
     let gate = Arc::new(Gate::new(facing.rules.clone()));
     let metrics = Metrics::default().beside(move |registry| hosts.register(registry));
-    let app = router(App {
+    let app = App {
         engine: engine.clone(),
         auth,
         chat,
@@ -105,10 +113,10 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         metrics_for: settings.metrics_for,
         readiness,
         gate: Arc::clone(&gate),
-        dialects: Dialects::default(),
+        dialects: settings.dialects.clone(),
         departures: Arc::default(),
         draining: draining.clone(),
-    });
+    };
     let edge = Edge::with_limits(tasks.clone(), facing.limits);
     let edge = edge.behind(Arc::clone(&gate)).counted(metrics).encrypted(facing.tls.clone());
     if let Some(tls) = facing.tls.clone() {
@@ -120,8 +128,11 @@ async fn run(settings: Settings) -> Result<(), Failure> {
             "origins: `*`. PAGES OF EVERY SITE may open sockets here and read answers, with a token that they got somewhere",
         );
     }
-    for listener in listeners {
-        let (edge, app, shutdown) = (edge.clone(), app.clone(), draining.clone());
+    if settings.dialects.development {
+        say("development: WHOEVER CONNECTS FROM THIS MACHINE is who he says, without a password");
+    }
+    for (on, listener) in listeners {
+        let (edge, app, shutdown) = (edge.clone(), surface(app.clone(), on), draining.clone());
         tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
     }
     // Signals are heard before anybody can be told that the server is there.
@@ -146,12 +157,12 @@ fn open_documents(
     Documents::open(Arc::clone(store), embedder, extract, tasks, folder).map_err(Failure::Failed)
 }
 
-async fn bind(settings: &Settings) -> Result<Vec<TcpListener>, Failure> {
+async fn bind(settings: &Settings) -> Result<Vec<(Surface, TcpListener)>, Failure> {
     let mut listeners = Vec::new();
-    for address in &settings.listen {
+    for (surface, address) in &settings.listen {
         let listener = TcpListener::bind(address).await;
-        listeners
-            .push(listener.map_err(|e| Failure::Failed(format!("{address} cannot be listened on: {e}")))?);
+        let listener = listener.map_err(|e| Failure::Failed(format!("{address} cannot be listened on: {e}")));
+        listeners.push((*surface, listener?));
     }
     Ok(listeners)
 }
@@ -175,10 +186,16 @@ async fn open(settings: &Settings) -> Result<(Secret, SharedStore), Failure> {
     Ok((secret, Arc::new(store)))
 }
 
-/// The promise to scripts: the address is the last line on standard output.
-fn announce(scheme: &str, addresses: &[std::net::SocketAddr]) -> Result<(), Failure> {
+/// The promise to scripts: the main address is the last line on standard output. What each listener serves is said
+/// beside it.
+fn announce(scheme: &str, addresses: &[(Surface, std::net::SocketAddr)]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    for address in addresses {
+    let (main, others): (Vec<_>, Vec<_>) = addresses.iter().partition(|(on, _)| *on == Surface::Main);
+    for (on, address) in others {
+        writeln!(out, "{} on {scheme}://{address}: {}", on.as_str(), on.serves()).map_err(Failure::of)?;
+    }
+    for (on, address) in main {
+        say(&format!("{address}: {}", on.serves()));
         writeln!(out, "listening on {scheme}://{address}").map_err(Failure::of)?;
     }
     out.flush().map_err(Failure::of)

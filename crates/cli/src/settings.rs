@@ -5,6 +5,7 @@
 
 mod answering;
 mod asked;
+mod listening;
 mod rows;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use headwater_core::limit;
 use headwater_engine::Unwatched;
 use headwater_providers::webhook::WebhookConfig;
+use headwater_server::app::{Dialects, Surface};
 use headwater_server::http::metrics::MetricsFor;
 use headwater_store::Durability;
 
@@ -32,7 +34,7 @@ pub(crate) use self::rows::print;
 /// What is used.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<(Surface, SocketAddr)>,
     pub data: PathBuf,
     pub durability: Durability,
     pub retention: Option<Duration>,
@@ -40,6 +42,9 @@ pub(crate) struct Settings {
     /// What was typed, for what is looked up when it is needed.
     pub asked: Asked,
     pub assistant: Option<PathBuf>,
+    /// Files of more assistants beside it.
+    pub assistants: Vec<PathBuf>,
+    pub dialects: Dialects,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
     pub metrics_for: MetricsFor,
@@ -63,8 +68,7 @@ impl Settings {
 
     fn check(asked: &Asked, env: &Env<'_>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
-        let (listen, from) = asked.all("listen");
-        let listen = listen.iter().filter_map(|text| note(&from, address(text), &mut problems)).collect();
+        let listen = listening::read(asked, &mut problems);
         let durability = asked.word(
             "durability",
             &[("full", Durability::Full), ("process_safe", Durability::ProcessSafe)],
@@ -95,6 +99,7 @@ impl Settings {
             &[("local", MetricsFor::Local), ("open", MetricsFor::Everybody), ("off", MetricsFor::Nobody)],
             &mut problems,
         );
+        let dialects = listening::dialects(asked, &listen, &mut problems);
         let sign_in = SignIn::of(|name| asked.one(name), &mut problems);
         let facing = Facing::read(asked, &mut problems);
         asked.word("tools", &[("on", true), ("off", false)], &mut problems);
@@ -114,6 +119,8 @@ impl Settings {
             answering,
             asked: asked.clone(),
             assistant: asked.some("assistant").map(PathBuf::from),
+            assistants: asked.all("assistants").0.into_iter().map(PathBuf::from).collect(),
+            dialects,
             engine,
             drain,
             metrics_for,
@@ -141,18 +148,6 @@ pub(crate) fn answering_of(asked: &Asked) -> Result<Answering, Vec<String>> {
     if problems.is_empty() { Ok(answering) } else { Err(problems) }
 }
 
-/// `[SURFACE=]ADDR:PORT`. There is one surface today: `main`, which is what an address without one means.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let (surface, address) = text.split_once('=').unwrap_or(("main", text));
-    if surface != "main" {
-        return Err(format!("there is no surface `{surface}`; there is: main"));
-    }
-    address
-        .parse()
-        .or_else(|_| address.replacen("localhost:", "127.0.0.1:", 1).parse())
-        .map_err(|_| format!("`{address}` is no address such as 127.0.0.1:8000 or [::1]:8000"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
@@ -176,7 +171,8 @@ mod tests {
     #[test]
     fn defaults_can_be_used_and_agree_with_the_limits() {
         let used = ask("", &[], &[]).unwrap();
-        assert_eq!(used.listen, ["127.0.0.1:8000".parse().unwrap()]);
+        assert_eq!(used.listen, [(Surface::Main, "127.0.0.1:8000".parse().unwrap())]);
+        assert_eq!(used.dialects.generations, limit::GENERATIONS);
         assert!(matches!(used.durability, Durability::Full));
         assert_eq!(used.engine.run_time, limit::RUN_TIME);
         assert_eq!(used.engine.runs_per_user, limit::RUNS_PER_USER);
@@ -211,7 +207,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
-        let file = "durability = \"maybe\"\ntools = \"maybe\"\nunwatched = \"x\"\ndrain_seconds = -1\nlisten = [\"nowhere\", \"tutor=[::1]:0\"]\nprovider = \"nobody\"\n";
+        let file = "durability = \"maybe\"\ntools = \"maybe\"\nunwatched = \"x\"\ndrain_seconds = -1\nlisten = [\"nowhere\", \"elsewhere=[::1]:0\"]\nprovider = \"nobody\"\n";
         let problems = ask(file, &[], &[]).unwrap_err();
         assert_eq!(problems.len(), 7, "{problems:#?}");
         let problems = ask(
@@ -243,13 +239,5 @@ mod tests {
         }
         let file = "handoff_webhook = \"http://127.0.0.1:9/x\"\nhandoff_webhook_allow_private = \"yes\"\n";
         assert!(ask(file, &[], &[]).unwrap().handoff.is_some());
-    }
-
-    #[test]
-    fn every_way_to_say_an_address() {
-        assert_eq!(address("main=0.0.0.0:1"), Ok("0.0.0.0:1".parse().unwrap()));
-        assert_eq!(address("[::1]:0"), Ok("[::1]:0".parse().unwrap()));
-        assert_eq!(address("localhost:80"), Ok("127.0.0.1:80".parse().unwrap()));
-        assert!(address("8000").is_err());
     }
 }

@@ -130,6 +130,7 @@ pub async fn evaluate(
             min_score: 0.0,
             document_type: None,
             source: None,
+            folder: None,
         };
         let found = retrieve(store, embedder, wanted).await?;
         let ranking: Vec<Option<usize>> = found

@@ -41,6 +41,8 @@ pub struct Question {
     pub document_type: Option<String>,
     /// Only this document.
     pub source: Option<String>,
+    /// Of what is shared, only what is in this folder; see [`ChunkQuery::folder`].
+    pub folder: Option<String>,
 }
 
 /// A passage and how well it fits.
@@ -94,6 +96,7 @@ pub async fn retrieve(
         vector,
         document_type: question.document_type,
         source: question.source,
+        folder: question.folder,
         candidates: limit::SEARCH_CANDIDATES,
     };
     let hits = Arc::clone(store).search(query).await.map_err(store_failed)?;

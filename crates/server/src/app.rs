@@ -104,6 +104,19 @@ impl Surface {
         }
     }
 
+    /// What it serves, for whoever started it.
+    #[must_use]
+    pub fn serves(self) -> &'static str {
+        match self {
+            Self::Main => {
+                "the pages, /ws, /api/runs, chat (/ws/chat, /api/v1), ai_stream (/ws/ai/stream, /api/ai), \
+                 tutor (/api/ws, /tutor), orchestrate (/ws/orchestrate, /api/orchestrate)"
+            }
+            Self::Tutor => "the tutor: /api/ws, /api/auth, /api/v1/chat",
+            Self::Orchestrate => "orchestrate: /ws/orchestrate, /api/orchestrate",
+        }
+    }
+
     /// The surface of that word, where it is one.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {

@@ -159,7 +159,7 @@ fn unreadable(text: &str, error: &toml::de::Error) -> String {
 }
 
 pub(crate) fn split(name: &str, text: &str) -> Vec<String> {
-    if matches!(name, "listen" | "jwt_keys" | "provider") {
+    if matches!(name, "listen" | "jwt_keys" | "provider" | "assistants") {
         text.split(',').map(|s| s.trim().to_owned()).collect()
     } else {
         vec![text.to_owned()]

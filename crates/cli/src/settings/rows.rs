@@ -12,7 +12,17 @@ pub(super) const ROWS: &[Row] = &[
     Row(
         "listen",
         "127.0.0.1:8000",
-        "where to listen, [SURFACE=]ADDR:PORT; a list in the file, commas in the environment; port 0 is any free one",
+        "where to listen, [SURFACE=]ADDR:PORT; a list in the file, commas in the environment; port 0 is any free one; surfaces: main (everything), tutor, orchestrate",
+    ),
+    Row(
+        "compat",
+        "off",
+        "`on`: the tutor and orchestrate have listeners of their own too, on ports 8001 and 8888 of the first address, as their originals did",
+    ),
+    Row(
+        "development",
+        "off",
+        "`on`: whoever connects from this machine is who he says (ai_stream) or needs to say nothing (orchestrate), as with the originals; every listener must be on a loopback address",
     ),
     Row("data", "data", "the folder for everything that is kept"),
     Row(
@@ -41,6 +51,11 @@ pub(super) const ROWS: &[Row] = &[
         "a TOML file with an assistant (docs/assistants.md), its documents beside it; without it the shipped one",
     ),
     Row(
+        "assistants",
+        "",
+        "files of more assistants, each a workflow of its own name with documents of its own; a list in the file, commas in the environment",
+    ),
+    Row(
         "knowledge",
         "",
         "a folder with manifest.toml and the documents that the assistant knows; without it the shipped ones",
@@ -56,6 +71,12 @@ pub(super) const ROWS: &[Row] = &[
         "how long nobody may watch before `unwatched = \"stop\"` stops a run, 1 to 86400",
     ),
     Row("run_seconds", "900", "how long a run may take, 1 to 86400"),
+    Row(
+        "ai_stream_grace_seconds",
+        "0",
+        "how long an answer of ai_stream goes on when its socket is gone, 0 to 86400",
+    ),
+    Row("generations_per_user", "50", "answers of ai_stream that one user may ask for, or off"),
     Row("runs_per_user", "16", "live runs of one user, 1 to 2000"),
     Row(
         "drain_seconds",

@@ -252,6 +252,9 @@ pub struct ChunkQuery {
     pub document_type: Option<String>,
     /// Only this document.
     pub source: Option<String>,
+    /// Of what is shared, only what is in this folder (its name begins with it and `/`), or with `""` only what is in
+    /// none; `None`: all of it. One's own documents are in all of them.
+    pub folder: Option<String>,
     /// Candidates by words and by meaning each.
     pub candidates: usize,
 }

@@ -40,6 +40,8 @@ pub struct Assist {
     embedder: Option<SharedEmbedder>,
     clerk: Option<Clerk>,
     teller: Option<Teller>,
+    /// Where its documents are among those that are shared; empty: in no folder.
+    folder: String,
 }
 
 /// Who answers, and how sure that is.
@@ -63,13 +65,29 @@ impl Assist {
         let by = assistant.classifier.as_ref().and_then(|c| c.model.as_deref());
         let classifier = by.map_or_else(|| Arc::clone(&provider), |alias| named(Some(alias)));
         let clerk = assistant.workshop.clone().map(Clerk::new);
-        Self { assistant, provider, classifier, missing, embedder, clerk, teller: None }
+        Self {
+            assistant,
+            provider,
+            classifier,
+            missing,
+            embedder,
+            clerk,
+            teller: None,
+            folder: String::new(),
+        }
     }
 
     /// The same, telling people outside when somebody waits for one.
     #[must_use]
     pub fn telling(self, teller: Option<Teller>) -> Self {
         Self { teller, ..self }
+    }
+
+    /// The same, knowing the shared documents of this folder instead of those that are in none: several assistants
+    /// stand beside each other, and one does not answer from another's documents.
+    #[must_use]
+    pub fn knowing(self, folder: impl Into<String>) -> Self {
+        Self { folder: folder.into(), ..self }
     }
 
     /// Lets the provider prepare the specialists' instructions, so that a first question does not wait
@@ -230,6 +248,7 @@ impl Workflow for Assist {
             min_score: self.assistant.retrieval.min_score,
             document_type: None,
             source: None,
+            folder: Some(self.folder.clone()),
         };
         let mut found = retrieve(&turn.store, self.embedder.as_ref(), wanted).await?;
         for passage in &mut found {

@@ -80,6 +80,7 @@ async fn search(
             .unwrap_or(1),
         document_type: f.optional_text("document_type", Text::up_to(limit::DOCUMENT_TYPE_BYTES)),
         source: f.optional_text("source", Text::up_to(limit::SOURCE_BYTES)),
+        folder: None,
         min_score: f.number("min_score", 0.5, 0.0..=1.0),
     })?;
     app.gate.search(&question.owner)?;

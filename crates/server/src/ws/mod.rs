@@ -110,7 +110,9 @@ async fn open_chat(mut shake: Handshake) -> Response {
     shake.who = shake.who.or_else(|| shake.app.auth.passing_guest());
     let partial = !matches!(shake.asked.get("partial"), Some("false" | "0"));
     let detail = matches!(shake.asked.get("detail"), Some("true" | "1"));
-    let chat = Chat::new(Arc::clone(&shake.app.chat), new_session(), shake.who.is_some(), partial);
+    // Another assistant by its name; one that is not there is told with the first message.
+    let workflow = shake.asked.get("assistant").map_or_else(|| Arc::clone(&shake.app.chat), Arc::from);
+    let chat = Chat::new(workflow, new_session(), shake.who.is_some(), partial);
     open(shake, Box::new(chat.in_detail(detail)))
 }
 

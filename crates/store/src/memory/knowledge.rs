@@ -80,6 +80,9 @@ impl Knowledge {
             .filter(|kept| visible(kept, Some(&query.owner)))
             .filter(|kept| query.document_type.as_ref().is_none_or(|t| *t == kept.document.document_type))
             .filter(|kept| query.source.as_ref().is_none_or(|s| *s == kept.document.source))
+            .filter(|kept| {
+                kept.document.owner.is_some() || query.folder.as_ref().is_none_or(|f| f == folder(kept))
+            })
             .flat_map(|kept| {
                 let numbered = (kept.first_chunk..).zip(kept.document.chunks.iter().enumerate());
                 numbered.map(move |(id, (index, chunk))| (id, Passage { id, index, chunk, kept }))
@@ -102,6 +105,11 @@ impl Knowledge {
 
 fn visible(kept: &Kept, owner: Option<&UserId>) -> bool {
     kept.document.owner.is_none() || kept.document.owner.as_ref() == owner
+}
+
+/// What stands before the first `/` of its name; empty where there is none.
+fn folder(kept: &Kept) -> &str {
+    kept.document.source.split_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn cosine(passage: Passage<'_>, query: &ChunkQuery) -> Option<f64> {

@@ -58,7 +58,14 @@ fn by_words(connection: &Connection, query: &ChunkQuery) -> Result<HashMap<i64, 
     }
     let mut statement = connection.prepare_cached(sql::BY_WORDS)?;
     let (kind, source) = (query.document_type.as_deref(), query.source.as_deref());
-    let asked = params![wanted.join(" OR "), query.owner.as_str(), kind, source, to_sql(query.candidates)];
+    let asked = params![
+        wanted.join(" OR "),
+        query.owner.as_str(),
+        kind,
+        source,
+        to_sql(query.candidates),
+        query.folder
+    ];
     let scores = statement.query_map(asked, |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(scores.collect::<rusqlite::Result<_>>()?)
 }
@@ -67,7 +74,7 @@ fn by_meaning(connection: &Connection, query: &ChunkQuery) -> Result<Vec<i64>, F
     let Some((embedder, wanted)) = &query.vector else { return Ok(Vec::new()) };
     let mut statement = connection.prepare_cached(sql::BY_MEANING)?;
     let (kind, source) = (query.document_type.as_deref(), query.source.as_deref());
-    let mut rows = statement.query(params![embedder, query.owner.as_str(), kind, source])?;
+    let mut rows = statement.query(params![embedder, query.owner.as_str(), kind, source, query.folder])?;
     let mut best = Best::new(query.candidates);
     let mut vector = Vec::new();
     while let Some(row) = rows.next()? {

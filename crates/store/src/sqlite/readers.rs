@@ -114,6 +114,7 @@ mod tests {
                 vector: None,
                 document_type: None,
                 source: None,
+                folder: None,
                 candidates: 5,
             })
         };

@@ -174,11 +174,13 @@ pub(super) const BY_WORDS: &str = "
     FROM words JOIN chunks c ON c.id = words.rowid JOIN documents d ON d.ordinal = c.document
     WHERE words MATCH ?1 AND d.owner IN ('', ?2)
       AND (?3 IS NULL OR d.document_type = ?3) AND (?4 IS NULL OR d.source = ?4)
+      AND (?6 IS NULL OR d.owner <> '' OR ?6 = rtrim(substr(d.source, 1, instr(d.source, '/')), '/'))
     ORDER BY score DESC, words.rowid LIMIT ?5";
 pub(super) const BY_MEANING: &str = "
     SELECT v.chunk, v.vector FROM documents d JOIN vectors v ON v.document = d.ordinal
     WHERE d.embedder = ?1 AND d.owner IN ('', ?2)
-      AND (?3 IS NULL OR d.document_type = ?3) AND (?4 IS NULL OR d.source = ?4)";
+      AND (?3 IS NULL OR d.document_type = ?3) AND (?4 IS NULL OR d.source = ?4)
+      AND (?5 IS NULL OR d.owner <> '' OR ?5 = rtrim(substr(d.source, 1, instr(d.source, '/')), '/'))";
 pub(super) const HIT: &str = "
     SELECT d.id, d.source, d.document_type, c.position, c.heading, c.content, d.last_indexed, d.embedder, v.vector,
            d.metadata

@@ -17,6 +17,7 @@ clauses! {
     meanings_of_different_embedders_are_never_compared
     a_passage_found_both_ways_comes_once_with_both
     candidates_are_limited_and_the_best
+    a_search_can_be_kept_to_a_folder
     a_search_can_be_narrowed
     a_search_for_nothing_finds_nothing
     hostile_words_are_words
@@ -55,6 +56,7 @@ pub(crate) fn query(words: &[&str], vector: Option<(&str, Vec<f32>)>) -> ChunkQu
         vector: vector.map(|(embedder, vector)| (embedder.to_owned(), vector)),
         document_type: None,
         source: None,
+        folder: None,
         candidates: 10,
     }
 }
@@ -236,6 +238,27 @@ async fn a_search_can_be_narrowed(store: SharedStore) {
         // The limit counts what is left after narrowing, not before.
         let c = ChunkQuery { source: Some("c.md".into()), candidates: 1, ..ask };
         assert_eq!(found(&store, c).await.len(), 1);
+    }
+}
+
+// Planted faults: the folder's condition left out of the words, or of the meanings; one's own document bound by it.
+async fn a_search_can_be_kept_to_a_folder(store: SharedStore) {
+    for source in ["a.md", "library/a.md", "library/deep/b.md", "libraryish/c.md"] {
+        store.put_document(document(None, source, &[("engine", Some(vec![1.0]))])).await.unwrap();
+    }
+    store.put_document(document(Some("u"), "mine.md", &[("engine", Some(vec![1.0]))])).await.unwrap();
+    for ask in [query(&["engine"], None), query(&[], Some(("e1", vec![1.0])))] {
+        for (folder, expected) in [
+            (Some(""), vec!["a.md", "mine.md"]),
+            (Some("library"), vec!["library/a.md", "library/deep/b.md", "mine.md"]),
+            (Some("nowhere"), vec!["mine.md"]),
+            (None, vec!["a.md", "library/a.md", "library/deep/b.md", "libraryish/c.md", "mine.md"]),
+        ] {
+            let ask = ChunkQuery { folder: folder.map(str::to_owned), ..ask.clone() };
+            let mut sources: Vec<_> = found(&store, ask).await.into_iter().map(|h| h.source).collect();
+            sources.sort();
+            assert_eq!(sources, expected, "{folder:?}");
+        }
     }
 }
 

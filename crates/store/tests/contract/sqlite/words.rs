@@ -9,7 +9,15 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::given::{File, user_id};
 
 fn query(words: Vec<String>) -> ChunkQuery {
-    ChunkQuery { owner: user_id("u"), words, vector: None, document_type: None, source: None, candidates: 64 }
+    ChunkQuery {
+        owner: user_id("u"),
+        words,
+        vector: None,
+        document_type: None,
+        source: None,
+        folder: None,
+        candidates: 64,
+    }
 }
 
 fn document(content: &str) -> NewDocument {
