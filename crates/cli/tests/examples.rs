@@ -1,5 +1,7 @@
 //! Every assistant in `examples/` can be used as it stands, and sends its own suggestions somewhere for a reason.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use headwater_engine::assistant::{Assistant, Knowledge};

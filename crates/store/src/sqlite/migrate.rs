@@ -157,7 +157,8 @@ mod tests {
         migrate(&mut connection, &MIGRATIONS).unwrap();
         let found = |connection: &Connection| {
             let mut statement = connection.prepare(crate::sqlite::sql::BY_WORDS).unwrap();
-            let ids = statement.query_map(("engine", "u", None::<&str>, None::<&str>, 5), |row| row.get(0));
+            let ids = statement
+                .query_map(("engine", "u", None::<&str>, None::<&str>, 5, None::<&str>), |row| row.get(0));
             ids.unwrap().collect::<Result<Vec<i64>, _>>().unwrap()
         };
         assert_eq!(found(&connection), [7]);
