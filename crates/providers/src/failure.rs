@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio_rustls::rustls;
 
@@ -87,6 +88,20 @@ pub(crate) fn reported(error: &Value) -> ProviderError {
     let mut reported = ProviderError::new(kind, format!("the provider reported an error: {words}"));
     reported.retry_after = wait_in(error);
     reported
+}
+
+/// What is in a stream and has not the shape of its format: an error where the host calls it one, nothing where it is
+/// JSON of another shape, which is something new and not something wrong. `frame` is the format's word for it.
+pub(crate) fn unlike(frame: &str, event: Option<&str>, data: &str) -> Result<(), ProviderError> {
+    if event == Some("error") {
+        let said = serde_json::from_str(data).unwrap_or_else(|_| Value::String(data.to_owned()));
+        // Some put the error into a list.
+        return Err(reported(said.get(0).unwrap_or(&said)));
+    }
+    if serde_json::from_str::<IgnoredAny>(data).is_ok() {
+        return Ok(());
+    }
+    Err(ProviderError::new(ProviderErrorKind::Failed, format!("the provider sent {frame} that is not JSON")))
 }
 
 /// A request that got no response, or a response that broke off. reqwest's own text may hold the

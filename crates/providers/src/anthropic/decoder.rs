@@ -5,9 +5,7 @@
 use std::borrow::Cow;
 
 use headwater_core::limit::{PROVIDER_BLOCKS, REPLAY_BYTES, TOOL_ARGUMENTS_BYTES, TOOL_CALLS};
-use headwater_core::port::provider::{
-    Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Replay, ToolCall,
-};
+use headwater_core::port::provider::{Citation, Delta, FinishReason, ProviderError, Replay, ToolCall};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -90,19 +88,7 @@ impl Decoder for Reader {
         }
         let result = match serde_json::from_str::<Event<'_>>(data) {
             Ok(known) => self.take(event, known, data, out),
-            Err(_) if event == Some("error") => {
-                let said = serde_json::from_str(data).unwrap_or_else(|_| Value::String(data.to_owned()));
-                Err(failure::reported(&said))
-            }
-            // Valid JSON of another shape is something new, not something wrong.
-            Err(_) if serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok() => {
-                self.skipped += 1;
-                Ok(())
-            }
-            Err(_) => {
-                let message = "the provider sent an event that is not JSON";
-                Err(ProviderError::new(ProviderErrorKind::Failed, message))
-            }
+            Err(_) => failure::unlike("an event", event, data).map(|()| self.skipped += 1),
         };
         self.over |= result.is_err();
         result

@@ -57,19 +57,7 @@ impl Decoder for Reader {
         }
         let chunk: Chunk = match serde_json::from_str(data) {
             Ok(chunk) if data.starts_with('{') => chunk,
-            _ if event == Some("error") => {
-                let said = serde_json::from_str(data).unwrap_or_else(|_| Value::String(data.to_owned()));
-                return self.fail(failure::reported(said.get(0).unwrap_or(&said)));
-            }
-            // Valid JSON of another shape is something new, not something wrong.
-            _ if serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok() => {
-                self.skipped += 1;
-                return Ok(());
-            }
-            _ => {
-                let message = "the provider sent an event that is not JSON";
-                return self.fail(ProviderError::new(ProviderErrorKind::Failed, message));
-            }
+            _ => return self.skip(failure::unlike("an event", event, data)),
         };
         if let Some(error) = chunk.error {
             return self.fail(failure::reported(&error));
@@ -292,6 +280,12 @@ impl Reader {
             _ => FinishReason::Other,
         });
         Ok(())
+    }
+
+    /// Skipped, unless it says that something is wrong.
+    fn skip(&mut self, unlike: Result<(), ProviderError>) -> Result<(), ProviderError> {
+        self.skipped += 1;
+        unlike.or_else(|error| self.fail(error))
     }
 
     fn fail(&mut self, error: ProviderError) -> Result<(), ProviderError> {

@@ -2,7 +2,7 @@
 //! says it is done.
 
 use headwater_core::limit::REPLAY_BYTES;
-use headwater_core::port::provider::{Delta, FinishReason, ProviderError, ProviderErrorKind, Replay, Usage};
+use headwater_core::port::provider::{Delta, FinishReason, ProviderError, Replay, Usage};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -59,15 +59,7 @@ impl Decoder for Reader {
         }
         let line: Line = match serde_json::from_str(data) {
             Ok(line) if data.starts_with('{') => line,
-            // Valid JSON of another shape is something new, not something wrong.
-            _ if serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok() => {
-                self.skipped += 1;
-                return Ok(());
-            }
-            _ => {
-                let message = "the provider sent a line that is not JSON";
-                return self.fail(ProviderError::new(ProviderErrorKind::Failed, message));
-            }
+            _ => return self.skip(failure::unlike("a line", None, data)),
         };
         if let Some(error) = line.error {
             return self.fail(failure::reported(&error));
@@ -159,6 +151,12 @@ impl Reader {
         }
         out.extend(calls.into_iter().map(Delta::ToolCall));
         out.push(Delta::End { reason, usage });
+    }
+
+    /// Skipped, unless it says that something is wrong.
+    fn skip(&mut self, unlike: Result<(), ProviderError>) -> Result<(), ProviderError> {
+        self.skipped += 1;
+        unlike.or_else(|error| self.fail(error))
     }
 
     fn fail(&mut self, error: ProviderError) -> Result<(), ProviderError> {

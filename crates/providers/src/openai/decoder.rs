@@ -8,7 +8,6 @@ mod tests;
 use headwater_core::port::provider::{
     Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Usage,
 };
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::back::Kept;
@@ -115,18 +114,9 @@ impl Reader {
     fn read(&mut self, event: Option<&str>, data: &str, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let chunk: Chunk<'_> = match serde_json::from_str(data) {
             Ok(chunk) => chunk,
-            Err(_) if event == Some("error") => {
-                let words = serde_json::from_str(data).unwrap_or_else(|_| data.into());
-                return Err(failure::reported(&words));
-            }
-            // Valid JSON of another shape is something new, not something wrong.
-            Err(_) if serde_json::from_str::<IgnoredAny>(data).is_ok() => {
-                self.skipped += 1;
-                return Ok(());
-            }
             Err(_) => {
-                let message = "the provider sent an event that is not JSON";
-                return Err(ProviderError::new(ProviderErrorKind::Failed, message));
+                self.skipped += 1;
+                return failure::unlike("an event", event, data);
             }
         };
         let told = self.usage();

@@ -8,7 +8,6 @@ mod tests;
 use headwater_core::port::provider::{
     Citation, Delta, FinishReason, ProviderError, ProviderErrorKind, Usage,
 };
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::event::{Event, is_progress, kind_of, reported};
@@ -79,17 +78,9 @@ impl Reader {
     fn read(&mut self, name: Option<&str>, data: &str, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let mut event: Event<'_> = match serde_json::from_str(data) {
             Ok(event) => event,
-            Err(_) if name == Some("error") => {
-                let words = serde_json::from_str(data).unwrap_or_else(|_| data.into());
-                return Err(failure::reported(&words));
-            }
-            Err(_) if serde_json::from_str::<IgnoredAny>(data).is_ok() => {
-                self.skipped += 1;
-                return Ok(());
-            }
             Err(_) => {
-                let message = "the provider sent an event that is not JSON";
-                return Err(ProviderError::new(ProviderErrorKind::Failed, message));
+                self.skipped += 1;
+                return failure::unlike("an event", name, data);
             }
         };
         let named = std::mem::take(&mut event.r#type);
