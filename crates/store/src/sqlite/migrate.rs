@@ -6,10 +6,11 @@ use rusqlite::{Batch, Connection, TransactionBehavior};
 use super::open::APPLICATION_ID;
 
 /// Number n makes schema n of schema n - 1. What was once released is never changed again.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../schema/001_start.sql"),
     include_str!("../schema/002_desk.sql"),
     include_str!("../schema/003_documents.sql"),
+    include_str!("../schema/004_records.sql"),
 ];
 
 /// The schema that this program reads and writes.
