@@ -47,5 +47,6 @@ CREATE TABLE meanings (
 CREATE INDEX meanings_of_session ON meanings (session, embedder, message);
 
 ALTER TABLE runs ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1));
--- Without the outcome, which would be written anew with every flush of every run: pages of one outcome look at the runs.
-CREATE INDEX runs_listed ON runs (owner, workflow, ordinal) WHERE hidden = 0;
+-- Without the outcome, whose place would be written anew with every flush of every run: a page of one outcome looks at the
+-- runs. With `hidden` as a column and not as a condition, so that counting reads the index alone.
+CREATE INDEX runs_listed ON runs (owner, workflow, hidden, ordinal);

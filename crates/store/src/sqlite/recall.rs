@@ -95,3 +95,58 @@ fn recall(connection: &Connection, query: &RecallQuery, most: usize) -> Result<V
 pub(super) fn damaged() -> Fault {
     Fault::Damaged("the meaning of a message is none".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::port::store::NewRun;
+    use headwater_core::{Millis, SessionId, UserId};
+
+    use super::super::Durability;
+    use super::super::migrate::{MIGRATIONS, migrate};
+    use super::super::open::reconnect;
+    use super::*;
+
+    // Planted fault: the oldest looked at first; what was said last was no longer found in a long session.
+    #[test]
+    fn of_a_long_session_the_newest_are_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, "").unwrap();
+        let mut connection = reconnect(&path, Durability::ProcessSafe).unwrap();
+        migrate(&mut connection, &MIGRATIONS).unwrap();
+        let (owner, session) = (UserId::parse("u").unwrap(), SessionId::parse("s").unwrap());
+        for n in 0..9 {
+            let new = NewRun {
+                id: RunId::parse(&format!("r{n}")).unwrap(),
+                owner: owner.clone(),
+                session: session.clone(),
+                message_id: None,
+                fingerprint: String::new(),
+                workflow: "tutor".into(),
+                message: n.to_string(),
+                at: Millis(1),
+            };
+            runs::create(&connection, &new).unwrap();
+            // Those of another embedder do not count.
+            let embedder = if n % 3 == 0 { "f" } else { "e" };
+            remember(&connection, &new.id, embedder, &[(runs::USER, vector::encode(&[1.0]))]).unwrap();
+        }
+        let query = |skip_newest| RecallQuery {
+            owner: owner.clone(),
+            session: session.clone(),
+            embedder: "e".into(),
+            vector: vec![1.0],
+            skip_newest,
+            least: 0.0,
+            limit: 100,
+        };
+        let found = |skip, most| {
+            let found = recall(&connection, &query(skip), most).unwrap();
+            found.into_iter().map(|(message, _)| message.content).collect::<Vec<_>>()
+        };
+        assert_eq!(found(0, 100), ["8", "7", "5", "4", "2", "1"]);
+        assert_eq!(found(0, 3), ["8", "7", "5"]);
+        assert_eq!(found(2, 3), ["5", "4", "2"]);
+        assert!(found(0, 0).is_empty());
+    }
+}

@@ -30,8 +30,7 @@ pub(super) const OWNERS_RUNS: &str =
     runs!("WHERE r.owner = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
 pub(super) const SESSIONS_RUNS: &str =
     runs!("WHERE r.session = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
-/// `?3` is the outcome, a word that no outcome is for those that live, or null for all. The count reads the index alone where
-/// it is null.
+/// `?3` is the outcome, a word that is no outcome for those that live, or null for all.
 pub(super) const RUNS_PAGE: &str = runs!(
     "WHERE r.owner = ?1 AND r.workflow = ?2 AND r.hidden = 0
        AND (?3 IS NULL OR coalesce(r.outcome, 'live') = ?3)
