@@ -41,8 +41,8 @@ fn code<T>(result: Result<T, headwater_core::Error>) -> Code {
     }
 }
 
-// Planted faults: runs, newest run and history asked of the member himself alone; the session's name compared and not
-// its owner (then Eve's session of that name was Bob's).
+// Planted faults: a session's runs asked of the member himself alone; a run that is not shared taken for a place in the
+// list.
 #[tokio::test(start_paused = true)]
 async fn a_member_reads_what_the_owner_reads() {
     let mut house = House::new();

@@ -103,8 +103,8 @@ async fn who_cannot_be_let_in_is_told_why() {
     assert_eq!(call(&house, "ann", "GET", "/api/sessions/s/members").await.1["members"], json!([]));
 }
 
-// Planted faults: a stop that asks whether the run is seen and not whose it is; the newest run of the member's own name
-// alone.
+// Planted faults: a stop that asks whether the run is seen and not whose it is; members told without asking whose the
+// session is.
 #[tokio::test]
 async fn a_member_reads_and_follows_and_does_nothing_else() {
     let mut house = House::new().await;

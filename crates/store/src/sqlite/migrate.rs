@@ -170,7 +170,7 @@ mod tests {
         connection.execute_batch("INSERT INTO words (words) VALUES ('integrity-check')").unwrap();
     }
 
-    /// Planted once: `hidden` without a default that shows. Nothing of before was on a list.
+    /// Planted once: what was there before is hidden. Nothing of it was on a list.
     #[tokio::test]
     async fn what_an_older_schema_kept_is_listed_shared_and_recalled() {
         use headwater_core::port::provider::Role;

@@ -115,7 +115,7 @@ async fn a_session_has_so_many_members_and_no_more(store: SharedStore) {
     assert!(share(&*store, "u", "s", "w", 5).await);
 }
 
-/// Planted once: the count taken before the write. More had the last place.
+/// Planted once: the members not counted in the write. More had the last place.
 async fn of_many_that_want_the_last_place_one_gets_it(store: SharedStore) {
     made(&*store, new_run("r", "u", "s")).await;
     for n in 1..limit::MEMBERS {
