@@ -534,6 +534,14 @@ pub const DEPARTURES: usize = 10_000;
 /// Notices of a room that wait for one slow listener: they are small, and old ones are of no use.
 pub const NOTICES: usize = 64;
 
+/// Where every counter ends: the highest number that every store can keep.
+pub const COUNT: u64 = i64::MAX as u64;
+/// Meanings of one session that a recall looks at, the newest ones: some 15 MB, some hundredths of a second in one of
+/// [`STORE_SEARCHERS`] places.
+pub const RECALL_MEANINGS: usize = 10_000;
+/// Sessions in the list of those that are shared with somebody: others decide how many there are.
+pub const SHARED_PAGE: usize = 100;
+
 /// Users with whom one session may be shared: a class, not an audience.
 pub const MEMBERS: usize = 200;
 

@@ -257,10 +257,13 @@ pub fn new_user() -> UserId {
     fresh("", UserId::parse)
 }
 
+/// How the id of somebody without an account begins.
+pub(crate) const GUEST: &str = "guest_";
+
 /// A fresh id of somebody without an account; no account has such a one.
 #[must_use]
 pub fn new_guest() -> UserId {
-    fresh("guest_", UserId::parse)
+    fresh(GUEST, UserId::parse)
 }
 
 fn fresh<T, E>(prefix: &str, parse: fn(&str) -> Result<T, E>) -> T {

@@ -2,6 +2,7 @@
 
 mod make;
 mod read;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -145,16 +146,20 @@ impl Engine {
         &self.inner.bus
     }
 
-    /// The newest run of this user's session.
+    /// The newest run of this user's session, or of one that is shared with him. His own comes first.
     ///
     /// # Errors
     /// [`Code::NotFound`].
     pub async fn newest_run(&self, who: &Principal, session: &SessionId) -> Result<Run, Error> {
         let found = self.inner.store.newest_run(&who.user, session).await.map_err(store_failed)?;
-        found.ok_or_else(|| Error::not_found("Session"))
+        if let Some(run) = found {
+            return Ok(run);
+        }
+        let lent = self.lent_runs(who, session, None, 1).await?.pop();
+        lent.ok_or_else(|| Error::not_found("Session"))
     }
 
-    /// This user's runs, newest first.
+    /// This user's runs, newest first; of a session that is shared with him those of its owner.
     ///
     /// # Errors
     /// [`Code::StoreFailed`].
@@ -166,7 +171,11 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Run>, Error> {
         let limit = limit.clamp(1, limit::RUNS_PAGE);
-        self.inner.store.runs(&who.user, session, before, limit).await.map_err(store_failed)
+        let own = self.inner.store.runs(&who.user, session, before, limit).await.map_err(store_failed)?;
+        match session {
+            Some(session) if own.is_empty() => self.lent_runs(who, session, before, limit).await,
+            _ => Ok(own),
+        }
     }
 
     /// Keeps what somebody thought of an answer.

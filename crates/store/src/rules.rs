@@ -50,12 +50,19 @@ fn storable(event: &Event) -> Result<(), StoreError> {
 
 /// Whether this can be a record.
 pub(crate) fn record(key: &str, value: &str) -> Result<(), StoreError> {
-    let (most, bytes) = (limit::RECORD_KEY_BYTES, limit::RECORD_BYTES);
-    if key.is_empty() || key.len() > most {
-        return Err(StoreError(format!("a record's key has 1 to {most} bytes")));
-    }
+    self::key(key)?;
+    let bytes = limit::RECORD_BYTES;
     if value.len() > bytes {
         return Err(StoreError(format!("a record has more than {bytes} bytes")));
+    }
+    Ok(())
+}
+
+/// Whether this can name a record or a counter.
+pub(crate) fn key(key: &str) -> Result<(), StoreError> {
+    let most = limit::RECORD_KEY_BYTES;
+    if key.is_empty() || key.len() > most {
+        return Err(StoreError(format!("a record's key has 1 to {most} bytes")));
     }
     Ok(())
 }
@@ -71,6 +78,7 @@ pub(crate) fn expected(expect: Expect, version: u64) -> bool {
 
 /// A counter that stands there, moved where there is room.
 pub(crate) fn counted(stands: u64, by: u64, most: u64) -> Counted {
+    let most = most.min(limit::COUNT);
     match stands.checked_add(by).filter(|value| *value <= most || by == 0) {
         Some(value) => Counted { value, taken: true },
         None => Counted { value: stands, taken: false },

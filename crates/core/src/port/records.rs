@@ -65,11 +65,13 @@ pub trait Records: Send + Sync {
         at: Millis,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Removes a record; `false` where there was none.
+    /// Removes a record; `false` where there was none. Made anew it begins at version 1 again: a kind whose records several
+    /// change and remove at once is emptied instead, or a version that was read before would mean another record.
     async fn delete_record(&self, owner: &UserId, kind: &str, key: &str) -> Result<bool, StoreError>;
 
     /// Moves a counter up by `by`, unless it would be above `most` afterwards; a counter that is not there stands
-    /// at 0. `by` 0 reads it. Counters are of their own: no record has the same name.
+    /// at 0 and is bounded by [`crate::limit::COUNT`] also where `most` is above it. `by` 0 reads it. Counters are of their
+    /// own: a record of the same name is another thing. A key that is no record's is an error.
     async fn count(
         &self,
         owner: &UserId,

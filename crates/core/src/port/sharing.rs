@@ -10,6 +10,17 @@ use crate::id::{RunId, SessionId, UserId};
 use crate::run::Run;
 use crate::time::Millis;
 
+/// A session that is shared with somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// Whose it is.
+    pub owner: UserId,
+    /// Its name among his.
+    pub session: SessionId,
+    /// When it was shared.
+    pub at: Millis,
+}
+
 /// Knows who may see what; see the module.
 #[async_trait]
 pub trait Sharing: Send + Sync {
@@ -29,6 +40,9 @@ pub trait Sharing: Send + Sync {
 
     /// Who sees this owner's session beside him, by name.
     async fn members(&self, owner: &UserId, session: &SessionId) -> Result<Vec<UserId>, StoreError>;
+
+    /// The sessions of others that this user sees, the one that was shared last first, at most `limit`.
+    async fn shared_with(&self, who: &UserId, limit: usize) -> Result<Vec<Shared>, StoreError>;
 
     /// Whose session of that name this user sees: his own before another's, of others' the one that was shared last.
     /// `None` where he sees none.

@@ -9,7 +9,7 @@ use headwater_core::event::{Event, Seq};
 use headwater_core::port::SharedStore;
 use headwater_core::port::store::{ReadError, StoreError};
 use headwater_core::run::{Message, Run, Tail};
-use headwater_core::{Principal, RunId, SessionId, limit};
+use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 
 use super::{Engine, store_failed};
 use crate::follow::{Around, Follow};
@@ -60,7 +60,8 @@ impl Engine {
         Ok((found, read.map_err(|error| unreadable(error, store_failed))?))
     }
 
-    /// The newest `most` messages of this user's session, turn by turn, oldest first.
+    /// The newest `most` messages of this user's session, or of one that is shared with him, turn by turn, oldest
+    /// first. His own comes first.
     ///
     /// # Errors
     /// [`Code::StoreFailed`].
@@ -70,7 +71,14 @@ impl Engine {
         session: &SessionId,
         most: usize,
     ) -> Result<Vec<Message>, Error> {
-        history(&self.inner.store, who, session, most).await
+        let own = history(&self.inner.store, who, session, most).await?;
+        if !own.is_empty() {
+            return Ok(own);
+        }
+        match self.lender(who, session).await? {
+            Some(owner) => history_of(&self.inner.store, &owner, session, most).await,
+            None => Ok(own),
+        }
     }
 }
 
@@ -102,15 +110,25 @@ impl From {
     }
 }
 
-/// The newest messages of a session, turn by turn. A question that was asked while the one before it was
-/// being answered is stored before that answer, and belongs behind it.
+/// The newest messages of this user's own session, turn by turn: nobody's prompt has what another said, shared or not.
 pub(crate) async fn history(
     store: &SharedStore,
     who: &Principal,
     session: &SessionId,
     most: usize,
 ) -> Result<Vec<Message>, Error> {
-    let mut messages = store.history(&who.user, session, most).await.map_err(store_failed)?;
+    history_of(store, &who.user, session, most).await
+}
+
+/// A question that was asked while the one before it was being answered is stored before that answer, and belongs
+/// behind it.
+async fn history_of(
+    store: &SharedStore,
+    owner: &UserId,
+    session: &SessionId,
+    most: usize,
+) -> Result<Vec<Message>, Error> {
+    let mut messages = store.history(owner, session, most).await.map_err(store_failed)?;
     let mut turns: HashMap<RunId, usize> = HashMap::new();
     for message in &messages {
         let next = turns.len();

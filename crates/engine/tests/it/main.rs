@@ -13,6 +13,7 @@ mod house;
 mod knowing;
 mod models;
 mod retaining;
+mod sharing;
 mod starting;
 mod thinking;
 mod tools;

@@ -68,7 +68,7 @@ impl IntoResponse for Fault {
 }
 
 /// Who asks, by `Authorization: Bearer`.
-struct Caller(Principal);
+pub(super) struct Caller(pub(super) Principal);
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Fault;
@@ -99,7 +99,7 @@ impl FromRequestParts<App> for Reader {
 }
 
 /// A run's name in an address. What is no name cannot be anybody's run.
-struct Named(RunId);
+pub(super) struct Named(pub(super) RunId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Fault;

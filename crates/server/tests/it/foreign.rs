@@ -6,6 +6,7 @@
 
 use headwater_core::Millis;
 use headwater_core::port::desk::{Desk, Feedback, NewAppointment};
+use headwater_core::port::sharing::Sharing;
 use headwater_core::port::store::{NewChunk, NewDocument, Store};
 use headwater_engine::StartRun;
 use headwater_providers::scripted::stage::Act;
@@ -57,6 +58,13 @@ const ROUTES: &[(&str, &str, &str, Own)] = &[
     ("GET", "/api/v1/documents/uploads/{upload}", "", Differs),
     ("POST", "/api/v1/documents/ingest-text", r#"{"text":"Eve's own text.","source":"{document}"}"#, Same),
     ("POST", "/api/v1/feedback", r#"{"message_id":"{run}","sentiment":"negative"}"#, Same),
+    ("GET", "/api/sessions/{session}/members", "", Differs),
+    ("PUT", "/api/sessions/{session}/members/dan", "", Differs),
+    ("GET", "/api/runs/{run}/members", "", Differs),
+    ("PUT", "/api/runs/{run}/members/dan", "", Differs),
+    ("DELETE", "/api/sessions/{session}/members/bob", "", Differs),
+    ("DELETE", "/api/runs/{run}/members/dan", "", Differs),
+    ("GET", "/api/shared", "", Same),
     ("DELETE", "/api/v1/appointments/{appointment}", "", Differs),
     ("DELETE", "/api/v1/documents/{document}", "", Differs),
     ("POST", "/api/runs/{run}/stop", "", Differs),
@@ -203,6 +211,8 @@ async fn anns(house: &mut House) -> (Things, Act) {
         appointment: "APT-20300101100000".into(),
         upload: upload(house).await,
     };
+    // Bob sees it; Eve is a third.
+    house.engine.share(&ann, &started.session, &principal("bob").user).await.unwrap();
     let opinion = Feedback {
         owner: ann.user.clone(),
         message_id: things.run.clone(),
@@ -307,6 +317,8 @@ async fn what_is_anns_does_not_exist_for_eve() {
     let booked = house.store.appointments(&ann, "2030", "2031", 9).await.unwrap();
     assert_eq!(booked[0].status, headwater_core::port::desk::AppointmentStatus::Booked);
     assert!(house.store.feedback(&ann, &anns.run).await.unwrap().unwrap().positive);
+    let session = headwater_core::SessionId::parse(&anns.session).unwrap();
+    assert_eq!(house.store.members(&ann, &session).await.unwrap(), [principal("bob").user]);
 
     // Ann herself is answered otherwise: the rows mean something.
     for (n, row) in FRAMES.iter().enumerate().filter(|(_, row)| row.2 != Open) {

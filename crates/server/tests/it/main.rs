@@ -22,6 +22,7 @@ mod metrics;
 mod native;
 mod patience;
 mod runs;
+mod sharing;
 mod showing;
 mod standing;
 mod telling;

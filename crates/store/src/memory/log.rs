@@ -10,7 +10,7 @@ use headwater_core::port::store::{
     AppendError, Batch, Created, Expired, NewRun, ReadError, RunPage, RunState, StoreError,
 };
 use headwater_core::run::{Message, Run, Tail};
-use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
+use headwater_core::{MessageId, Millis, RunId, SessionId, UserId, limit};
 
 use crate::rules::{self, Page};
 
@@ -258,11 +258,13 @@ impl Logs {
             return Vec::new();
         };
         let mut found = Vec::new();
-        for line in session.lines.iter().rev().skip(query.skip_newest) {
-            let Some((embedder, vector)) = &line.meaning else { continue };
+        let of = |line: &'_ &Line| line.meaning.as_ref().is_some_and(|(by, _)| *by == query.embedder);
+        let older = session.lines.iter().rev().skip(query.skip_newest).filter(of);
+        for line in older.take(limit::RECALL_MEANINGS) {
+            let Some((_, vector)) = &line.meaning else { continue };
             let Some(run) = self.runs.get(line.run).map(|logged| &logged.run) else { continue };
             let Some(cosine) = crate::vector::cosine(vector, &query.vector) else { continue };
-            if *embedder != query.embedder || cosine < query.least {
+            if cosine < query.least {
                 continue;
             }
             let message = Message {

@@ -72,6 +72,7 @@ impl Records for MemoryStore {
         most: u64,
         _at: Millis,
     ) -> Result<Counted, StoreError> {
+        rules::key(key)?;
         self.write_with(|kept| {
             let name = name(owner, kind, key);
             let stands = kept.shelf.counters.get(&name).copied().unwrap_or_default();

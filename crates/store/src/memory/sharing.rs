@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use headwater_core::port::provider::Role;
 use headwater_core::port::recall::{Recall, RecallQuery};
-use headwater_core::port::sharing::Sharing;
+use headwater_core::port::sharing::{Shared, Sharing};
 use headwater_core::port::store::StoreError;
 use headwater_core::run::{Message, Run};
 use headwater_core::{Millis, RunId, SessionId, UserId, limit};
@@ -16,6 +16,7 @@ pub(super) struct Share {
     owner: UserId,
     session: SessionId,
     member: UserId,
+    at: Millis,
 }
 
 #[async_trait]
@@ -25,7 +26,7 @@ impl Sharing for MemoryStore {
         owner: &UserId,
         session: &SessionId,
         member: &UserId,
-        _at: Millis,
+        at: Millis,
     ) -> Result<bool, StoreError> {
         self.write_with(|kept| {
             let of = |share: &&Share| share.owner == *owner && share.session == *session;
@@ -39,6 +40,7 @@ impl Sharing for MemoryStore {
                     owner: owner.clone(),
                     session: session.clone(),
                     member: member.clone(),
+                    at,
                 });
             }
             true
@@ -64,6 +66,13 @@ impl Sharing for MemoryStore {
             let mut members: Vec<_> = of.map(|s| s.member.clone()).collect();
             members.sort();
             members
+        })
+    }
+
+    async fn shared_with(&self, who: &UserId, limit: usize) -> Result<Vec<Shared>, StoreError> {
+        self.read_with(|kept| {
+            let with = kept.shares.iter().rev().filter(|share| share.member == *who).take(limit);
+            with.map(|s| Shared { owner: s.owner.clone(), session: s.session.clone(), at: s.at }).collect()
         })
     }
 

@@ -6,10 +6,11 @@ use rusqlite::{Batch, Connection, TransactionBehavior};
 use super::open::APPLICATION_ID;
 
 /// Number n makes schema n of schema n - 1. What was once released is never changed again.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../schema/001_start.sql"),
     include_str!("../schema/002_desk.sql"),
     include_str!("../schema/003_documents.sql"),
+    include_str!("../schema/004_records.sql"),
 ];
 
 /// The schema that this program reads and writes.
@@ -168,6 +169,56 @@ mod tests {
         connection.execute("DELETE FROM words WHERE rowid = 7", []).unwrap();
         assert!(found(&connection).is_empty());
         connection.execute_batch("INSERT INTO words (words) VALUES ('integrity-check')").unwrap();
+    }
+
+    /// Planted once: what was there before is hidden. Nothing of it was on a list.
+    #[tokio::test]
+    async fn what_an_older_schema_kept_is_listed_shared_and_recalled() {
+        use headwater_core::port::provider::Role;
+        use headwater_core::port::recall::{Recall as _, RecallQuery};
+        use headwater_core::port::records::{Expect, Records as _};
+        use headwater_core::port::sharing::Sharing as _;
+        use headwater_core::port::store::{RunState, Store as _};
+        use headwater_core::{Millis, RunId, SessionId, UserId};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let mut connection = connect(&path);
+        migrate(&mut connection, &MIGRATIONS[..3]).unwrap();
+        let said = format!(
+            "INSERT INTO sessions VALUES (1, 'u', 's', 5);
+             INSERT INTO runs (ordinal, id, owner, session, fingerprint, workflow, created_at, tail, outcome)
+                 VALUES (1, 'r', 'u', 1, 'f', 'teams', 5, 0, 'completed'), (2, 'q', 'u', 1, 'f', 'teams', 6, 0, NULL);
+             INSERT INTO messages VALUES (1, 1, 1, 'user', 'hello', {}, 5);",
+            crc32fast::hash(b"hello")
+        );
+        connection.execute_batch(&said).unwrap();
+        drop(connection);
+        let checked = crate::sqlite::check(&path).unwrap();
+        assert_eq!((checked.runs, checked.messages, checked.records), (2, 1, 0), "as it was left");
+
+        let store = crate::SqliteStore::open(&path, Durability::Full).unwrap();
+        let (u, v) = (UserId::parse("u").unwrap(), UserId::parse("v").unwrap());
+        let (run, session) = (RunId::parse("r").unwrap(), SessionId::parse("s").unwrap());
+        let page = store.runs_page(&u, "teams", RunState::Any, 0, 9).await.unwrap();
+        assert_eq!((page.total, page.runs.len(), page.runs[0].hidden), (2, 2, false));
+        assert!(store.hide_run(&u, &run).await.unwrap());
+        assert_eq!(store.runs_page(&u, "teams", RunState::Any, 0, 9).await.unwrap().total, 1);
+        assert!(store.share(&u, &session, &v, Millis(7)).await.unwrap());
+        assert_eq!(store.visible_run(&v, &run).await.unwrap().map(|run| run.hidden), Some(true));
+        store.remember(&run, "e", vec![(Role::User, vec![1.0])]).await.unwrap();
+        let query = RecallQuery {
+            owner: u.clone(),
+            session,
+            embedder: "e".into(),
+            vector: vec![1.0],
+            skip_newest: 0,
+            least: 0.0,
+            limit: 9,
+        };
+        assert_eq!(store.recall(query).await.unwrap()[0].0.content, "hello");
+        assert_eq!(store.put_record(&u, "k", ("a", "{}"), Expect::Absent, Millis(7)).await.unwrap(), Some(1));
+        assert_eq!(crate::sqlite::check(&path).unwrap().records, 1);
     }
 
     #[test]

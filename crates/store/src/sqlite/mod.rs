@@ -9,8 +9,10 @@ mod log;
 mod migrate;
 mod open;
 mod readers;
+mod recall;
 mod records;
 mod runs;
+mod sharing;
 mod sql;
 mod trim;
 mod verify;
@@ -158,17 +160,21 @@ impl Store for SqliteStore {
 
     async fn runs_page(
         &self,
-        _: &UserId,
-        _: &str,
-        _: RunState,
-        _: usize,
-        _: usize,
+        owner: &UserId,
+        workflow: &str,
+        state: RunState,
+        offset: usize,
+        limit: usize,
     ) -> Result<RunPage, StoreError> {
-        Err(StoreError("not in this branch yet".into()))
+        let (owner, workflow) = (owner.clone(), workflow.to_owned());
+        let page =
+            move |connection: &Connection| runs::page(connection, &owner, &workflow, state, (offset, limit));
+        self.read_with(page).await
     }
 
-    async fn hide_run(&self, _: &UserId, _: &RunId) -> Result<bool, StoreError> {
-        Err(StoreError("not in this branch yet".into()))
+    async fn hide_run(&self, owner: &UserId, run: &RunId) -> Result<bool, StoreError> {
+        let (owner, run) = (owner.clone(), run.clone());
+        self.writer.write(move |connection| runs::hide(connection, &owner, &run)).await
     }
 
     async fn history(

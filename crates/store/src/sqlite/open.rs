@@ -17,7 +17,7 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Bytes of write-ahead log that stay allocated after a checkpoint; reusing them spares growing it again.
 const WAL_KEPT: i64 = 16 * 1024 * 1024;
 /// Prepared statements that a connection keeps: more than there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// What a returned write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,79 +1,157 @@
-//! Small things of users, who sees another's sessions, and what messages mean.
+//! Small things of users, and what they have used up.
 
 use async_trait::async_trait;
-use headwater_core::port::provider::Role;
-use headwater_core::port::recall::{Recall, RecallQuery};
 use headwater_core::port::records::{Counted, Expect, Record, Records};
-use headwater_core::port::sharing::Sharing;
 use headwater_core::port::store::StoreError;
-use headwater_core::run::{Message, Run};
-use headwater_core::{Millis, RunId, SessionId, UserId};
+use headwater_core::{Millis, UserId};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::SqliteStore;
+use super::fault::{Fault, from_sql, to_sql};
+use super::{SqliteStore, sql};
+use crate::rules;
 
-fn later<T>() -> Result<T, StoreError> {
-    Err(StoreError("not in this branch yet".into()))
+/// What a record or a counter is kept under.
+#[derive(Debug)]
+struct Name {
+    owner: UserId,
+    kind: String,
+    key: String,
+}
+
+impl Name {
+    fn of(owner: &UserId, kind: &str, key: &str) -> Self {
+        Self { owner: owner.clone(), kind: kind.to_owned(), key: key.to_owned() }
+    }
+
+    fn columns(&self) -> [&str; 3] {
+        [self.owner.as_str(), &self.kind, &self.key]
+    }
 }
 
 #[async_trait]
 impl Records for SqliteStore {
-    async fn record(&self, _: &UserId, _: &str, _: &str) -> Result<Option<Record>, StoreError> {
-        later()
+    async fn record(&self, owner: &UserId, kind: &str, key: &str) -> Result<Option<Record>, StoreError> {
+        let name = Name::of(owner, kind, key);
+        self.read_with(move |connection| Ok(records_by(connection, sql::RECORD, name.columns())?.pop())).await
     }
-    async fn records(&self, _: &UserId, _: &str, _: usize) -> Result<Vec<Record>, StoreError> {
-        later()
+
+    async fn records(&self, owner: &UserId, kind: &str, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let (owner, kind) = (owner.clone(), kind.to_owned());
+        let list = move |connection: &Connection| {
+            records_by(connection, sql::RECORDS, params![owner.as_str(), kind, to_sql(limit)])
+        };
+        self.read_with(list).await
     }
+
     async fn put_record(
         &self,
-        _: &UserId,
-        _: &str,
-        _: (&str, &str),
-        _: Expect,
-        _: Millis,
+        owner: &UserId,
+        kind: &str,
+        (key, value): (&str, &str),
+        expect: Expect,
+        at: Millis,
     ) -> Result<Option<u64>, StoreError> {
-        later()
+        rules::record(key, value)?;
+        let (name, value) = (Name::of(owner, kind, key), value.to_owned());
+        self.writer.write(move |connection| put(connection, &name, &value, expect, at)).await
     }
-    async fn delete_record(&self, _: &UserId, _: &str, _: &str) -> Result<bool, StoreError> {
-        later()
+
+    async fn delete_record(&self, owner: &UserId, kind: &str, key: &str) -> Result<bool, StoreError> {
+        let name = Name::of(owner, kind, key);
+        let delete = move |connection: &Connection| {
+            Ok(connection.prepare_cached(sql::DELETE_RECORD)?.execute(name.columns())? > 0)
+        };
+        self.writer.write(delete).await
     }
+
     async fn count(
         &self,
-        _: &UserId,
-        _: &str,
-        _: &str,
-        _: u64,
-        _: u64,
-        _: Millis,
+        owner: &UserId,
+        kind: &str,
+        key: &str,
+        by: u64,
+        most: u64,
+        at: Millis,
     ) -> Result<Counted, StoreError> {
-        later()
+        rules::key(key)?;
+        let name = Name::of(owner, kind, key);
+        if by == 0 {
+            let read = move |connection: &Connection| Ok(rules::counted(stands(connection, &name)?, 0, most));
+            return self.read_with(read).await;
+        }
+        self.writer.write(move |connection| count(connection, &name, (by, most), at)).await
     }
 }
 
-#[async_trait]
-impl Sharing for SqliteStore {
-    async fn share(&self, _: &UserId, _: &SessionId, _: &UserId, _: Millis) -> Result<bool, StoreError> {
-        later()
+/// One write from the look at what stands there to the row: of two that expect the same one gets it.
+fn put(
+    connection: &Connection,
+    name: &Name,
+    value: &str,
+    expect: Expect,
+    at: Millis,
+) -> Result<Option<u64>, Fault> {
+    let mut version = connection.prepare_cached(sql::VERSION_OF_RECORD)?;
+    let version: Option<i64> = version.query_row(name.columns(), |row| row.get(0)).optional()?;
+    let version: u64 = version.map_or(Ok(0), from_sql)?;
+    if !rules::expected(expect, version) {
+        return Ok(None);
     }
-    async fn unshare(&self, _: &UserId, _: &SessionId, _: &UserId) -> Result<bool, StoreError> {
-        later()
-    }
-    async fn members(&self, _: &UserId, _: &SessionId) -> Result<Vec<UserId>, StoreError> {
-        later()
-    }
-    async fn owner_of(&self, _: &UserId, _: &SessionId) -> Result<Option<UserId>, StoreError> {
-        later()
-    }
-    async fn visible_run(&self, who: &UserId, run: &RunId) -> Result<Option<Run>, StoreError> {
-        headwater_core::port::Store::run(self, who, run).await
-    }
+    let version = version + 1;
+    let [owner, kind, key] = name.columns();
+    let checksum = checksum([owner, kind, key, value], version);
+    let row = params![owner, kind, key, value, to_sql(version), checksum, at.0];
+    connection.prepare_cached(sql::PUT_RECORD)?.execute(row)?;
+    Ok(Some(version))
 }
 
-#[async_trait]
-impl Recall for SqliteStore {
-    async fn remember(&self, _: &RunId, _: &str, _: Vec<(Role, Vec<f32>)>) -> Result<(), StoreError> {
-        later()
+/// Likewise: the counter never stands above `most`, however many move it at once.
+fn count(connection: &Connection, name: &Name, (by, most): (u64, u64), at: Millis) -> Result<Counted, Fault> {
+    let counted = rules::counted(stands(connection, name)?, by, most);
+    if counted.taken {
+        let [owner, kind, key] = name.columns();
+        let row = params![owner, kind, key, to_sql(counted.value), at.0];
+        connection.prepare_cached(sql::COUNT)?.execute(row)?;
     }
-    async fn recall(&self, _: RecallQuery) -> Result<Vec<(Message, f64)>, StoreError> {
-        later()
+    Ok(counted)
+}
+
+fn stands(connection: &Connection, name: &Name) -> Result<u64, Fault> {
+    let mut counter = connection.prepare_cached(sql::COUNTER)?;
+    let stands: Option<i64> = counter.query_row(name.columns(), |row| row.get(0)).optional()?;
+    stands.map_or(Ok(0), from_sql)
+}
+
+fn records_by(connection: &Connection, statement: &str, params: impl Params) -> Result<Vec<Record>, Fault> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut rows = statement.query(params)?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(record_of(row)?);
     }
+    Ok(records)
+}
+
+/// Over everything that says what the value is: a row that slips to another name is noticed too. No text has the byte
+/// that stands between them.
+fn checksum(texts: [&str; 4], version: u64) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    for text in texts {
+        crc.update(text.as_bytes());
+        crc.update(&[0xff]);
+    }
+    crc.update(&version.to_le_bytes());
+    crc.finalize()
+}
+
+/// The record of a row, once it is sure that it is the one that was stored.
+pub(super) fn record_of(row: &Row<'_>) -> Result<Record, Fault> {
+    let (owner, kind, key, value): (String, String, String, String) =
+        (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    let version = from_sql(row.get(4)?)?;
+    if i64::from(checksum([&owner, &kind, &key, &value], version)) != row.get::<_, i64>(5)? {
+        // Not the key: it may be a person's word.
+        return Err(Fault::Damaged(format!("a record of kind {kind}: the checksum is another")));
+    }
+    Ok(Record { key, value, version, at: Millis(row.get(6)?) })
 }

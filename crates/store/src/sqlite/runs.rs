@@ -2,16 +2,16 @@
 
 use headwater_core::event::Outcome;
 use headwater_core::port::provider::Role;
-use headwater_core::port::store::{Created, NewRun, Revocation, User};
+use headwater_core::port::store::{Created, NewRun, Revocation, RunPage, RunState, User};
 use headwater_core::run::{Message, Run};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::fault::{Fault, to_sql};
+use super::fault::{Fault, from_sql, to_sql};
 use super::{log, sql};
 
 /// The words for who says a line.
-const USER: &str = "user";
+pub(super) const USER: &str = "user";
 pub(super) const ASSISTANT: &str = "assistant";
 
 /// The run of the same turn, where it was asked for before.
@@ -71,13 +71,17 @@ pub(super) fn say(
     Ok(())
 }
 
-fn session(connection: &Connection, owner: &UserId, session: &SessionId) -> Result<Option<i64>, Fault> {
+pub(super) fn session(
+    connection: &Connection,
+    owner: &UserId,
+    session: &SessionId,
+) -> Result<Option<i64>, Fault> {
     let mut statement = connection.prepare_cached(sql::SESSION)?;
     let key = [owner.as_str(), session.as_str()];
     Ok(statement.query_row(key, |row| row.get(0)).optional()?)
 }
 
-fn damaged_id(_: headwater_core::id::IdError) -> Fault {
+pub(super) fn damaged_id(_: headwater_core::id::IdError) -> Fault {
     Fault::Damaged("an id is none".into())
 }
 
@@ -92,12 +96,16 @@ fn run_of(row: &Row<'_>) -> Result<Run, Fault> {
         provider: row.get(5)?,
         model: row.get(6)?,
         created_at: Millis(row.get(7)?),
-        hidden: false,
+        hidden: row.get(11)?,
         tail: log::tail_of(row.get(8)?, row.get(9)?, row.get(10)?)?,
     })
 }
 
-fn runs_by(connection: &Connection, statement: &str, params: impl Params) -> Result<Vec<Run>, Fault> {
+pub(super) fn runs_by(
+    connection: &Connection,
+    statement: &str,
+    params: impl Params,
+) -> Result<Vec<Run>, Fault> {
     let mut statement = connection.prepare_cached(statement)?;
     let mut rows = statement.query(params)?;
     let mut runs = Vec::new();
@@ -142,6 +150,36 @@ pub(super) fn runs(
         Some(session) => runs_by(connection, sql::SESSIONS_RUNS, params![session, below, to_sql(limit)]),
         None => Ok(Vec::new()),
     }
+}
+
+/// A page of one owner's list, and how many runs are in all of it.
+pub(super) fn page(
+    connection: &Connection,
+    owner: &UserId,
+    workflow: &str,
+    state: RunState,
+    (offset, limit): (usize, usize),
+) -> Result<RunPage, Fault> {
+    let state = match state {
+        RunState::Any => None,
+        RunState::Live => Some("live"),
+        RunState::Ended(outcome) => Some(outcome.as_str()),
+    };
+    let total: i64 = match state {
+        None => connection
+            .prepare_cached(sql::RUNS_LISTED)?
+            .query_row([owner.as_str(), workflow], |row| row.get(0))?,
+        Some(state) => connection
+            .prepare_cached(sql::RUNS_LISTED_OF)?
+            .query_row([owner.as_str(), workflow, state], |row| row.get(0))?,
+    };
+    let of = params![owner.as_str(), workflow, state, to_sql(limit), to_sql(offset)];
+    Ok(RunPage { runs: runs_by(connection, sql::RUNS_PAGE, of)?, total: from_sql(total)? })
+}
+
+pub(super) fn hide(connection: &Connection, owner: &UserId, run: &RunId) -> Result<bool, Fault> {
+    let hidden = connection.prepare_cached(sql::HIDE_RUN)?.execute([run.as_str(), owner.as_str()])?;
+    Ok(hidden > 0)
 }
 
 pub(super) fn live(connection: &Connection) -> Result<Vec<Run>, Fault> {

@@ -16,7 +16,7 @@ macro_rules! runs {
     ($rest:literal) => {
         concat!(
             "SELECT r.id, r.owner, s.id, r.message_id, r.workflow, r.provider, r.model, r.created_at,
-                    r.tail, r.term, r.outcome
+                    r.tail, r.term, r.outcome, r.hidden
              FROM runs r JOIN sessions s ON s.ordinal = r.session ",
             $rest
         )
@@ -30,6 +30,18 @@ pub(super) const OWNERS_RUNS: &str =
     runs!("WHERE r.owner = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
 pub(super) const SESSIONS_RUNS: &str =
     runs!("WHERE r.session = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
+/// `?3` is the outcome, a word that is no outcome for those that live, or null for all.
+pub(super) const RUNS_PAGE: &str = runs!(
+    "WHERE r.owner = ?1 AND r.workflow = ?2 AND r.hidden = 0
+       AND (?3 IS NULL OR coalesce(r.outcome, 'live') = ?3)
+     ORDER BY r.ordinal DESC LIMIT ?4 OFFSET ?5"
+);
+pub(super) const RUNS_LISTED: &str = "
+    SELECT count(*) FROM runs WHERE owner = ?1 AND workflow = ?2 AND hidden = 0";
+pub(super) const RUNS_LISTED_OF: &str = "
+    SELECT count(*) FROM runs
+    WHERE owner = ?1 AND workflow = ?2 AND hidden = 0 AND coalesce(outcome, 'live') = ?3";
+pub(super) const HIDE_RUN: &str = "UPDATE runs SET hidden = 1 WHERE id = ?1 AND owner = ?2 AND hidden = 0";
 pub(super) const HISTORY: &str = "
     SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
     FROM messages m JOIN runs r ON r.ordinal = m.run
@@ -53,6 +65,9 @@ pub(super) const TAKE_OVER: &str = "
 pub(super) const TO_TRIM: &str = "
     SELECT ordinal FROM runs WHERE outcome IS NOT NULL AND trimmed = 0 AND created_at < ?1
     ORDER BY created_at, ordinal LIMIT ?2";
+/// Before the messages that they are of.
+pub(super) const TRIM_MEANINGS: &str = "
+    DELETE FROM meanings WHERE message IN (SELECT ordinal FROM messages WHERE run = ?1)";
 pub(super) const TRIM_MESSAGES: &str = "DELETE FROM messages WHERE run = ?1";
 pub(super) const TRIM: &str = "UPDATE runs SET trimmed = 1 WHERE ordinal = ?1";
 pub(super) const TRIM_BATCHES: &str = "
@@ -76,6 +91,69 @@ pub(super) const REVOKE: &str = "
 pub(super) const REVOCATIONS: &str =
     "SELECT key, issued_until, expires FROM revocations WHERE expires > ?1 ORDER BY key";
 pub(super) const FORGET_REVOCATIONS: &str = "DELETE FROM revocations WHERE expires <= ?1";
+
+// ── small things of users ────────────────────────────────────────────────────────────────────────
+
+/// The columns that make a record, in the order in which `records::record_of` reads them.
+macro_rules! records {
+    ($rest:literal) => {
+        concat!("SELECT owner, kind, key, value, version, checksum, at FROM records ", $rest)
+    };
+}
+pub(super) const RECORD: &str = records!("WHERE owner = ?1 AND kind = ?2 AND key = ?3");
+pub(super) const RECORDS: &str = records!("WHERE owner = ?1 AND kind = ?2 ORDER BY key LIMIT ?3");
+pub(super) const EVERY_RECORD: &str = records!("");
+pub(super) const VERSION_OF_RECORD: &str =
+    "SELECT version FROM records WHERE owner = ?1 AND kind = ?2 AND key = ?3";
+pub(super) const PUT_RECORD: &str = "
+    INSERT INTO records (owner, kind, key, value, version, checksum, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (owner, kind, key)
+    DO UPDATE SET value = excluded.value, version = excluded.version, checksum = excluded.checksum,
+                  at = excluded.at";
+pub(super) const DELETE_RECORD: &str = "DELETE FROM records WHERE owner = ?1 AND kind = ?2 AND key = ?3";
+pub(super) const COUNTER: &str = "SELECT value FROM counters WHERE owner = ?1 AND kind = ?2 AND key = ?3";
+pub(super) const COUNT: &str = "
+    INSERT INTO counters (owner, kind, key, value, at) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (owner, kind, key) DO UPDATE SET value = excluded.value, at = excluded.at";
+
+// ── who sees whose sessions ──────────────────────────────────────────────────────────────────────
+
+pub(super) const IS_MEMBER: &str = "SELECT 1 FROM shares WHERE session = ?1 AND member = ?2";
+pub(super) const MEMBERS: &str = "SELECT member FROM shares WHERE session = ?1 ORDER BY member";
+pub(super) const MEMBERS_OF: &str = "SELECT count(*) FROM shares WHERE session = ?1";
+pub(super) const SHARE: &str = "INSERT INTO shares (session, name, member, at) VALUES (?1, ?2, ?3, ?4)";
+pub(super) const UNSHARE: &str = "DELETE FROM shares WHERE session = ?1 AND member = ?2";
+/// Of several owners' sessions of one name the one that was shared last.
+pub(super) const LENDER: &str = "
+    SELECT s.owner FROM shares h JOIN sessions s ON s.ordinal = h.session
+    WHERE h.member = ?1 AND h.name = ?2 ORDER BY h.ordinal DESC LIMIT 1";
+pub(super) const SHARED_WITH: &str = "
+    SELECT s.owner, s.id, h.at FROM shares h JOIN sessions s ON s.ordinal = h.session
+    WHERE h.member = ?1 ORDER BY h.ordinal DESC LIMIT ?2";
+pub(super) const VISIBLE_RUN: &str = runs!(
+    "WHERE r.id = ?1 AND (r.owner = ?2 OR EXISTS (
+        SELECT 1 FROM shares h WHERE h.session = r.session AND h.member = ?2))"
+);
+
+// ── what messages mean ───────────────────────────────────────────────────────────────────────────
+
+pub(super) const MESSAGE_OF_RUN: &str = "
+    SELECT m.ordinal, m.session FROM messages m JOIN runs r ON r.ordinal = m.run
+    WHERE r.id = ?1 AND m.role = ?2 ORDER BY m.ordinal LIMIT 1";
+pub(super) const REMEMBER: &str = "
+    INSERT INTO meanings (message, session, embedder, vector) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (message) DO UPDATE SET embedder = excluded.embedder, vector = excluded.vector";
+/// The newest message of a session after so many newer ones.
+pub(super) const NEWEST_BUT: &str = "
+    SELECT ordinal FROM messages WHERE session = ?1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?2";
+pub(super) const MEANINGS: &str = "
+    SELECT message, vector FROM meanings
+    WHERE session = ?1 AND embedder = ?2 AND message <= ?3 ORDER BY message DESC LIMIT ?4";
+pub(super) const RECALLED: &str = "
+    SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
+    FROM messages m JOIN runs r ON r.ordinal = m.run WHERE m.ordinal = ?1";
+pub(super) const EVERY_MEANING: &str = "
+    SELECT v.vector, m.session = v.session FROM meanings v LEFT JOIN messages m ON m.ordinal = v.message";
 
 // ── the desk ─────────────────────────────────────────────────────────────────────────────────────
 

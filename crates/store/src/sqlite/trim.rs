@@ -22,9 +22,11 @@ fn hide(connection: &Connection, before: Millis, limit: usize) -> Result<usize, 
     let mut statement = connection.prepare_cached(sql::TO_TRIM)?;
     let oldest = statement.query_map(params![before.0, to_sql(limit)], |row| row.get(0))?;
     let oldest: Vec<i64> = oldest.collect::<rusqlite::Result<_>>()?;
+    let mut meanings = connection.prepare_cached(sql::TRIM_MEANINGS)?;
     let mut messages = connection.prepare_cached(sql::TRIM_MESSAGES)?;
     let mut runs = connection.prepare_cached(sql::TRIM)?;
     for run in &oldest {
+        meanings.execute([run])?;
         messages.execute([run])?;
         runs.execute([run])?;
     }

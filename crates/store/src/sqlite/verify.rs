@@ -9,7 +9,8 @@ use rusqlite::{Connection, Row};
 
 use super::copy::CopyError;
 use super::fault::{Fault, from_sql};
-use super::{log, open, runs, sql};
+use super::{log, open, recall, records, runs, sql};
+use crate::vector;
 
 /// What a database holds that was found to be whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Checked {
     pub documents: u64,
     /// Accounts.
     pub users: u64,
+    /// Small things of users, each of whose checksums was right.
+    pub records: u64,
 }
 
 /// Reads a whole database and says what is in it; a server may use it meanwhile. Some seconds for each
@@ -78,6 +81,7 @@ fn contents(connection: &Connection) -> Result<Checked, Fault> {
         messages: messages(&snapshot)?,
         documents: count("documents WHERE owner <> char(1)")?,
         users: count("users")?,
+        records: records(&snapshot)?,
     })
 }
 
@@ -144,4 +148,30 @@ fn messages(connection: &Connection) -> Result<u64, Fault> {
         messages += 1;
     }
     Ok(messages)
+}
+
+/// Reads every record, and what every message means; says how many records there are.
+fn records(connection: &Connection) -> Result<u64, Fault> {
+    // A database that an older Headwater left has neither.
+    if connection.prepare("SELECT 1 FROM records").is_err() {
+        return Ok(0);
+    }
+    let mut statement = connection.prepare(sql::EVERY_RECORD)?;
+    let mut rows = statement.query([])?;
+    let mut all = 0;
+    while let Some(row) = rows.next()? {
+        records::record_of(row)?;
+        all += 1;
+    }
+    let mut statement = connection.prepare(sql::EVERY_MEANING)?;
+    let mut rows = statement.query([])?;
+    let mut vector = Vec::new();
+    while let Some(row) = rows.next()? {
+        let whole = row.get_ref(0)?.as_blob().is_ok_and(|stored| vector::decode(stored, &mut vector));
+        // Of a message that is not there, or in another session.
+        if !whole || row.get::<_, Option<bool>>(1)? != Some(true) {
+            return Err(recall::damaged());
+        }
+    }
+    Ok(all)
 }

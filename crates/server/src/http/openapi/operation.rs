@@ -22,7 +22,7 @@ enum Content {
     Json(Shape, Option<Value>),
 }
 
-/// One method of one path. Made by [`get`], [`post`] or [`delete`], and told the rest in a chain.
+/// One method of one path. Made by [`get`], [`post`], [`put`] or [`delete`], and told the rest in a chain.
 pub(super) struct Operation {
     method: &'static str,
     path: &'static str,
@@ -64,6 +64,11 @@ pub(super) fn get(path: &'static str, id: &'static str, summary: &'static str) -
 /// `POST path`, as in [`get`].
 pub(super) fn post(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
     new("post", path, id, summary)
+}
+
+/// `PUT path`, as in [`get`].
+pub(super) fn put(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    new("put", path, id, summary)
 }
 
 /// `DELETE path`, as in [`get`].

@@ -10,6 +10,7 @@ use crate::wire::{RunView, StartBody, StartedBody};
 use crate::ws::native::{ClientFrame, SUBPROTOCOL, ServerFrame};
 
 const SIGN_IN: &str = "`auth_required` · `invalid_token`";
+const NOT_SEEN: &str = "`not_found`: there is no such run, or it is neither yours nor shared with you.";
 const NO_RUN: &str = "`not_found`: there is no such run, or it is not yours.";
 
 fn run() -> Value {
@@ -45,7 +46,7 @@ pub(super) fn describe(book: &mut Book) {
     book.add(
         get("/api/runs", "list_runs", "Your runs, newest first")
             .native()
-            .query("session_id", json!({ "type": "string" }), "Of this session only.")
+            .query("session_id", json!({ "type": "string" }), "Of this session only: yours, or one that is shared with you.")
             .query("before", json!({ "type": "string" }), "Older than this run only: the last of the page before.")
             .query(
                 "limit",
@@ -62,7 +63,7 @@ pub(super) fn describe(book: &mut Book) {
             .part("run_id", "`run_…`")
             .gives::<RunView>(200, "The run.", run())
             .refuses(401, SIGN_IN)
-            .refuses(404, NO_RUN),
+            .refuses(404, NOT_SEEN),
     );
     book.add(
         get("/api/runs/{run_id}/events", "follow_run", "Follow a run's log, or read a page of it")
@@ -88,7 +89,7 @@ pub(super) fn describe(book: &mut Book) {
             .gives_nothing(204, "The run is over, and nothing follows the position.")
             .refuses(400, "`cursor_invalid` · `cursor_foreign`")
             .refuses(401, SIGN_IN)
-            .refuses(404, NO_RUN)
+            .refuses(404, NOT_SEEN)
             .refuses(409, "`cursor_ahead`: the log has no such position yet.")
             .refuses(410, "`cursor_expired`: what follows is no longer kept."),
     );

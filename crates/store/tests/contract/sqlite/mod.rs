@@ -6,6 +6,7 @@ mod damage;
 mod documents;
 mod latency;
 mod opening;
+mod small;
 mod words;
 
 use rusqlite::Connection;
