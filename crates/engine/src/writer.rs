@@ -332,12 +332,7 @@ enum Retry {
 /// An ending without a model's own word.
 #[must_use]
 pub fn ended(outcome: Outcome, error: Option<Error>) -> Body {
-    Body::RunEnded {
-        outcome,
-        finish_reason: None,
-        error: error.map(failure),
-        usage: None,
-    }
+    Body::RunEnded { outcome, finish_reason: None, error: error.map(failure), usage: None }
 }
 
 /// An error as the log has it.

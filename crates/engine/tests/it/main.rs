@@ -14,6 +14,7 @@ mod knowing;
 mod models;
 mod retaining;
 mod starting;
+mod teams;
 mod thinking;
 mod tools;
 mod using;
