@@ -229,7 +229,7 @@ async fn teams_work_side_by_side_and_each_in_order() {
     assert_eq!(whole(&log, "google").2, Usage { cost_usd: costs(200, 7), ..Usage::of(200, 7) });
     assert_eq!(used(&log), Some(Usage { cost_usd: costs(300, 27), ..Usage::of(300, 27) }));
     let said = thoughts(&log, Some("anthropic"));
-    assert_eq!(said[0], "Asks an-1 of an for React code: a brief of 3 words, about 71 tokens of prompt.");
+    assert_eq!(said[0], "Asks an-1 of an for React code: a brief of 3 words, about 58 tokens of prompt.");
     assert_eq!(said[1..4], ["Here:", "The code begins, 0.0 s after the answer began.", "Enjoy."]);
     assert_eq!(said[4], "The code has 1 line, 20 tokens written, $0.0003, after 0.0 s.");
 }
