@@ -12,6 +12,7 @@ use headwater_engine::retention::retain;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
+use headwater_engine::workflow::teams::Teams;
 use headwater_engine::{Clock, Engine, Tasks};
 use headwater_extract::Child;
 use headwater_server::app::{App, Dialects, router};
@@ -56,6 +57,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 async fn run(settings: Settings) -> Result<(), Failure> {
     let assistant = knowledge::assistant(settings.assistant.as_deref())?;
     let documents = knowledge::documents(&assistant, settings.assistant.as_deref())?;
+    let teams = knowledge::teams(settings.teams.as_deref())?;
     // First what fails quickly, then what a crash left, then what takes time.
     let (secret, store) = open(&settings).await?;
     let listeners = bind(&settings).await?;
@@ -73,7 +75,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let models = provider::open(&settings.answering, &settings.asked, &hosts).await?;
     provider::announce(&models, &settings.answering);
     let embedder = provider::search_by_meaning(&settings.asked).await;
-    let missing = assistant.missing_models(|alias| models.has(alias));
+    let mut missing = assistant.missing_models(|alias| models.has(alias));
+    missing.extend(teams.missing_models(|alias| models.has(alias)));
     if !missing.is_empty() {
         return Err(Failure::Usage(missing));
     }
@@ -85,7 +88,9 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
     let assist = Arc::new(Assist::new(assistant, models.clone(), embedder).telling(teller));
     assist.warm().await;
-    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(models))];
+    let dialects = Dialects { teams: teams.name.as_str().into(), ..Dialects::default() };
+    let teams = Arc::new(Teams::new(teams, models.clone()));
+    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(models)), teams];
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
@@ -105,7 +110,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         metrics_for: settings.metrics_for,
         readiness,
         gate: Arc::clone(&gate),
-        dialects: Dialects::default(),
+        dialects,
         departures: Arc::default(),
         draining: draining.clone(),
     });
