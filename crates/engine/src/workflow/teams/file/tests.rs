@@ -84,3 +84,15 @@ fn the_default_framework_is_the_first() {
     let file = TeamsFile::parse(&SHIPPED.replace("default = \"react\"", "default = \"svelte\"")).unwrap();
     assert_eq!(file.frameworks().collect::<Vec<_>>(), ["svelte", "react", "vue", "vanilla"]);
 }
+
+#[test]
+fn the_example_of_the_page_is_whole() {
+    let page = include_str!("../../../../../../docs/teams.md");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let file = TeamsFile::parse(example).unwrap_or_else(|p| panic!("{}", p.join("\n")));
+    assert!(file.has_phases() && file.teams().count() == 2);
+    for limit in [limit::TEAMS, limit::TEAM_ANSWER_BYTES, limit::THOUGHT_BYTES, limit::JOB_WISHES_BYTES, limit::JOB_WISHES]
+    {
+        assert!(page.contains(&format!(" {limit} ")), "{limit}");
+    }
+}
