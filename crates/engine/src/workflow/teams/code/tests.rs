@@ -97,6 +97,8 @@ fn a_fence_after_what_only_seemed_to_be_code_begins_anew() {
         ("<p/>".into(), "<Form> is wanted.\nSo here it is, in words.\nAnd more:".into(), 1)
     );
     assert_eq!(code, "<p/>");
+    // A long line is judged by its beginning, or it would be judged otherwise where it comes at once.
+    assert_eq!(super::tests::code(&format!("{};\n```js\na\n```", "word ".repeat(60))), "a");
     // What is code without a fence stays so, with what is shown of its use.
     let answer = "const a = 1;\nconst b = 2;\n\nUse it so:\n```js\nb()\n```";
     assert_eq!(super::tests::code(answer), answer);
@@ -127,7 +129,7 @@ fn lines() -> impl Strategy<Value = String> {
         1 => Just("```bash".to_owned()),
         1 => Just("  ~~~ ts a.ts".to_owned()),
         1 => Just("const a = 1;\r".to_owned()),
-        1 => "[a-zé` ]{240,280}",
+        2 => "[a-zé` ]{240,280};?",
         1 => Just("wörds ".repeat(limit::CODE_HELD_BYTES / 40)),
     ];
     (prop::collection::vec(line, 0..24), any::<bool>())

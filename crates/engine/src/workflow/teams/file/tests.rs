@@ -91,8 +91,13 @@ fn the_example_of_the_page_is_whole() {
     let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let file = TeamsFile::parse(example).unwrap_or_else(|p| panic!("{}", p.join("\n")));
     assert!(file.has_phases() && file.teams().count() == 2);
-    for limit in [limit::TEAMS, limit::TEAM_ANSWER_BYTES, limit::THOUGHT_BYTES, limit::JOB_WISHES_BYTES, limit::JOB_WISHES]
-    {
+    for limit in [
+        limit::TEAMS,
+        limit::TEAM_ANSWER_BYTES,
+        limit::THOUGHT_BYTES,
+        limit::JOB_WISHES_BYTES,
+        limit::JOB_WISHES,
+    ] {
         assert!(page.contains(&format!(" {limit} ")), "{limit}");
     }
 }
