@@ -59,6 +59,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     }
     found.extend(local_models(&asked));
     found.extend(assistants(&asked));
+    found.push(teams(&asked));
     if let Ok(answering) = answering_of(&asked) {
         found.extend(answering.used().filter_map(unusable));
         found.extend(prices(&answering));
@@ -209,15 +210,38 @@ fn assistants(asked: &Asked) -> Vec<Found> {
         }
         Err(Failure::Failed(why)) => return vec![Bad(format!("assistant: {why}"), mend())],
     };
-    let names = answering_of(asked).map(|a| a.aliases.into_iter().map(|a| a.name).collect::<Vec<_>>());
-    let names = names.unwrap_or_default();
-    let there = |alias: &str| alias == DEFAULT || names.iter().any(|name| name == alias);
+    let names = aliases(asked);
+    let there = |alias: &str| names.iter().any(|name| name == alias);
     let look =
         |knowledge::Equipped { assistant, documents, .. }| match assistant.missing_models(there).as_slice() {
             [] => Good(format!("assistant: {} with {} documents", assistant.name, documents.len())),
             problems => Bad(format!("assistant: {}", problems.join("; ")), mend()),
         };
     all.into_iter().map(look).collect()
+}
+
+/// The names of the models that can be asked for.
+fn aliases(asked: &Asked) -> Vec<String> {
+    let named = answering_of(asked).map(|a| a.aliases.into_iter().map(|a| a.name).collect::<Vec<_>>());
+    let mut names = named.unwrap_or_default();
+    names.push(DEFAULT.to_owned());
+    names
+}
+
+/// The teams' file, and the aliases that it names.
+fn teams(asked: &Asked) -> Found {
+    let mend = || "docs/teams.md says what such a file may have".to_owned();
+    let file = asked.some("teams").map(std::path::PathBuf::from);
+    let teams = match knowledge::teams(file.as_deref()) {
+        Ok(teams) => teams,
+        Err(Failure::Usage(problems)) => return Bad(format!("teams: {}", problems.join("; ")), mend()),
+        Err(Failure::Failed(why)) => return Bad(format!("teams: {why}"), mend()),
+    };
+    let names = aliases(asked);
+    match teams.missing_models(|alias| names.iter().any(|name| name == alias)).as_slice() {
+        [] => Good(format!("teams: {}", teams.teams().collect::<Vec<_>>().join(", "))),
+        problems => Bad(format!("teams: {}", problems.join("; ")), mend()),
+    }
 }
 
 fn mend() -> String {

@@ -1,4 +1,4 @@
-//! The assistant and its knowledge base: the shipped ones, or the operator's own files.
+//! The assistant and its knowledge base, and the teams: the shipped ones, or the operator's own files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,32 @@ use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_engine::Clock;
 use headwater_engine::assistant::{Assistant, Knowledge, SHIPPED, SHIPPED_DOCUMENTS, SHIPPED_MANIFEST};
 use headwater_engine::ingest::{Text, ingest};
+use headwater_engine::workflow::teams::{self, TeamsFile};
 
 use crate::Failure;
 use crate::logs::say;
 
 /// The assistant of this file, or the shipped one.
 pub(crate) fn assistant(file: Option<&Path>) -> Result<Assistant, Failure> {
-    let Some(file) = file else { return Assistant::parse(SHIPPED).map_err(Failure::Usage) };
+    parsed(file, SHIPPED, Assistant::parse)
+}
+
+/// The teams of this file, or the shipped ones.
+pub(crate) fn teams(file: Option<&Path>) -> Result<TeamsFile, Failure> {
+    parsed(file, teams::SHIPPED, TeamsFile::parse)
+}
+
+/// What this file says, or the shipped one; every problem names its file.
+fn parsed<T>(
+    file: Option<&Path>,
+    shipped: &str,
+    parse: fn(&str) -> Result<T, Vec<String>>,
+) -> Result<T, Failure> {
+    let Some(file) = file else { return parse(shipped).map_err(Failure::Usage) };
     let text = std::fs::read_to_string(file).map_err(|e| unreadable(file, e))?;
     let named =
         |problems: Vec<String>| problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect();
-    Assistant::parse(&text).map_err(|problems| Failure::Usage(named(problems)))
+    parse(&text).map_err(|problems| Failure::Usage(named(problems)))
 }
 
 /// Names that an assistant may not have: other workflows are called so.

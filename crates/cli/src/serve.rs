@@ -12,9 +12,10 @@ use headwater_engine::retention::retain;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
+use headwater_engine::workflow::teams::Teams;
 use headwater_engine::{Clock, Engine, Tasks};
 use headwater_extract::Child;
-use headwater_server::app::{App, Surface, surface};
+use headwater_server::app::{App, Dialects, Surface, surface};
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
 use headwater_server::gate::Gate;
@@ -56,6 +57,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 
 async fn run(settings: Settings) -> Result<(), Failure> {
     let assistants = knowledge::all(settings.assistant.as_deref(), &settings.assistants)?;
+    let teams = knowledge::teams(settings.teams.as_deref())?;
     // First what fails quickly, then what a crash left, then what takes time.
     let (secret, store) = open(&settings).await?;
     let listeners = bind(&settings).await?;
@@ -74,7 +76,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     provider::announce(&models, &settings.answering);
     let embedder = provider::search_by_meaning(&settings.asked).await;
     let missing = |e: &Equipped| e.assistant.missing_models(|alias| models.has(alias));
-    let missing: Vec<_> = assistants.iter().flat_map(missing).collect();
+    let mut missing: Vec<_> = assistants.iter().flat_map(missing).collect();
+    missing.extend(teams.missing_models(|alias| models.has(alias)));
     if !missing.is_empty() {
         return Err(Failure::Usage(missing));
     }
@@ -86,7 +89,9 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
     let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
-    let mut workflows: Vec<Arc<dyn Workflow>> = vec![Arc::new(Generate::new(models.clone()))];
+    let dialects = Dialects { teams: teams.name.as_str().into(), ..settings.dialects.clone() };
+    let mut workflows: Vec<Arc<dyn Workflow>> =
+        vec![Arc::new(Generate::new(models.clone())), Arc::new(Teams::new(teams, models.clone()))];
     for Equipped { assistant, folder, .. } in assistants {
         let assist = Assist::new(assistant, models.clone(), embedder.clone());
         let assist = assist.telling(teller.clone()).knowing(folder);
@@ -113,7 +118,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         metrics_for: settings.metrics_for,
         readiness,
         gate: Arc::clone(&gate),
-        dialects: settings.dialects.clone(),
+        dialects,
         departures: Arc::default(),
         draining: draining.clone(),
     };

@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     /// Files of more assistants beside it.
     pub assistants: Vec<PathBuf>,
     pub dialects: Dialects,
+    pub teams: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
     pub metrics_for: MetricsFor,
@@ -121,6 +122,7 @@ impl Settings {
             assistant: asked.some("assistant").map(PathBuf::from),
             assistants: asked.all("assistants").0.into_iter().map(PathBuf::from).collect(),
             dialects,
+            teams: asked.some("teams").map(PathBuf::from),
             engine,
             drain,
             metrics_for,

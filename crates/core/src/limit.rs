@@ -548,6 +548,24 @@ pub const MEMBERS: usize = 200;
 /// How long a run that stops without viewers waits for its first one: whoever asked is about to follow it.
 pub const FIRST_VIEWER: Duration = Duration::from_secs(10);
 
+// ── jobs for teams ───────────────────────────────────────────────────────────────────────────────
+
+/// Teams of a file, and thus calls of models at once for one job.
+pub const TEAMS: usize = 4;
+/// Rounds of refinement; each asks every team's model again.
+pub const REFINEMENTS: u32 = 3;
+/// Bytes of one answer of a team's model, twice what its most tokens make; all teams' answers in all rounds together
+/// stay below [`ANSWER_BYTES`].
+pub const TEAM_ANSWER_BYTES: usize = 192 * 1024;
+/// Bytes of an answer that may wait until it is known whether they are code: letters before the code are shorter.
+pub const CODE_HELD_BYTES: usize = 16 * 1024;
+/// Bytes of one thought: what a person reads at a glance, and no frame is large.
+pub const THOUGHT_BYTES: usize = 2 * 1024;
+/// Bytes of what a client says of the style and of the project, as JSON, each: both stand in every team's prompt.
+pub const JOB_WISHES_BYTES: usize = 16 * 1024;
+/// Lines that each of them makes in a prompt.
+pub const JOB_WISHES: usize = 200;
+
 /// The local model and the embeddings that run in this process.
 pub mod local {
     /// Tokens that one stream may hold, prompt and answer together. A token's keys and values take

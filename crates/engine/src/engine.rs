@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_core::code::{Code, Error};
-use headwater_core::event::{Body, Outcome};
+use headwater_core::event::{Body, Outcome, TeamPlan};
 use headwater_core::port::desk::Feedback;
 use headwater_core::port::provider::ProviderInfo;
 use headwater_core::port::store::StoreError;
@@ -114,6 +114,12 @@ impl Engine {
     #[must_use]
     pub fn provider(&self, workflow: &str) -> Option<ProviderInfo> {
         self.inner.workflows.get(workflow).map(|w| w.provider())
+    }
+
+    /// The teams of a workflow, as they are before they work.
+    #[must_use]
+    pub fn lineup(&self, workflow: &str) -> Vec<TeamPlan> {
+        self.inner.workflows.get(workflow).map(|w| w.lineup()).unwrap_or_default()
     }
 
     /// Who carries a workflow's tools out, where it has any.

@@ -1,6 +1,9 @@
 //! What a run uses of its models and what that costs, known at every moment: a run that is stopped or fails
 //! has used something too, and whoever drops the work must be able to say what.
 //!
+//! A run whose work goes on side by side has parts: each knows of one call at a time and has an account of its own,
+//! and the run's is the sum of all.
+//!
 //! One entry for each time that a workflow asks a model, from before it is asked: a model may think unseen for
 //! minutes before its answer begins. One that turns the request away used nothing, and has none. A provider's own
 //! numbers count; where it has not said, or was not let finish, what was asked and what was written are counted
@@ -16,14 +19,23 @@ use parking_lot::Mutex;
 /// a whole answer need not be kept twice.
 const COUNT_BYTES: usize = 4 * 1024;
 
-/// A run's account. Clones are of the same run.
+/// A run's account, or that of a part of it. Clones are of the same.
 #[derive(Clone, Default)]
-pub struct Meter(Arc<Mutex<Account>>);
+pub struct Meter {
+    account: Arc<Mutex<Account>>,
+    part: Part,
+}
+
+/// Which part of a run; the first one is the run itself, which has everything.
+type Part = usize;
+const RUN: Part = 0;
 
 #[derive(Default)]
 struct Account {
-    spent: Vec<Spent>,
-    call: Option<Call>,
+    parts: Part,
+    spent: Vec<(Part, Spent)>,
+    /// At most one a part.
+    calls: Vec<(Part, Call)>,
 }
 
 /// What one call of a model used.
@@ -73,36 +85,46 @@ impl From<By> for Who {
 }
 
 impl Meter {
+    /// An account for a part of the run that goes on beside its others.
+    #[must_use]
+    pub(crate) fn part(&self) -> Self {
+        let mut account = self.account.lock();
+        account.parts += 1;
+        Self { account: Arc::clone(&self.account), part: account.parts }
+    }
+
     /// A model is about to be asked. `counts` counts its tokens, `prompt` is how many it is given, estimated. A
-    /// call before this one that was not ended is over with what is known of it.
+    /// call of the same part before this one that was not ended is over with what is known of it.
     pub(crate) fn begin(&self, who: Who, counts: &SharedProvider, prompt: u64) {
-        let mut account = self.0.lock();
-        account.close();
-        account.call = Some(Call {
+        let mut account = self.account.lock();
+        let before = account.take(self.part).map(|call| (self.part, call.broken_off()));
+        account.spent.extend(before);
+        let call = Call {
             who,
             counts: Arc::clone(counts),
             prompt,
             written: 0,
             uncounted: String::new(),
             reported: Usage::default(),
-        });
+        };
+        account.calls.push((self.part, call));
     }
 
     /// It answers, and is this one: of a chain that is known only now.
     pub(crate) fn named(&self, who: Who) {
-        if let Some(call) = &mut self.0.lock().call {
+        if let Some(call) = self.account.lock().call(self.part) {
             call.who = who;
         }
     }
 
     /// It was turned away before it did anything: the call that is under way is none.
     pub(crate) fn forget(&self) {
-        self.0.lock().call = None;
+        self.account.lock().take(self.part);
     }
 
     /// It wrote or thought this.
     pub(crate) fn wrote(&self, text: &str) {
-        if let Some(call) = &mut self.0.lock().call {
+        if let Some(call) = self.account.lock().call(self.part) {
             call.uncounted.push_str(text);
             if call.uncounted.len() >= COUNT_BYTES {
                 call.count();
@@ -112,26 +134,27 @@ impl Meter {
 
     /// It says what it has used so far.
     pub(crate) fn reported(&self, usage: Usage) {
-        if let Some(call) = &mut self.0.lock().call {
+        if let Some(call) = self.account.lock().call(self.part) {
             call.reported = call.reported.then(usage);
         }
     }
 
     /// It ended by itself, and used this.
     pub(crate) fn ended(&self, usage: Usage) {
-        let mut account = self.0.lock();
-        if let Some(call) = account.call.take() {
-            let spent = call.whole(usage);
-            account.spent.push(spent);
+        let mut account = self.account.lock();
+        if let Some(call) = account.take(self.part) {
+            account.spent.push((self.part, call.whole(usage)));
         }
     }
 
-    /// Everything that was used up to now, call by call; one that is under way is over with it.
+    /// Everything that was used up to now, call by call, in the order in which they ended; one that is under way is
+    /// over with it. Of a part it is the part's alone, and no other's call is touched.
     #[must_use]
     pub fn close(&self) -> Vec<Spent> {
-        let mut account = self.0.lock();
-        account.close();
-        account.spent.clone()
+        let mut account = self.account.lock();
+        account.break_off(|part| self.part == RUN || part == self.part);
+        let mine = account.spent.iter().filter(|(part, _)| self.part == RUN || *part == self.part);
+        mine.map(|(_, spent)| spent.clone()).collect()
     }
 
     /// The sum of [`Meter::close`]; `None` where no model was asked. It has a cost only where each call that
@@ -151,15 +174,25 @@ fn has_tokens(usage: &Usage) -> bool {
 
 impl std::fmt::Debug for Meter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Meter").field("spent", &self.0.lock().spent).finish_non_exhaustive()
+        f.debug_struct("Meter").field("spent", &self.account.lock().spent).finish_non_exhaustive()
     }
 }
 
 impl Account {
-    fn close(&mut self) {
-        if let Some(call) = self.call.take() {
-            self.spent.push(call.broken_off());
-        }
+    fn call(&mut self, part: Part) -> Option<&mut Call> {
+        self.calls.iter_mut().find(|(of, _)| *of == part).map(|(_, call)| call)
+    }
+
+    fn take(&mut self, part: Part) -> Option<Call> {
+        let at = self.calls.iter().position(|(of, _)| *of == part)?;
+        Some(self.calls.remove(at).1)
+    }
+
+    fn break_off(&mut self, is_over: impl Fn(Part) -> bool) {
+        let calls = std::mem::take(&mut self.calls);
+        let (over, on): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(of, _)| is_over(*of));
+        self.calls = on;
+        self.spent.extend(over.into_iter().map(|(of, call)| (of, call.broken_off())));
     }
 }
 

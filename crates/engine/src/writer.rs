@@ -332,16 +332,17 @@ enum Retry {
 /// An ending without a model's own word.
 #[must_use]
 pub fn ended(outcome: Outcome, error: Option<Error>) -> Body {
-    Body::RunEnded {
-        outcome,
-        finish_reason: None,
-        error: error.map(|e| Failure {
-            code: e.code.as_str().to_owned(),
-            message: e.message,
-            recoverable: e.code.retryable(),
-            retry_after: e.retry_after,
-        }),
-        usage: None,
+    Body::RunEnded { outcome, finish_reason: None, error: error.map(failure), usage: None }
+}
+
+/// An error as the log has it.
+#[must_use]
+pub(crate) fn failure(error: Error) -> Failure {
+    Failure {
+        code: error.code.as_str().to_owned(),
+        message: error.message,
+        recoverable: error.code.retryable(),
+        retry_after: error.retry_after,
     }
 }
 

@@ -7,6 +7,7 @@ use headwater_core::port::provider::{Effort, PromptMessage, Role};
 use headwater_core::run::{Run, Tail};
 use headwater_core::{Code, Error, MessageId, RunId, SessionId, limit};
 use headwater_engine::StartRun;
+use headwater_engine::ask::{Job, Special};
 use headwater_engine::models::Listed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,40 @@ pub struct StartBody {
     /// How much the model is to think before it answers, where it can; for the same workflows.
     #[serde(default)]
     pub reasoning: Option<Effort>,
+    /// For a workflow of teams, whose brief is the `message`; a plain job where it is missing.
+    #[serde(default)]
+    pub job: Option<JobBody>,
+}
+
+/// What teams are told beside the brief.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Job")]
+pub struct JobBody {
+    /// `react`, `vue`, `svelte`, `vanilla`, or what the teams' file names; its default where it is missing.
+    #[serde(default)]
+    pub framework: Option<String>,
+    /// Names of teams; all of them where it is missing.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = limit::TEAMS))]
+    pub teams: Option<Vec<String>>,
+    /// How the code is to be: any values by any names; at most 16384 bytes of JSON and 200 values.
+    #[serde(default)]
+    pub style: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The project that the code goes into, in the same way.
+    #[serde(default)]
+    pub workspace: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl From<JobBody> for Special {
+    fn from(body: JobBody) -> Self {
+        Self::Job(Box::new(Job {
+            framework: body.framework.unwrap_or_default(),
+            teams: body.teams.unwrap_or_default(),
+            style: body.style,
+            workspace: body.workspace,
+        }))
+    }
 }
 
 /// A line of a conversation.
@@ -103,6 +138,7 @@ impl From<StartBody> for StartRun {
             model: body.model,
             stop: body.stop.unwrap_or_default(),
             reasoning: body.reasoning,
+            special: body.job.map_or(Special::Nothing, Special::from),
             ..Self::default()
         }
     }
@@ -327,6 +363,21 @@ mod tests {
             schema(),
             "run `make gen` and commit docs/protocol/native.schema.json"
         );
+    }
+
+    #[test]
+    fn a_job_is_told_to_teams_and_no_job_is_none() {
+        let body =
+            r#"{"workflow":"teams","message":"a form","job":{"teams":["google"],"style":{"theme":"dark"}}}"#;
+        let ask = StartRun::from(serde_json::from_str::<StartBody>(body).unwrap());
+        let Special::Job(job) = ask.special else { panic!("no job") };
+        assert_eq!(
+            (job.framework.as_str(), &job.teams[..], &job.workspace),
+            ("", &["google".to_owned()][..], &None)
+        );
+        assert_eq!(job.style.unwrap()["theme"], "dark");
+        let plain = serde_json::from_str::<StartBody>(r#"{"workflow":"teams","message":"a form"}"#).unwrap();
+        assert_eq!(StartRun::from(plain).special, Special::Nothing);
     }
 
     #[test]

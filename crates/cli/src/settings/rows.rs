@@ -50,6 +50,7 @@ pub(super) const ROWS: &[Row] = &[
         "",
         "a TOML file with an assistant (docs/assistants.md), its documents beside it; without it the shipped one",
     ),
+    Row("teams", "", "a TOML file with teams that do jobs (docs/teams.md); without it the shipped one"),
     Row(
         "assistants",
         "",

@@ -1,5 +1,6 @@
 //! The last stage of every workflow: ask the model, say what it says, and carry out what it calls.
 
+use std::future::Future;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,7 +14,7 @@ use headwater_core::port::provider::{
 use serde_json::json;
 
 use crate::mask::Kinds;
-use crate::meter::Who;
+use crate::meter::{Meter, Who};
 use crate::tools::{Case, Clerk, Done, Tool, done};
 use crate::writer::{Emitter, Finished};
 
@@ -24,6 +25,41 @@ pub(super) struct Hands<'a> {
     pub case: Case,
     /// What the model is not told of what its tools gave.
     pub masks: Kinds,
+}
+
+/// Who passes on what a model says.
+pub(super) trait Speaks: Send {
+    /// The account of whoever is heard.
+    fn meter(&self) -> &Meter;
+
+    /// Passes a piece of the answer's text on; never empty. An error ends the listening, and with it the model's work.
+    fn say(&mut self, text: String) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The same of words by which the model declines.
+    fn decline(&mut self, text: String) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Passes on that something other than text happened.
+    fn tell(&mut self, body: Body) -> impl Future<Output = ()> + Send;
+}
+
+impl Speaks for Voice<'_> {
+    fn meter(&self) -> &Meter {
+        self.emit.meter()
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), Error> {
+        Voice::say(self, text).await;
+        Ok(())
+    }
+
+    async fn decline(&mut self, text: String) -> Result<(), Error> {
+        Voice::say(self, text).await;
+        Ok(())
+    }
+
+    async fn tell(&mut self, body: Body) {
+        Voice::tell(self, body).await;
+    }
 }
 
 /// Says the answer's text. Every piece of text that a workflow says goes through [`Voice::say`].
@@ -90,19 +126,12 @@ pub(super) async fn converse(
         let (who, prompt, deltas) = begin(provider, &request, emit).await?;
         // Once, and again only where somebody else goes on.
         if named.as_ref() != Some(&who) {
-            emit.emit(Body::ModelStarted {
-                provider: who.provider.clone(),
-                model: who.model.clone(),
-                label: who.label.clone(),
-                estimated_input_tokens: Some(prompt),
-                team: None,
-            })
-            .await;
+            emit.emit(introduced(&who, prompt, None)).await;
         }
         voice.say(lead.take().unwrap_or_default()).await;
         let gap = voice.gap().filter(|_| round > 0);
-        let Heard { text, mut calls, replay, reason } =
-            hear(&who, deltas, gap, hands.is_some(), &mut voice).await?;
+        let heard = hear(&who, deltas, gap, hands.is_some(), &mut voice).await?;
+        let Heard { text, mut calls, replay, reason } = heard;
         let Some(hands) = hands.as_ref().filter(|_| !calls.is_empty() && !request.tools.is_empty()) else {
             let usage = emit.meter().total().unwrap_or_default();
             let whole = voice.has_spoken() || called.is_empty();
@@ -126,11 +155,22 @@ pub(super) async fn converse(
     Err(silent(&provider.info().into()))
 }
 
+/// That this model begins to answer, which was given so many tokens.
+pub(super) fn introduced(who: &Who, prompt: u64, team: Option<&str>) -> Body {
+    Body::ModelStarted {
+        provider: who.provider.clone(),
+        model: who.model.clone(),
+        label: who.label.clone(),
+        estimated_input_tokens: Some(prompt),
+        team: team.map(str::to_owned),
+    }
+}
+
 /// Asks a model: who answers, how many tokens it was given (estimated), and what it says.
 ///
 /// The meter knows of the call before it is made: a chain returns only at the first visible word, and whoever
 /// stops the run while a model thinks unseen would be told that nothing was used.
-async fn begin(
+pub(super) async fn begin(
     provider: &SharedProvider,
     request: &ModelRequest,
     emit: &Emitter,
@@ -164,7 +204,7 @@ fn nothing_used(kind: ProviderErrorKind) -> bool {
 
 /// Tokens of a prompt before it is sent: of its texts and of the tools that it offers, without the few that each
 /// format puts around them.
-fn estimate(provider: &SharedProvider, request: &ModelRequest) -> u64 {
+pub(super) fn estimate(provider: &SharedProvider, request: &ModelRequest) -> u64 {
     let lines = request.messages.iter().map(|m| {
         let calls = m.tool_calls.iter().map(|c| provider.count_tokens(&c.arguments));
         provider.count_tokens(&m.content) + calls.sum::<usize>()
@@ -177,23 +217,23 @@ fn estimate(provider: &SharedProvider, request: &ModelRequest) -> u64 {
 }
 
 /// What came of one call of a model.
-struct Heard {
+pub(super) struct Heard {
     /// What it said, where it may have to be told so.
-    text: String,
-    calls: Vec<ToolCall>,
-    replay: Vec<Replay>,
-    reason: FinishReason,
+    pub text: String,
+    pub calls: Vec<ToolCall>,
+    pub replay: Vec<Replay>,
+    pub reason: FinishReason,
 }
 
 /// Says what a model says, to its end. `gap` stands before its first word; `keep`: its text is wanted again.
-async fn hear(
+pub(super) async fn hear(
     who: &Who,
     mut deltas: Deltas,
     mut gap: Option<String>,
     keep: bool,
-    voice: &mut Voice<'_>,
+    voice: &mut impl Speaks,
 ) -> Result<Heard, Error> {
-    let meter = voice.emit.meter();
+    let meter = voice.meter().clone();
     let (mut text, mut calls, mut replay, mut refused) = (String::new(), Vec::new(), Vec::new(), false);
     loop {
         let Some(delta) = deltas.next().await else {
@@ -204,17 +244,21 @@ async fn hear(
             Delta::Text(piece) if piece.is_empty() => {}
             Delta::Text(piece) => {
                 meter.wrote(&piece);
-                voice.say(gap.take().unwrap_or_default()).await;
+                if let Some(gap) = gap.take() {
+                    voice.say(gap).await?;
+                }
                 if keep {
                     text.push_str(&piece);
                 }
-                voice.say(piece).await;
+                voice.say(piece).await?;
             }
             Delta::Refusal(piece) => {
                 refused = true;
                 meter.wrote(&piece);
-                voice.say(gap.take().unwrap_or_default()).await;
-                voice.say(piece).await;
+                if let Some(gap) = gap.take() {
+                    voice.say(gap).await?;
+                }
+                voice.decline(piece).await?;
             }
             Delta::Reasoning(text) => {
                 meter.wrote(&text);
@@ -306,7 +350,7 @@ pub(super) fn finished() -> Finished {
 }
 
 /// A provider's failure in the words of the table.
-fn failed(provider: &str, error: ProviderError) -> Error {
+pub(super) fn failed(provider: &str, error: ProviderError) -> Error {
     let code = match error.kind {
         ProviderErrorKind::Unavailable => Code::ProviderUnavailable,
         ProviderErrorKind::Busy => Code::ProviderBusy,

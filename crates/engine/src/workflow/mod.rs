@@ -6,8 +6,10 @@ mod care;
 mod errand;
 pub mod generate;
 pub mod prompt;
+pub mod teams;
 
 use async_trait::async_trait;
+use headwater_core::event::TeamPlan;
 use headwater_core::port::SharedStore;
 use headwater_core::port::provider::ProviderInfo;
 use headwater_core::{Code, Error, Principal, RunId, SessionId};
@@ -72,6 +74,11 @@ pub trait Workflow: Send + Sync + 'static {
     /// otherwise.
     fn masks(&self) -> Kinds {
         Kinds::NONE
+    }
+
+    /// Its teams, as they are before they work; none, where it has none.
+    fn lineup(&self) -> Vec<TeamPlan> {
+        Vec::new()
     }
 
     /// Whether it can do what is asked in particular: refused before anything is made. What no workflow of this kind

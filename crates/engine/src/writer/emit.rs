@@ -83,6 +83,12 @@ impl Emitter {
         }
     }
 
+    /// The same for a part of the work that goes on beside others: what its models use has an account of its own.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { meter: self.meter.part(), ..self.clone() }
+    }
+
     /// Where the workflow says what its models use.
     #[must_use]
     pub fn meter(&self) -> &Meter {

@@ -15,6 +15,7 @@ mod models;
 mod retaining;
 mod sharing;
 mod starting;
+mod teams;
 mod thinking;
 mod tools;
 mod using;
