@@ -145,6 +145,13 @@ pub const STARTS_PER_ADDRESS: Rate = Rate::per_minute(120, 120);
 pub const SIGN_INS: Rate = Rate::per_minute(10, 20);
 /// Accounts that one address may make.
 pub const REGISTRATIONS: Rate = Rate::per_minute(5, 5);
+/// Wrong passwords for one e-mail address before nobody may sign in there, and for how long (contract of the tutor).
+pub const SIGN_IN_FAILURES: u32 = 5;
+/// See [`SIGN_IN_FAILURES`]. Also how long a wrong one counts.
+pub const SIGN_IN_LOCK: Duration = Duration::from_secs(15 * 60);
+/// Addresses whose wrong passwords are counted in memory (some 50 bytes each). Each has cost a password hash: at 4 at
+/// once of some 30 ms fewer than this can fail before the first are forgotten.
+pub const SIGN_IN_ADDRESSES: usize = 200_000;
 
 // ── runs ─────────────────────────────────────────────────────────────────────────────────────────
 
