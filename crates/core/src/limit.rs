@@ -186,6 +186,9 @@ pub const HISTORY_MESSAGES: usize = 20;
 pub const HISTORY_PAGE: usize = 500;
 /// Runs in one page of a list.
 pub const RUNS_PAGE: usize = 100;
+/// Runs in one answer of the tutor's history: of each the beginning of its log and its end are read beside what is
+/// said, which for so many takes some 50 ms.
+pub const HISTORY_RUNS: usize = 250;
 /// Runs in one page of a list for which nobody named a number.
 pub const RUNS_PAGE_UNASKED: usize = 50;
 

@@ -2,6 +2,7 @@
 
 mod make;
 mod read;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
