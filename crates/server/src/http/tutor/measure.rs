@@ -1,5 +1,8 @@
 //! Numbers about a turn that stand in no event: how hard the next question should be, how much this one asked of
 //! the person, and what he might ask next. All follow from the log, so that a turn sent again gets the same.
+//!
+//! The one place where the wire's numbers are made: what the tutor itself reckons with (its difficulty, load and flow)
+//! is to be called from here.
 
 use headwater_core::event::{Emotion, Readiness};
 use schemars::JsonSchema;
