@@ -356,3 +356,25 @@ async fn tutor_http_health_and_providers() {
         assert_eq!(get("/api/v1/nothing").await, (404, json!({"detail": "Not Found"})));
     }
 }
+
+// Planted fault: the standing not asked while it waits.
+#[tokio::test]
+async fn tutor_http_who_signs_out_waits_no_longer_and_the_run_goes_on() {
+    let mut house = lessons::house(Surface::Tutor).await;
+    let (token, _) = house.pair("ann", "s1", 0);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let send = |path: &str, body: Value| {
+        client.post(format!("http://{}{path}", house.address)).bearer_auth(&token).json(&body).send()
+    };
+    let turn = json!({"message": "Why?", "session_id": "s", "message_id": "m"});
+    let waiting = tokio::spawn(send("/api/v1/chat", turn.clone()));
+    let mut act = house.cues.next().await;
+    assert_eq!(send("/api/auth/logout", json!({})).await.unwrap().status().as_u16(), 200);
+    let answer = waiting.await.unwrap().unwrap();
+    assert_eq!(answer.status().as_u16(), 401);
+    assert_eq!(answer.json::<Value>().await.unwrap(), json!({"detail": "Token expired"}));
+    assert!(act.say("So.").await);
+    act.end().await;
+    let (status, _, answer) = post(&house, "/api/v1/chat", &turn).await.unwrap();
+    assert_eq!((status, &answer["message"]), (200, &json!("So.")));
+}
