@@ -118,7 +118,7 @@ async fn accounts_every_row_on_both_surfaces() {
         refuses(&refresh(&registered.body["access_token"]).await, 401, "Invalid refresh token");
         refuses(&refresh(&json!("garbage")).await, 401, "Invalid token");
 
-        // Planted fault: only the access token was revoked.
+        // Planted faults: a sign-out that marks nothing; a refresh token not asked whether it was signed out.
         let access = text(&next.body, "access_token");
         let out = send(&house, "POST", "/api/auth/logout", Some(access), None).await;
         assert_eq!((out.status, out.body), (200, json!({"message": "Logged out"})));
@@ -171,8 +171,8 @@ async fn accounts_a_weak_password_is_told_what_it_lacks_and_fields_are_checked()
     }
 }
 
-// Planted faults: counted for accounts only (the stranger's address then never locked, which tells); the chat's
-// route not counted.
+// Planted faults: counted for accounts only (the stranger's address then never locked, which tells); a sixth try; the
+// tutor's status left out.
 #[tokio::test]
 async fn accounts_five_wrong_ones_lock_an_address_by_every_way() {
     let house = house(Surface::Main).await;
@@ -213,7 +213,7 @@ async fn accounts_a_right_password_takes_the_wrong_ones_back() {
     assert_eq!(log_in(&house, TUTOR, "new@example.com", PASSWORD).await.status, 200);
 }
 
-// Planted faults: counted in memory only; told before it was kept; what is kept never deleted.
+// Planted faults: what the store kept not looked at; never deleted.
 #[tokio::test]
 async fn accounts_a_restart_opens_no_door() {
     let house = house(Surface::Main).await;

@@ -259,7 +259,7 @@ async fn tutor_http_refusals() {
     assert_eq!((status, answer), (500, json!({"detail": "This server has no tutor; ask its operator"})));
 }
 
-// Planted faults: the emotion at the answer; the cost of the page before; `before` left out of the query.
+// Planted faults: the emotion at the answer; `before` not passed on.
 #[tokio::test]
 async fn tutor_http_history_says_what_the_logs_know() {
     let mut house = lessons::house(Surface::Tutor).await;

@@ -181,8 +181,7 @@ async fn odd_names_are_kept_apart(store: SharedStore) {
     }
 }
 
-/// Planted once: the messages taken by their own order; the answer of `r1`, which came late, was then the second
-/// question's. And `before` compared with `<=`.
+/// Planted once: the messages taken by their own order; the answer of `r1`, which came late, was then nobody's.
 async fn a_conversation_is_read_run_by_run(store: SharedStore) {
     let (owner, session) = (user_id("u"), session_id("s"));
     assert_eq!(store.conversation(&owner, &session, None, 10).await.unwrap(), None);
