@@ -145,6 +145,13 @@ pub const STARTS_PER_ADDRESS: Rate = Rate::per_minute(120, 120);
 pub const SIGN_INS: Rate = Rate::per_minute(10, 20);
 /// Accounts that one address may make.
 pub const REGISTRATIONS: Rate = Rate::per_minute(5, 5);
+/// Wrong passwords for one e-mail address before nobody may sign in there, and for how long (contract of the tutor).
+pub const SIGN_IN_FAILURES: u32 = 5;
+/// See [`SIGN_IN_FAILURES`]. Also how long a wrong one counts.
+pub const SIGN_IN_LOCK: Duration = Duration::from_secs(15 * 60);
+/// Addresses whose wrong passwords are counted in memory (some 50 bytes each). Each has cost a password hash: at 4 at
+/// once of some 30 ms fewer than this can fail before the first are forgotten.
+pub const SIGN_IN_ADDRESSES: usize = 200_000;
 
 // ── runs ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,6 +186,9 @@ pub const HISTORY_MESSAGES: usize = 20;
 pub const HISTORY_PAGE: usize = 500;
 /// Runs in one page of a list.
 pub const RUNS_PAGE: usize = 100;
+/// Runs in one answer of the tutor's history: of each the beginning of its log and its end are read beside what is
+/// said, which for so many takes some 50 ms.
+pub const HISTORY_RUNS: usize = 250;
 /// Runs in one page of a list for which nobody named a number.
 pub const RUNS_PAGE_UNASKED: usize = 50;
 

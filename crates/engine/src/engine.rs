@@ -3,6 +3,7 @@
 mod make;
 mod read;
 mod shared;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

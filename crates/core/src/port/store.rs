@@ -306,6 +306,26 @@ pub struct RunPage {
     pub total: usize,
 }
 
+/// A run with what is said in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The run.
+    pub run: Run,
+    /// The question, then the answer where there is one.
+    pub messages: Vec<Message>,
+}
+
+/// A piece of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// Oldest first.
+    pub exchanges: Vec<Exchange>,
+    /// How many messages the whole session has.
+    pub messages: usize,
+    /// When the session began.
+    pub started: Millis,
+}
+
 /// Keeps what must not be lost; see the module's contract.
 #[async_trait]
 pub trait Store: Desk + Records + Sharing + Recall + 'static {
@@ -369,6 +389,16 @@ pub trait Store: Desk + Records + Sharing + Recall + 'static {
         session: &SessionId,
         limit: usize,
     ) -> Result<Vec<Message>, StoreError>;
+
+    /// The newest `limit` runs of this owner's session (older than `before` where given, which is a run of his) with
+    /// what is said in them; `None` where he has no such session.
+    async fn conversation(
+        &self,
+        owner: &UserId,
+        session: &SessionId,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Option<Conversation>, StoreError>;
 
     /// Every run that has not ended, for whoever starts after a crash.
     async fn live(&self) -> Result<Vec<Run>, StoreError>;

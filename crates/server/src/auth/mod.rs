@@ -2,6 +2,7 @@
 
 mod grant;
 pub mod keys;
+pub mod lockout;
 pub mod password;
 pub mod revoked;
 pub mod secret;
@@ -15,15 +16,17 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use headwater_core::Principal;
 use headwater_core::code::{Code, Error};
 use headwater_core::port::SharedStore;
+use headwater_core::port::records::Expect;
 use headwater_core::port::store::{StoreError, User};
+use headwater_core::{Principal, UserId, limit};
 use headwater_engine::Clock;
 use headwater_engine::ask::new_user;
 
 pub use self::grant::Grant;
 use self::keys::Outside;
+use self::lockout::{Attempt, Lockouts, Shut};
 use self::password::{PasswordError, Passwords};
 use self::revoked::Revoked;
 use self::secret::Secret;
@@ -41,7 +44,13 @@ pub struct Auth {
     revoked: Arc<Revoked>,
     tickets: Tickets,
     guests: bool,
+    lockouts: Arc<Lockouts>,
+    /// Under whom the store keeps what is wrong at an address that nobody has.
+    nobody: UserId,
 }
+
+/// Kind and key of the record that says what was wrong at an account's address, see [`lockout::Failures`].
+const FAILURES: (&str, &str) = ("sign_in", "failures");
 
 /// Whose tokens are good beside those of the installation's own key, and who needs none.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +88,8 @@ impl Auth {
             revoked: Arc::default(),
             tickets: Tickets::default(),
             guests: rules.guests,
+            lockouts: Arc::default(),
+            nobody: UserId::parse("nobody").unwrap_or_else(|_| new_user()),
         }
     }
 
@@ -146,24 +157,65 @@ impl Auth {
         let id = new_user();
         let who = Principal { user: id.clone(), email: email.clone(), name: name.clone(), guest: false };
         let user = User { id, email, name, password_hash, created_at: self.clock.wall() };
+        let address = user.email.clone();
         if !self.store.create_user(user).await.map_err(store_failed)? {
             return Err(taken());
         }
+        // What was wrong before there was an account guards nothing.
+        self.lockouts.forget(&address);
         self.grant(who)
     }
 
-    /// Signs somebody in. An unknown address and a wrong password are one answer, after the same work.
+    /// Signs somebody in. An unknown address and a wrong password are one answer, after the same work: the store is
+    /// read and written for both. After [`limit::SIGN_IN_FAILURES`] wrong ones the address is locked, and a right
+    /// password is not even looked at.
     ///
     /// # Errors
-    /// [`Code::InvalidCredentials`], [`Code::TooManyConnections`], [`Code::StoreFailed`],
-    /// [`Code::Internal`].
+    /// [`Code::InvalidCredentials`]; [`Code::RateLimited`], always with its time, where the address is locked and for
+    /// nothing else; [`Code::TooManyConnections`], [`Code::StoreFailed`], [`Code::Internal`].
     pub async fn log_in(&self, email: &str, password: String) -> Result<Grant, Error> {
         let user = self.store.user_by_email(email).await.map_err(store_failed)?;
+        let whose = user.as_ref().map_or(&self.nobody, |u| &u.id).clone();
+        let kept = self.store.record(&whose, FAILURES.0, FAILURES.1).await.map_err(store_failed)?;
+        // All that nobody has share one record: it is read for the work alone.
+        let kept = kept.filter(|_| user.is_some()).and_then(|kept| serde_json::from_str(&kept.value).ok());
+        let attempt = self.lockouts.enter(email, kept, self.clock.wall()).map_err(shut)?;
         let stored = user.as_ref().map(|u| u.password_hash.clone());
         let right = self.passwords.check(password, stored).await.map_err(no_hash)?;
         match user {
-            Some(user) if right => self.grant(principal(user)),
-            _ => Err(Error::new(Code::InvalidCredentials, "Invalid email or password")),
+            Some(user) if right => {
+                attempt.succeeded();
+                if kept.is_some()
+                    && let Err(error) = self.store.delete_record(&whose, FAILURES.0, FAILURES.1).await
+                {
+                    // They run out by themselves; he who knows the password need not wait for that.
+                    tracing::warn!(%error, "wrong passwords before a right one could not be forgotten");
+                }
+                self.grant(principal(user))
+            }
+            _ => {
+                self.keep_failure(&attempt, &whose).await?;
+                Err(Error::new(Code::InvalidCredentials, "Invalid email or password"))
+            }
+        }
+    }
+
+    /// Counts a wrong password; durable when it returns.
+    async fn keep_failure(&self, attempt: &Attempt, whose: &UserId) -> Result<(), Error> {
+        let mut failures = attempt.failed(self.clock.wall());
+        if failures.count == limit::SIGN_IN_FAILURES {
+            tracing::warn!("nobody may sign in at an address for a while: too many wrong passwords");
+        }
+        loop {
+            let value = serde_json::to_string(&failures).unwrap_or_default();
+            let record = (FAILURES.1, value.as_str());
+            let put = self.store.put_record(whose, FAILURES.0, record, Expect::Whatever, failures.last).await;
+            put.map_err(store_failed)?;
+            // Of several at once the one that is stored last may not be the last one counted.
+            match attempt.beyond(failures) {
+                Some(later) => failures = later,
+                None => return Ok(()),
+            }
         }
     }
 
@@ -201,12 +253,21 @@ fn store_failed(error: StoreError) -> Error {
     Error::new(Code::StoreFailed, "Accounts cannot be read or written now")
 }
 
+fn shut(shut: Shut) -> Error {
+    match shut {
+        Shut::Locked(wait) => Error::too_fast("wrong passwords", wait),
+        Shut::Crowded => busy(),
+    }
+}
+
+fn busy() -> Error {
+    // The code whose answer is 429 and "later": there is none for sign-ins of its own.
+    Error::new(Code::TooManyConnections, "Too many people are signing in; try again in a moment")
+}
+
 fn no_hash(error: PasswordError) -> Error {
     match error {
-        // The code whose answer is 429 and "later": there is none for sign-ins of its own.
-        PasswordError::Busy => {
-            Error::new(Code::TooManyConnections, "Too many people are signing in; try again in a moment")
-        }
+        PasswordError::Busy => busy(),
         PasswordError::Failed => {
             tracing::error!("a password could not be hashed or compared");
             Error::new(Code::Internal, "Internal Server Error")

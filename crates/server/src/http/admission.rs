@@ -22,8 +22,8 @@ use crate::gate::{ClientAddress, Gate};
 
 /// Where people sign in and where they make accounts: each try costs a password hash, or a user with the
 /// limits of his own.
-const SIGN_IN: &str = "/api/v1/auth/login";
-const REGISTER: [&str; 2] = ["/api/v1/auth/register", "/api/v1/auth/guest"];
+const SIGN_IN: [&str; 2] = ["/api/v1/auth/login", "/api/auth/login"];
+const REGISTER: [&str; 3] = ["/api/v1/auth/register", "/api/v1/auth/guest", "/api/auth/register"];
 
 /// What a page of another origin may send, and may read of the answer. No credentials: there are none that
 /// a browser adds by itself.
@@ -64,7 +64,7 @@ fn ask(gate: &Gate, address: ClientAddress, request: &Request) -> Result<(), Err
     }
     // The route and not the path: the two need not look alike.
     match route_of(request) {
-        Some(SIGN_IN) => gate.sign_in(&key),
+        Some(route) if SIGN_IN.contains(&route) => gate.sign_in(&key),
         Some(route) if REGISTER.contains(&route) => gate.registration(&key),
         _ => Ok(()),
     }

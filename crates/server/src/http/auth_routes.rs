@@ -107,7 +107,7 @@ pub(super) struct LoggedOut {
 }
 
 /// The body may be left out; `{"everywhere":true}` ends every sign-in of the user.
-async fn log_out(
+pub(super) async fn log_out(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
     body: JsonBody,

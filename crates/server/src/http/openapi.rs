@@ -11,6 +11,7 @@ mod operator;
 mod runs;
 mod shapes;
 mod sharing;
+mod tutor;
 
 pub(super) use self::shapes::Appointment;
 
@@ -37,12 +38,16 @@ where
 }
 
 /// The groups in the order in which a person reads them.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("Accounts", "Signing in and out. Access tokens live 30 minutes."),
     ("Chat", "The assistant, by WebSocket and by plain requests. The dialect: [chat.md](/docs/chat.md)."),
     ("Documents", "What the assistant reads before it answers: shared documents and your own."),
     ("Runs", "The native protocol: runs and their logs. The whole of it: [native.md](/docs/native.md)."),
     ("Sharing", "Who sees your sessions beside you. [native.md](/docs/native.md) says what they see."),
+    (
+        "Tutor",
+        "The tutor over HTTP. What stands under `/tutor` has no such prefix on the tutor's own listener.",
+    ),
     ("Desk", "Appointments that were made in the chat, and what you think of answers."),
     ("Server", "For operators and balancers."),
     ("Pages", "What a browser opens."),
@@ -53,7 +58,7 @@ Headwater stands between an AI application's front-ends and its models. Each ans
 numbered log of events that any number of viewers follow live, from any position.
 
 Every answer has `X-Request-ID` (yours, where it is harmless, or a new one) and `X-Response-Time`. A 401 has \
-`WWW-Authenticate: Bearer`; a 429 and a 503 have `Retry-After`, in seconds. A route that does not exist is a 404, \
+`WWW-Authenticate: Bearer`; a 429, a 423 and a 503 have `Retry-After`, in seconds. A route that does not exist is a 404, \
 another method a 405 with `Allow`; a server without room answers 503, and one that cannot \
 read or write its store 500. What belongs to somebody else is answered \
 like what does not exist.
@@ -70,6 +75,7 @@ pub fn document() -> Value {
     documents::describe(&mut book);
     runs::describe(&mut book);
     sharing::describe(&mut book);
+    tutor::describe(&mut book);
     operator::describe(&mut book);
     let (paths, schemas) = book.close();
     let tags: Vec<Value> =

@@ -15,7 +15,8 @@ use super::validate::Problems;
 pub(crate) const RETRY_SECONDS: u64 = 5;
 
 /// A status and `{"detail": …}`, which is a sentence, or the list of what is wrong with a body. A 401 says
-/// `WWW-Authenticate: Bearer`, a 429 and a 503 say `Retry-After`.
+/// `WWW-Authenticate: Bearer`, a 429 and a 503 say `Retry-After`,
+/// a 423 where it is known.
 #[derive(Debug)]
 pub struct Refusal {
     status: StatusCode,
@@ -41,6 +42,13 @@ impl Refusal {
     /// This status, with this sentence, which holds no secret.
     pub fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: Detail::Sentence(sentence.into()), close: false, retry_after: None }
+    }
+
+    /// The same with another status, where a surface has one of its own for this.
+    #[must_use]
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
     }
 
     /// And the connection ends with it: what the client is still sending will not be read.
@@ -110,6 +118,9 @@ pub(super) fn dress(answer: &mut Response, close: bool, retry_after: Option<u64>
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(RETRY_SECONDS)));
+        }
+        StatusCode::LOCKED => {
+            headers.extend(retry_after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
         }
         _ => {}
     }

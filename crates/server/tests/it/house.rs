@@ -17,7 +17,7 @@ use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Followed, Settings, StartRun, Tasks};
 use headwater_extract::InProcess as InProcessText;
 use headwater_providers::scripted::stage::{Act, Cues, Stage};
-use headwater_server::app::{App, Dialects, router};
+use headwater_server::app::{App, Dialects, Surface, surface};
 use headwater_server::auth::secret::Secret;
 use headwater_server::auth::token::{Issue, Tokens};
 use headwater_server::auth::{self, Auth};
@@ -65,6 +65,10 @@ pub(crate) struct Given {
     /// Who answers instead of the stage.
     pub provider: Option<SharedProvider>,
     pub dialects: Dialects,
+    /// Workflows beside the shipped ones.
+    pub workflows: Vec<Arc<dyn Workflow>>,
+    /// What its listener serves; the main one where nothing is said.
+    pub surface: Option<Surface>,
 }
 
 pub(crate) struct House {
@@ -116,8 +120,9 @@ impl House {
         let store = Arc::new(MemoryStore::new());
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let provider = given.provider.unwrap_or(stage);
-        let workflows: Vec<Arc<dyn Workflow>> =
+        let mut workflows: Vec<Arc<dyn Workflow>> =
             vec![Arc::new(Generate::new(provider.clone())), Arc::new(Assist::new(assistant, provider, None))];
+        workflows.extend(given.workflows);
         let tasks = Tasks::default();
         let engine =
             Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), given.settings);
@@ -129,7 +134,8 @@ impl House {
         let uploads = folder.path().join("uploads");
         let documents =
             Documents::open(shared, None, Arc::new(InProcessText), tasks.clone(), uploads).unwrap();
-        let app = router(App {
+        let served = given.surface.unwrap_or(Surface::Main);
+        let app = App {
             engine: engine.clone(),
             auth: auth.clone(),
             chat: "assist".into(),
@@ -141,7 +147,8 @@ impl House {
             dialects: given.dialects,
             departures: Arc::default(),
             draining: draining.clone(),
-        });
+        };
+        let app = surface(app, served);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (edge, shutdown) = (

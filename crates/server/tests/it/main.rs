@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
 
+mod accounts;
 mod appointments;
 mod auth;
 mod care;
@@ -18,6 +19,7 @@ mod gate;
 mod guests;
 mod house;
 mod layers;
+mod lessons;
 mod metrics;
 mod native;
 mod patience;
@@ -27,4 +29,5 @@ mod showing;
 mod standing;
 mod telling;
 mod tokens;
+mod tutor_http;
 mod upstream;

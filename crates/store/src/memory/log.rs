@@ -7,7 +7,8 @@ use headwater_core::event::{Event, Outcome, Seq, Term};
 use headwater_core::port::provider::Role;
 use headwater_core::port::recall::RecallQuery;
 use headwater_core::port::store::{
-    AppendError, Batch, Created, Expired, NewRun, ReadError, RunPage, RunState, StoreError,
+    AppendError, Batch, Conversation, Created, Exchange, Expired, NewRun, ReadError, RunPage, RunState,
+    StoreError,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId, limit};
@@ -209,6 +210,32 @@ impl Logs {
                 })
             })
             .collect()
+    }
+
+    pub(super) fn conversation(
+        &self,
+        owner: &UserId,
+        session: &SessionId,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Option<Conversation> {
+        if !self.has_session(owner, session) {
+            return None;
+        }
+        let said = self.history(owner, session, usize::MAX);
+        let mut runs = self.runs(owner, Some(session), before, limit);
+        runs.reverse();
+        let exchange = |run: Run| {
+            let messages = said.iter().filter(|m| m.run == run.id).cloned().collect();
+            Exchange { run, messages }
+        };
+        let mine = |logged: &&Logged| logged.run.owner == *owner && logged.run.session == *session;
+        let first = self.runs.iter().find(mine).map(|logged| logged.run.created_at);
+        Some(Conversation {
+            exchanges: runs.into_iter().map(exchange).collect(),
+            messages: said.len(),
+            started: first.unwrap_or_default(),
+        })
     }
 
     pub(super) fn page(

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
 use headwater_core::port::store::{
-    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Expired, NewDocument, NewRun, ReadError,
-    Revocation, RunPage, RunState, Store, StoreError, User,
+    AppendError, Batch, ChunkHit, ChunkQuery, Conversation, Created, Document, Expired, NewDocument, NewRun,
+    ReadError, Revocation, RunPage, RunState, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId};
@@ -146,6 +146,16 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Message>, StoreError> {
         self.read_with(|kept| kept.logs.history(owner, session, limit))
+    }
+
+    async fn conversation(
+        &self,
+        owner: &UserId,
+        session: &SessionId,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Option<Conversation>, StoreError> {
+        self.read_with(|kept| kept.logs.conversation(owner, session, before, limit))
     }
 
     async fn live(&self) -> Result<Vec<Run>, StoreError> {

@@ -26,8 +26,8 @@ use async_trait::async_trait;
 use headwater_core::Millis;
 use headwater_core::event::{Event, Seq, Term};
 use headwater_core::port::store::{
-    AppendError, Batch, ChunkHit, ChunkQuery, Created, Document, Expired, Load, NewDocument, NewRun,
-    ReadError, Revocation, RunPage, RunState, Store, StoreError, User,
+    AppendError, Batch, ChunkHit, ChunkQuery, Conversation, Created, Document, Expired, Load, NewDocument,
+    NewRun, ReadError, Revocation, RunPage, RunState, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
 use headwater_core::{RunId, SessionId, UserId, limit};
@@ -185,6 +185,20 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Message>, StoreError> {
         let (owner, session) = (owner.clone(), session.clone());
         self.read_with(move |connection| runs::history(connection, &owner, &session, limit)).await
+    }
+
+    async fn conversation(
+        &self,
+        owner: &UserId,
+        session: &SessionId,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Option<Conversation>, StoreError> {
+        let (owner, session, before) = (owner.clone(), session.clone(), before.cloned());
+        let read = move |connection: &Connection| {
+            runs::conversation(connection, &owner, &session, before.as_ref(), limit)
+        };
+        self.read_with(read).await
     }
 
     async fn live(&self) -> Result<Vec<Run>, StoreError> {

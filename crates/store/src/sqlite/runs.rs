@@ -2,7 +2,9 @@
 
 use headwater_core::event::Outcome;
 use headwater_core::port::provider::Role;
-use headwater_core::port::store::{Created, NewRun, Revocation, RunPage, RunState, User};
+use headwater_core::port::store::{
+    Conversation, Created, Exchange, NewRun, Revocation, RunPage, RunState, User,
+};
 use headwater_core::run::{Message, Run};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -201,6 +203,42 @@ pub(super) fn history(
     }
     messages.reverse();
     Ok(messages)
+}
+
+pub(super) fn conversation(
+    connection: &Connection,
+    owner: &UserId,
+    of: &SessionId,
+    before: Option<&RunId>,
+    limit: usize,
+) -> Result<Option<Conversation>, Fault> {
+    let Some(session) = session(connection, owner, of)? else { return Ok(None) };
+    let mut statement = connection.prepare_cached(sql::SESSIONS_SIZE)?;
+    let (started, messages): (i64, i64) =
+        statement.query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut exchanges: Vec<Exchange> = runs(connection, owner, Some(of), before, limit)?
+        .into_iter()
+        .rev()
+        .map(|run| Exchange { run, messages: Vec::new() })
+        .collect();
+    if let (Some(first), Some(last)) = (exchanges.first(), exchanges.last()) {
+        let mut statement = connection.prepare_cached(sql::SAID)?;
+        let key = params![session, first.run.id.as_str(), last.run.id.as_str()];
+        let mut rows = statement.query(key)?;
+        // Both come in the order of the runs.
+        let mut at = 0;
+        while let Some(row) = rows.next()? {
+            let message = message_of(row)?;
+            while exchanges.get(at).is_some_and(|e| e.run.id != message.run) {
+                at += 1;
+            }
+            if let Some(exchange) = exchanges.get_mut(at) {
+                exchange.messages.push(message);
+            }
+        }
+    }
+    let messages = usize::try_from(messages).unwrap_or_default();
+    Ok(Some(Conversation { exchanges, messages, started: Millis(started) }))
 }
 
 pub(super) fn message_of(row: &Row<'_>) -> Result<Message, Fault> {

@@ -46,6 +46,14 @@ pub(super) const HISTORY: &str = "
     SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
     FROM messages m JOIN runs r ON r.ordinal = m.run
     WHERE m.session = ?1 ORDER BY m.ordinal DESC LIMIT ?2";
+pub(super) const SAID: &str = "
+    SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
+    FROM messages m JOIN runs r ON r.ordinal = m.run
+    WHERE m.session = ?1
+      AND m.run BETWEEN (SELECT ordinal FROM runs WHERE id = ?2) AND (SELECT ordinal FROM runs WHERE id = ?3)
+    ORDER BY m.run, m.ordinal";
+pub(super) const SESSIONS_SIZE: &str = "
+    SELECT created_at, (SELECT count(*) FROM messages WHERE session = ?1) FROM sessions WHERE ordinal = ?1";
 
 // ── logs ─────────────────────────────────────────────────────────────────────────────────────────
 

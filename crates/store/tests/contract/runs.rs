@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_core::event::Outcome;
 use headwater_core::port::SharedStore;
 use headwater_core::port::provider::Role;
-use headwater_core::port::store::Created;
+use headwater_core::port::store::{Created, Exchange, NewRun};
 use headwater_core::{MessageId, Millis};
 
 use crate::given::{last, made, named, new_run, run_id, session_id, tokens, user_id};
@@ -19,6 +19,7 @@ clauses! {
     a_run_id_is_used_once
     runs_are_listed_newest_first
     history_is_the_newest_oldest_first
+    a_conversation_is_read_run_by_run
     what_belongs_to_another_does_not_exist
     odd_names_are_kept_apart
 }
@@ -178,4 +179,43 @@ async fn odd_names_are_kept_apart(store: SharedStore) {
         let runs = store.runs(&user_id(name), Some(&session_id(name)), None, 10).await.unwrap();
         assert_eq!(runs.iter().map(|r| r.id.to_string()).collect::<Vec<_>>(), [format!("r{n}")], "{name}");
     }
+}
+
+/// Planted once: the messages taken by their own order; the answer of `r1`, which came late, was then nobody's.
+async fn a_conversation_is_read_run_by_run(store: SharedStore) {
+    let (owner, session) = (user_id("u"), session_id("s"));
+    assert_eq!(store.conversation(&owner, &session, None, 10).await.unwrap(), None);
+    for n in 1..=4 {
+        let question = format!("q{n}");
+        made(
+            &*store,
+            NewRun { message: question, at: Millis(n * 100), ..new_run(&format!("r{n}"), "u", "s") },
+        )
+        .await;
+        made(&*store, new_run(&format!("o{n}"), "u", "other")).await;
+        made(&*store, new_run(&format!("e{n}"), "eve", "s")).await;
+    }
+    for n in [2, 1, 3] {
+        store
+            .append(&run_id(&format!("r{n}")), 1, last(1, Outcome::Completed, &format!("a{n}")))
+            .await
+            .unwrap();
+    }
+    let said = async |before: Option<&str>, limit: usize| {
+        let before = before.map(run_id);
+        let found = store.conversation(&owner, &session, before.as_ref(), limit).await.unwrap().unwrap();
+        assert_eq!((found.messages, found.started), (7, Millis(100)));
+        let of = |e: &Exchange| {
+            assert!(e.messages.iter().all(|m| m.run == e.run.id));
+            e.messages.iter().map(|m| m.content.clone()).collect::<Vec<_>>().join("+")
+        };
+        found.exchanges.iter().map(of).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(said(None, 10).await, "q1+a1 q2+a2 q3+a3 q4");
+    assert_eq!(said(None, 2).await, "q3+a3 q4");
+    assert_eq!(said(Some("r3"), 1).await, "q2+a2");
+    assert_eq!(said(Some("r1"), 10).await, "");
+    // Nobody else's run is a place in it.
+    assert_eq!(said(Some("e3"), 10).await, "");
+    assert_eq!(said(Some("nobodys"), 10).await, "");
 }

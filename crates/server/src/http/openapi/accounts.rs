@@ -36,7 +36,11 @@ pub(super) fn describe(book: &mut Book) {
             .gives::<Granted>(200, "You are signed in.", tokens())
             .refuses(401, "Invalid email or password")
             .refuses(422, "A field is missing or not as it must be.")
-            .refuses(429, "Too many attempts to sign in; try again in N s · Too many people are signing in; try again in a moment"),
+            .refuses(
+                429,
+                "Too many attempts to sign in; try again in N s · Too many wrong passwords; try again in N s (five in a row, \
+                 wherever they were sent) · Too many people are signing in; try again in a moment",
+            ),
     );
     book.add(
         post("/api/v1/auth/refresh", "refresh", "Get new tokens for a refresh token")

@@ -334,7 +334,7 @@ fn headers(status: u16) -> Option<Value> {
     let (name, schema, what) = match status {
         401 => ("WWW-Authenticate", json!({ "const": "Bearer" }), "How to sign in."),
         202 => ("Location", json!({ "type": "string" }), "Where to ask how far it is."),
-        429 | 503 => ("Retry-After", json!({ "type": "integer", "minimum": 0 }), "Seconds to wait."),
+        423 | 429 | 503 => ("Retry-After", json!({ "type": "integer", "minimum": 0 }), "Seconds to wait."),
         _ => return None,
     };
     Some(json!({ name: { "schema": schema, "description": what } }))

@@ -93,6 +93,51 @@ pub(super) struct ChatAsk {
     metadata: BTreeMap<String, Value>,
 }
 
+#[derive(JsonSchema)]
+pub(super) struct TutorRegister {
+    #[schemars(email, length(max = limit::EMAIL_BYTES))]
+    email: String,
+    /// 8 to 128 characters, among them an upper-case and a lower-case letter, a digit and something else.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
+    password: String,
+    #[schemars(length(min = 1, max = limit::NAME_BYTES))]
+    name: String,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct TutorAsk {
+    /// At most 32768 bytes, not only white space.
+    #[schemars(length(min = 1, max = limit::MESSAGE_BYTES))]
+    message: String,
+    /// Missing, null or empty: a new session.
+    #[serde(default)]
+    session_id: Option<String>,
+    /// Your own name for the turn: sending it twice is sending it once.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = limit::ID_BYTES))]
+    message_id: Option<String>,
+    /// Not looked at: who asks is whose token it is.
+    #[serde(default)]
+    user_id: Option<Value>,
+    #[serde(default)]
+    context: Option<TutorContext>,
+}
+
+/// How the lesson is to be.
+#[derive(JsonSchema)]
+pub(super) struct TutorContext {
+    /// What it is about; what is learned of your ability is kept under it.
+    #[serde(default)]
+    #[schemars(length(max = limit::ID_BYTES))]
+    subject: Option<String>,
+    /// Whether the tutor says how it thinks.
+    #[serde(default)]
+    enable_reasoning: Option<bool>,
+    /// Whether the knowledge base is searched.
+    #[serde(default)]
+    enable_rag: Option<bool>,
+}
+
 /// A page of a run's log.
 #[derive(JsonSchema)]
 pub(super) struct EventPage {

@@ -11,8 +11,13 @@ fn plain(path: &str) -> String {
     if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path }
 }
 
+/// Where the routes of a source stand on the main surface.
+fn prefix(path: &Path) -> &'static str {
+    if path.ends_with("tutor/own.rs") { "/tutor" } else { "" }
+}
+
 /// Every `.route("…", get(…).post(…))` of a source.
-fn routes_in(source: &str, found: &mut Routes) {
+fn routes_in(source: &str, prefix: &str, found: &mut Routes) {
     let code = source.split("#[cfg(test)]").next().unwrap();
     for rest in code.split(".route(").skip(1) {
         let rest = rest.trim_start();
@@ -34,7 +39,7 @@ fn routes_in(source: &str, found: &mut Routes) {
             } else {
                 let word = rest[..at].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
                 if depth == 0 && ["get", "post", "put", "patch", "delete"].contains(&word) {
-                    found.insert((word.to_owned(), plain(path)));
+                    found.insert((word.to_owned(), plain(&format!("{prefix}{path}"))));
                     any = true;
                 }
                 depth += 1;
@@ -51,7 +56,7 @@ fn sources(folder: &Path, found: &mut Routes) {
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
-            routes_in(&std::fs::read_to_string(path).unwrap(), found);
+            routes_in(&std::fs::read_to_string(&path).unwrap(), prefix(&path), found);
         }
     }
 }
@@ -126,6 +131,7 @@ fn references_lead_somewhere_and_names_are_used_once() {
         documents::describe,
         runs::describe,
         sharing::describe,
+        tutor::describe,
         operator::describe,
     ] {
         describe(&mut book);

@@ -165,6 +165,17 @@ impl Fields {
         if self.object.get(field).is_some_and(Value::is_null) { Map::new() } else { self.object(field) }
     }
 
+    /// An object that may be missing or null, whose own fields are read in the same way.
+    pub fn optional_part<T>(&mut self, field: &'static str, form: impl FnOnce(&mut Self) -> T) -> T {
+        let mut part = Self { object: self.optional_object(field), problems: Vec::new() };
+        let made = form(&mut part);
+        self.problems.extend(part.problems.into_iter().map(|mut problem| {
+            problem.loc.insert(1, json!(field));
+            problem
+        }));
+        made
+    }
+
     /// Missing is a problem.
     fn required<T>(
         &mut self,

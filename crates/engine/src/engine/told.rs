@@ -1,0 +1,92 @@
+//! A session as it is told afterwards: what was said, and what the logs know of each answer.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use headwater_core::code::Error;
+use headwater_core::event::{Body, Emotion};
+use headwater_core::port::provider::Usage;
+use headwater_core::port::store::{Exchange, ReadError};
+use headwater_core::run::{Message, Run};
+use headwater_core::{Millis, Principal, RunId, SessionId, limit};
+
+use super::{Engine, store_failed};
+
+/// A piece of a session.
+#[derive(Debug, Clone)]
+pub struct Retold {
+    /// Oldest first.
+    pub turns: Vec<Turn>,
+    /// How many messages the whole session has.
+    pub messages: usize,
+    /// When it began.
+    pub started: Millis,
+}
+
+/// A run with what is said in it and known of it.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// The run.
+    pub run: Run,
+    /// The question, then the answer where there is one; none where they are no longer kept.
+    pub messages: Vec<Message>,
+    /// How the person seemed to feel, where that stands in the first [`limit::BATCH_BYTES`] of the log: it is guessed
+    /// from the question, beside the first words of the answer.
+    pub felt: Option<Emotion>,
+    /// What the answer used.
+    pub usage: Option<Usage>,
+    /// How long it took; `None` while it lives.
+    pub took: Option<Duration>,
+}
+
+impl Engine {
+    /// The newest `most` runs of a session that this user sees (older than `before` where given), with what is said
+    /// in them. Two small reads of each run's log, [`limit::STORE_READERS`] at once.
+    ///
+    /// # Errors
+    /// [`headwater_core::Code::NotFound`] "Session not found", also for another's that is not shared with him;
+    /// [`headwater_core::Code::StoreFailed`].
+    pub async fn retell(
+        &self,
+        who: &Principal,
+        session: &SessionId,
+        before: Option<&RunId>,
+        most: usize,
+    ) -> Result<Retold, Error> {
+        let store = &self.inner.store;
+        let nobodys = || Error::not_found("Session");
+        let owner = store.owner_of(&who.user, session).await.map_err(store_failed)?.ok_or_else(nobodys)?;
+        let most = most.clamp(1, limit::HISTORY_RUNS + 1);
+        let found = store.conversation(&owner, session, before, most).await.map_err(store_failed)?;
+        let found = found.ok_or_else(nobodys)?;
+        let turns = stream::iter(found.exchanges).map(|exchange| self.look(exchange));
+        let turns = turns.buffered(limit::STORE_READERS).try_collect().await?;
+        Ok(Retold { turns, messages: found.messages, started: found.started })
+    }
+
+    async fn look(&self, exchange: Exchange) -> Result<Turn, Error> {
+        let Exchange { run, messages } = exchange;
+        let (mut felt, mut usage, mut took) = (None, None, None);
+        let page = async |first, most, bytes| match self.inner.store.read(&run.id, first, most, bytes).await {
+            Ok(events) => Ok(events),
+            // What is no longer kept is not known.
+            Err(ReadError::Trimmed { .. } | ReadError::NotFound) => Ok(Vec::new()),
+            Err(ReadError::Backend(error)) => Err(store_failed(error)),
+        };
+        let mut seen = page(1, limit::BATCH_EVENTS, limit::BATCH_BYTES).await?;
+        if run.tail.outcome.is_some() && seen.last().is_some_and(|last| last.seq < run.tail.seq) {
+            seen.extend(page(run.tail.seq, 1, 1).await?);
+        }
+        for event in &seen {
+            match &event.body {
+                Body::Felt { emotion } => felt = Some(emotion.clone()),
+                Body::RunEnded { usage: used, .. } => {
+                    usage = *used;
+                    took = Some(run.created_at.until(event.at));
+                }
+                _ => {}
+            }
+        }
+        Ok(Turn { run, messages, felt, usage, took })
+    }
+}
