@@ -11,8 +11,7 @@ use crate::args::DoctorArgs;
 use crate::models::Listed;
 use crate::serve::DATABASE;
 use crate::settings::{
-    Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Settings, answering_of, data_folder,
-    environment,
+    Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Settings, answering_of, data_folder, environment,
 };
 use crate::{Failure, knowledge, models, provider};
 

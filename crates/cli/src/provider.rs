@@ -127,7 +127,9 @@ pub(crate) fn announce(models: &Models, answering: &Answering) {
         }
     }
     for missing in answering.missing_keys(&environment) {
-        say(&format!("NO KEY: {missing}. The server starts all the same; what asks this provider is refused"));
+        say(&format!(
+            "NO KEY: {missing}. The server starts all the same; what asks this provider is refused"
+        ));
     }
     let info = models.default_one().info();
     let label = info.label.map(|l| format!(" ({l})")).unwrap_or_default();

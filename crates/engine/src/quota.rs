@@ -93,9 +93,7 @@ impl Quota {
                 Duration::from_secs(24 * 60 * 60),
             ),
             Period::Day => comes_back(date(now).checked_add(1.day()), now),
-            Period::Month => {
-                comes_back(date(now).first_of_month().checked_add(1.month()), now)
-            }
+            Period::Month => comes_back(date(now).first_of_month().checked_add(1.month()), now),
         };
         Error {
             retry_after: Some(after.as_secs().max(1)),

@@ -116,9 +116,11 @@ impl HostRow {
             KeyFrom::Env(name, true) if env(name).is_none_or(|key| key.trim().is_empty()) => {
                 Some(format!("provider {} needs {name} in the environment", self.name))
             }
-            KeyFrom::File(file) if !file.exists() => {
-                Some(format!("provider {} needs its key in {}, which is not there", self.name, file.display()))
-            }
+            KeyFrom::File(file) if !file.exists() => Some(format!(
+                "provider {} needs its key in {}, which is not there",
+                self.name,
+                file.display()
+            )),
             KeyFrom::Nowhere | KeyFrom::Env(..) | KeyFrom::File(_) => None,
         }
     }
