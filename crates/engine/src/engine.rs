@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::hub::{Hub, Life};
 use crate::metrics::Metrics;
 use crate::models::{Listed, Models};
+use crate::quota::Quota;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::tools::Clerk;
@@ -167,6 +168,15 @@ impl Engine {
     ) -> Result<Vec<Run>, Error> {
         let limit = limit.clamp(1, limit::RUNS_PAGE);
         self.inner.store.runs(&who.user, session, before, limit).await.map_err(store_failed)
+    }
+
+    /// How much this user has used of a quota.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn used(&self, who: &Principal, quota: &Quota) -> Result<u64, Error> {
+        let used = quota.used(&self.inner.store, &who.user, self.inner.clock.wall()).await;
+        used.map_err(store_failed)
     }
 
     /// Keeps what somebody thought of an answer.
