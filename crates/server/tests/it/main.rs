@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
 
+mod ai_stream;
 mod appointments;
 mod auth;
 mod care;

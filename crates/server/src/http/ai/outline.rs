@@ -37,19 +37,37 @@ fn first<T>(answer: &str, read: impl Fn(&Value) -> Option<T>) -> Result<T, Strin
     let mut why = None;
     // A fence inside of a text may be no fence: then the whole is looked at.
     for text in [unfenced(answer), answer] {
-        for (at, _) in text.match_indices('[').take(TRIES) {
-            let mut list = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-            match list.next() {
-                Some(Ok(value)) => match read(&value) {
-                    Some(read) => return Ok(read),
-                    None => why = why.or(Some("a point of its list has no text".to_owned())),
-                },
-                Some(Err(error)) => why = why.or(Some(error.to_string())),
-                None => {}
-            }
+        let mut rest = text;
+        for _ in 0..TRIES {
+            let Some(at) = rest.find('[') else { break };
+            rest = &rest[at..];
+            let mut lists = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+            // What was read is not looked into again: a part of a broken list is not the list.
+            let read_to = match lists.next() {
+                Some(Ok(value)) => {
+                    if let Some(found) = read(&value) {
+                        return Ok(found);
+                    }
+                    why = why.or(Some("a point of its list has no text".to_owned()));
+                    lists.byte_offset()
+                }
+                Some(Err(error)) => {
+                    let to = if error.is_eof() { rest.len() } else { place(rest, &error) };
+                    why = why.or(Some(error.to_string()));
+                    to
+                }
+                None => rest.len(),
+            };
+            rest = &rest[rest.ceil_char_boundary(read_to.max(1))..];
         }
     }
     Err(why.unwrap_or_else(|| "it has no JSON list".to_owned()))
+}
+
+/// The byte at which a text could not be read any further.
+fn place(text: &str, error: &serde_json::Error) -> usize {
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    before.saturating_add(error.column()).min(text.len())
 }
 
 /// What stands between the first fence and the next, without the language behind the first.
@@ -132,7 +150,8 @@ mod tests {
             ("", "it has no JSON list"),
             ("[1, 2]", "a point of its list has no text"),
             (r#"[{"title":"a"}]"#, "a point of its list has no text"),
-            (r#"[{"text":"a","children":[]}"#, "EOF while parsing a list"),
+            (r#"[{"text":"a","children":[{"text":"b","children":[]}]}"#, "EOF while parsing a list"),
+            (r#"[{"text":"a","children":[]} {"text":"b"}]"#, "expected `,` or `]`"),
             ("[so to say", "expected value"),
         ] {
             let said = bullets(answer, 3).unwrap_err();
