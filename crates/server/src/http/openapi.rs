@@ -4,6 +4,7 @@
 //! [`shapes`]. A test reads the sources and compares: a route without a description is a red test.
 
 mod accounts;
+mod ai;
 mod chat;
 mod documents;
 mod operation;
@@ -36,9 +37,13 @@ where
 }
 
 /// The groups in the order in which a person reads them.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Accounts", "Signing in and out. Access tokens live 30 minutes."),
     ("Chat", "The assistant, by WebSocket and by plain requests. The dialect: [chat.md](/docs/chat.md)."),
+    (
+        "AI stream",
+        "One prompt, one answer, for writing tools. The dialect: [ai_stream.md](/docs/ai_stream.md).",
+    ),
     ("Documents", "What the assistant reads before it answers: shared documents and your own."),
     ("Runs", "The native protocol: runs and their logs. The whole of it: [native.md](/docs/native.md)."),
     ("Desk", "Appointments that were made in the chat, and what you think of answers."),
@@ -65,6 +70,7 @@ pub fn document() -> Value {
     let mut book = Book::new();
     accounts::describe(&mut book);
     chat::describe(&mut book);
+    ai::describe(&mut book);
     documents::describe(&mut book);
     runs::describe(&mut book);
     operator::describe(&mut book);

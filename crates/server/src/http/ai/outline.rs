@@ -51,23 +51,26 @@ fn first<T>(answer: &str, read: impl Fn(&Value) -> Option<T>) -> Result<T, Strin
                     why = why.or(Some("a point of its list has no text".to_owned()));
                     lists.byte_offset()
                 }
-                Some(Err(error)) => {
-                    let to = if error.is_eof() { rest.len() } else { place(rest, &error) };
+                // A bracket in a sentence.
+                Some(Err(error)) if !begins_a_list(rest) => {
                     why = why.or(Some(error.to_string()));
-                    to
+                    1
                 }
-                None => rest.len(),
+                Some(Err(error)) => {
+                    why = why.or(Some(error.to_string()));
+                    break;
+                }
+                None => break,
             };
-            rest = &rest[rest.ceil_char_boundary(read_to.max(1))..];
+            rest = &rest[read_to..];
         }
     }
     Err(why.unwrap_or_else(|| "it has no JSON list".to_owned()))
 }
 
-/// The byte at which a text could not be read any further.
-fn place(text: &str, error: &serde_json::Error) -> usize {
-    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    before.saturating_add(error.column()).min(text.len())
+/// Whether what follows the bracket is what follows it in JSON of ours.
+fn begins_a_list(text: &str) -> bool {
+    text[1..].trim_start().starts_with(['{', '"', '[', ']'])
 }
 
 /// What stands between the first fence and the next, without the language behind the first.
@@ -136,8 +139,7 @@ mod tests {
         for n in (1..=100).rev() {
             deep = format!(r#"[{{"text":"{n}","children":{deep}}}]"#);
         }
-        // Deeper than a reader of JSON goes.
-        assert!(bullets(&format!("[{deep}]").repeat(1), 3).is_err());
+        assert!(bullets(&deep, 3).is_err(), "deeper than a reader of JSON goes");
         let shallow = r#"[{"text":"1","children":[{"text":"2","children":[{"text":"3"}]}]}]"#;
         assert_eq!(bullets(shallow, 1).unwrap(), [bullet("1", vec![])]);
         assert_eq!(bullets(shallow, 2).unwrap(), [bullet("1", vec![bullet("2", vec![])])]);
