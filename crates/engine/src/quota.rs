@@ -160,7 +160,7 @@ mod tests {
             assert!(over.message.contains(words), "{over}");
             let later = FEBRUARY_27.after(HOUR * hours.unwrap_or(24 * 365));
             if let Some(hours) = hours {
-                assert_eq!(over.retry_after, Some(hours * 3_600));
+                assert_eq!(over.retry_after, Some(u64::from(hours) * 3_600));
                 assert!(quota.take(&store, &ann, Millis(later.0 - 1)).await.unwrap().is_err(), "too early");
             }
             assert_eq!(quota.take(&store, &ann, later).await.unwrap().is_ok(), hours.is_some(), "{per:?}");
