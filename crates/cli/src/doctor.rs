@@ -11,7 +11,7 @@ use crate::args::DoctorArgs;
 use crate::models::Listed;
 use crate::serve::DATABASE;
 use crate::settings::{
-    Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Settings, answering_of, data_folder,
+    Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Settings, answering_of, data_folder, environment,
 };
 use crate::{Failure, knowledge, models, provider};
 
@@ -61,6 +61,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     found.extend(assistants(&asked));
     found.push(teams(&asked));
     if let Ok(answering) = answering_of(&asked) {
+        found.extend(answering.missing_keys(&environment).into_iter().map(keyless));
         found.extend(answering.used().filter_map(unusable));
         found.extend(prices(&answering));
         found.extend(unused_keys(&answering));
@@ -248,6 +249,11 @@ fn mend() -> String {
     "docs/assistants.md says what such a file may have".to_owned()
 }
 
+/// A server starts without it, and answers nobody.
+fn keyless(problem: String) -> Found {
+    Bad(format!("key: {problem}"), "set it, or name another `provider`".to_owned())
+}
+
 /// A host that cannot even be asked: its key file, its certificates, its headers, its address.
 fn unusable(row: &HostRow) -> Option<Found> {
     let why = provider::host(row, None).err()?;
@@ -295,7 +301,7 @@ fn unused_keys(answering: &Answering) -> Vec<Found> {
 fn hosts(answering: &Answering) -> Result<Vec<Found>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
     let mut found = Vec::new();
-    for host in answering.used() {
+    for host in answering.used().filter(|host| host.key_missing(&environment).is_none()) {
         let named = answering.aliases.iter().flat_map(|a| &a.links).filter(|l| l.provider == host.name);
         for link in named {
             let model = link.model.as_deref().or(host.model.as_deref()).unwrap_or_default();

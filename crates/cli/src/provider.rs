@@ -18,7 +18,7 @@ use headwater_providers::scripted::Scripted;
 
 use crate::Failure;
 use crate::logs::say;
-use crate::settings::{Alias, Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Link};
+use crate::settings::{Alias, Answering, Asked, BUILT_IN, DEFAULT, HostRow, KeyFrom, Link, environment};
 
 /// The models under their aliases.
 pub(crate) async fn open(answering: &Answering, asked: &Asked, metrics: &Metrics) -> Result<Models, Failure> {
@@ -126,6 +126,11 @@ pub(crate) fn announce(models: &Models, answering: &Answering) {
             }
         }
     }
+    for missing in answering.missing_keys(&environment) {
+        say(&format!(
+            "NO KEY: {missing}. The server starts all the same; what asks this provider is refused"
+        ));
+    }
     let info = models.default_one().info();
     let label = info.label.map(|l| format!(" ({l})")).unwrap_or_default();
     say(&format!("model: {} of provider {}{label}", info.model, info.name));
@@ -158,12 +163,14 @@ pub(crate) fn host(row: &HostRow, model: Option<&str>) -> Result<Host, String> {
 
 /// Where and how a host is asked; reads its key.
 fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
+    let key_missing = row.key_missing(&environment);
     let key = match &row.key {
         KeyFrom::Nowhere => None,
         KeyFrom::Env(name, _) => std::env::var(name)
             .ok()
             .filter(|key| !key.trim().is_empty())
             .map(|key| key.trim().to_owned().into()),
+        KeyFrom::File(_) if key_missing.is_some() => None,
         KeyFrom::File(file) => {
             let read = headwater_providers::key::from_file(file).map_err(|why| vec![why])?;
             if let Some(warning) = read.warning {
@@ -180,6 +187,7 @@ fn host_config(row: &HostRow) -> Result<HostConfig, Vec<String>> {
     };
     let mut config = HostConfig {
         key,
+        key_missing,
         model: row.model.clone().unwrap_or_default(),
         tools: row.tools,
         headers: row.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),

@@ -76,7 +76,6 @@ impl Settings {
             &mut problems,
         );
         let answering = Answering::read(asked, env, &mut problems);
-        problems.extend(answering.missing_keys(env));
         let mut seconds = |name, least, most| {
             let (text, from) = asked.one(name);
             let read = text.parse::<u64>().ok().filter(|n| (least..=most).contains(n));

@@ -57,6 +57,8 @@ pub enum Code {
     ProviderUnavailable,
     /// The model's provider has too much to do.
     ProviderBusy,
+    /// The model's provider needs a key, and the operator has given none.
+    KeyMissing,
     /// The model's provider refused the request.
     ProviderRefused,
     /// The model's provider stopped answering in time.
@@ -81,7 +83,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::AuthRequired,
         Self::InvalidToken,
         Self::TokenExpired,
@@ -106,6 +108,7 @@ impl Code {
         Self::CursorExpired,
         Self::ProviderUnavailable,
         Self::ProviderBusy,
+        Self::KeyMissing,
         Self::ProviderRefused,
         Self::ProviderTimeout,
         Self::ProviderInterrupted,
@@ -146,6 +149,7 @@ impl Code {
             Self::CursorExpired => "cursor_expired",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::ProviderBusy => "provider_busy",
+            Self::KeyMissing => "key_missing",
             Self::ProviderRefused => "provider_refused",
             Self::ProviderTimeout => "provider_timeout",
             Self::ProviderInterrupted => "provider_interrupted",
@@ -157,6 +161,12 @@ impl Code {
             Self::Draining => "draining",
             Self::Internal => "internal",
         }
+    }
+
+    /// The code of that word, where it is one: a log keeps the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
     }
 
     /// The status of an HTTP answer that says this.
@@ -182,7 +192,11 @@ impl Code {
             | Self::Interrupted
             | Self::StoreFailed
             | Self::Internal => 500,
-            Self::ProviderUnavailable | Self::ProviderBusy | Self::Draining | Self::SlowViewer => 503,
+            Self::ProviderUnavailable
+            | Self::ProviderBusy
+            | Self::KeyMissing
+            | Self::Draining
+            | Self::SlowViewer => 503,
             Self::ProviderTimeout | Self::RunTimeout => 504,
         }
     }
@@ -216,7 +230,8 @@ impl Code {
             | Self::TooManyConnections
             | Self::ProviderBusy
             | Self::ProviderUnavailable => 1013,
-            Self::ProviderRefused
+            Self::KeyMissing
+            | Self::ProviderRefused
             | Self::ProviderTimeout
             | Self::ProviderInterrupted
             | Self::ProviderFailed
@@ -264,6 +279,7 @@ impl Code {
             | Self::CursorForeign
             | Self::CursorAhead
             | Self::CursorExpired
+            | Self::KeyMissing
             | Self::ProviderRefused => false,
         }
     }
@@ -332,6 +348,7 @@ mod tests {
         let words: HashSet<_> = Code::ALL.iter().map(|c| c.as_str()).collect();
         assert_eq!(words.len(), Code::ALL.len());
         for code in Code::ALL {
+            assert_eq!(Code::parse(code.as_str()), Some(code));
             assert!((400..600).contains(&code.http_status()), "{code}");
             // 1005, 1006 and 1015 may never be sent.
             assert!(matches!(code.close_code(), 1008 | 1009 | 1011..=1013 | 4400..=4499), "{code}");

@@ -538,6 +538,15 @@ pub const RECORD_BYTES: usize = 256 * 1024;
 /// Answers of `ai_stream` that one user may ask for, as the original allows.
 pub const GENERATIONS: u64 = 50;
 
+/// Levels of an outline that may be asked for: deeper ones are no outline.
+pub const OUTLINE_LEVELS: i64 = 10;
+/// Bytes of a point of an outline.
+pub const BULLET_BYTES: usize = 4 * 1024;
+/// Points beside it that may be named.
+pub const BULLETS: usize = 100;
+/// Bytes of what stands above it.
+pub const PARENT_BYTES: usize = 8 * 1024;
+
 /// Clients of whom it is remembered how far they were when they left, and thus some 2 MB.
 pub const DEPARTURES: usize = 10_000;
 

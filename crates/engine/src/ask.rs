@@ -5,6 +5,7 @@ use headwater_core::port::provider::{Effort, PromptMessage, Role};
 use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
 use sha2::{Digest, Sha256};
 
+use crate::quota::Quota;
 use crate::settings::Unwatched;
 use crate::workflow::Workflow;
 
@@ -41,6 +42,8 @@ pub struct StartRun {
     pub special: Special,
     /// What the run does while nobody watches it, where that is not as the operator set it for all.
     pub unwatched: Option<Unwatched>,
+    /// What the run is taken from, where it is counted: only a run that is really made is.
+    pub quota: Option<Quota>,
 }
 
 /// What only one kind of workflow is told; another refuses it.

@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::hub::{Hub, Life};
 use crate::metrics::Metrics;
 use crate::models::{Listed, Models};
+use crate::quota::Quota;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::tools::Clerk;
@@ -183,6 +184,15 @@ impl Engine {
             Some(session) if own.is_empty() => self.lent_runs(who, session, before, limit).await,
             _ => Ok(own),
         }
+    }
+
+    /// How much this user has used of a quota.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn used(&self, who: &Principal, quota: &Quota) -> Result<u64, Error> {
+        let used = quota.used(&self.inner.store, &who.user, self.inner.clock.wall()).await;
+        used.map_err(store_failed)
     }
 
     /// Keeps what somebody thought of an answer.

@@ -100,6 +100,7 @@ impl Host {
     }
 
     async fn list(&self) -> Result<Vec<String>, ProviderError> {
+        self.has_its_key()?;
         let failed = |words| Err(ProviderError::new(ProviderErrorKind::Failed, words));
         // The format's own headers are those of any request.
         let hello = ModelRequest {
@@ -147,7 +148,17 @@ impl Host {
         Ok(map)
     }
 
+    /// A request without its key would be paid for with a round trip, and answered in words that do not say where
+    /// the key belongs.
+    fn has_its_key(&self) -> Result<(), ProviderError> {
+        match &self.config.key_missing {
+            None => Ok(()),
+            Some(words) => Err(ProviderError::new(ProviderErrorKind::KeyMissing, words.clone())),
+        }
+    }
+
     async fn send(&self, mut request: ModelRequest) -> Result<(Response, Slot), ProviderError> {
+        self.has_its_key()?;
         let config = &self.config;
         request.reasoning = request.reasoning.or(config.effort);
         let model = request.model.as_deref().unwrap_or(&config.model);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::FromRef;
 use headwater_core::limit;
-use headwater_engine::Engine;
 use headwater_engine::documents::Documents;
+use headwater_engine::{Engine, Period, Quota};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
@@ -20,6 +20,7 @@ use crate::http::{
 };
 use crate::metrics::Metrics;
 use crate::ws;
+use crate::ws::ai_stream::Terms;
 use crate::ws::departures::Departures;
 
 /// What every handler may need. Cheap to clone.
@@ -59,10 +60,21 @@ pub struct Dialects {
     pub ai_stream_grace: Duration,
     /// Answers of `ai_stream` that one user may ask for.
     pub generations: u64,
+    /// When those come back.
+    pub generations_per: Period,
     /// The workflow that answers on the tutor's surface.
     pub tutor: Arc<str>,
     /// The workflow that does the jobs of `orchestrate`.
     pub teams: Arc<str>,
+}
+
+impl Dialects {
+    /// What runs of `ai_stream` have.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let quota = Quota { of: "generations", most: self.generations, per: self.generations_per };
+        Terms { grace: self.ai_stream_grace, quota }
+    }
 }
 
 impl Default for Dialects {
@@ -71,6 +83,7 @@ impl Default for Dialects {
             development: false,
             ai_stream_grace: Duration::ZERO,
             generations: limit::GENERATIONS,
+            generations_per: Period::Ever,
             tutor: "tutor".into(),
             teams: "teams".into(),
         }

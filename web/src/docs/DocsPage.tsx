@@ -8,6 +8,9 @@ import { readApi, search, type Api, type Content, type Operation } from './opena
 import { SchemaView } from './SchemaView';
 import { TryIt } from './TryIt';
 
+/** Where a socket can be tried; the chat's page for those that are not named. */
+const TRY: Record<string, [string, string]> = { '/ws': ['/', 'run inspector'], '/ws/ai/stream': ['/ws/ai/test', 'page of ai_stream'] };
+
 const api = signal<Api | null>(null);
 const problem = signal<string | null>(null);
 
@@ -118,7 +121,7 @@ function Details({ op, api, account }: { op: Operation; api: Api; account: Accou
       </div>
       {op.socket ? (
         <p class="hint">
-          Try it on the <a href={op.path === '/ws' ? '/' : '/ws/test'}>{op.path === '/ws' ? 'run inspector' : 'chat test page'}</a>.
+          Try it on the <a href={TRY[op.path]?.[0] ?? '/ws/test'}>{TRY[op.path]?.[1] ?? 'chat test page'}</a>.
         </p>
       ) : (
         <TryIt api={api} op={op} account={account} />

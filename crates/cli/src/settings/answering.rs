@@ -181,16 +181,10 @@ impl Answering {
             .filter(|host| self.aliases.iter().flat_map(|a| &a.links).any(|link| link.provider == host.name))
     }
 
-    /// Keys that hosts need which some list names, and that are not there.
+    /// Keys that hosts need which some list names, and that are not there. They keep no server from starting: such
+    /// a host refuses what it is asked.
     pub(crate) fn missing_keys(&self, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-        self.used()
-            .filter_map(|host| match &host.key {
-                KeyFrom::Env(name, true) if env(name).is_none_or(|key| key.trim().is_empty()) => {
-                    Some(format!("provider {} needs {name} in the environment", host.name))
-                }
-                _ => None,
-            })
-            .collect()
+        self.used().filter_map(|host| host.key_missing(env)).collect()
     }
 }
 

@@ -91,6 +91,8 @@ pub enum ProviderErrorKind {
     Unavailable,
     /// It is there but has too much to do (a full queue, 429, 529); trying later can help.
     Busy,
+    /// It needs a key and was given none. Trying again cannot help, somebody else can.
+    KeyMissing,
     /// It refused this request: unknown model, prompt too long, bad key. Trying again cannot help.
     Refused,
     /// It stopped answering within the time it is given.

@@ -80,6 +80,18 @@ impl Engine {
         let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
         // Nor do they count: only what is new costs a model's time.
         self.inner.starts.take(&who.user).map_err(|wait| Error::too_fast("questions", wait))?;
+        let taken = match ask.quota {
+            Some(quota) => {
+                let taken = quota.take(&self.inner.store, &who.user, self.inner.clock.wall()).await;
+                Some(taken.map_err(store_failed)??)
+            }
+            None => None,
+        };
+        let give_back = async {
+            if let Some(taken) = taken {
+                taken.give_back(&self.inner.store, self.inner.clock.wall()).await;
+            }
+        };
         // Known here before it is stored: whoever finds it in the store finds its writer.
         let (live, before) = place.take(new.id.clone(), &session);
         let id = new.id.clone();
@@ -91,15 +103,18 @@ impl Engine {
             }
             Ok(Created::Joined(run)) => {
                 live.lost();
+                give_back.await;
                 Ok(joined(run))
             }
             Ok(Created::Reused) => {
                 live.lost();
+                give_back.await;
                 Err(reused())
             }
             Err(error) => {
                 live.lost();
                 drop(place);
+                give_back.await;
                 // It may have been stored all the same; nobody would write it.
                 if let Ok(Some(run)) = self.inner.store.run(&who.user, &id).await {
                     let _ = self.end_orphan(&run, Outcome::Interrupted).await;

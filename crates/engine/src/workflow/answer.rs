@@ -197,7 +197,10 @@ pub(super) async fn begin(
 /// Whether a model that failed so before it said anything was never at work. Of any other failure nobody knows.
 fn nothing_used(kind: ProviderErrorKind) -> bool {
     match kind {
-        ProviderErrorKind::Refused | ProviderErrorKind::Busy | ProviderErrorKind::Unavailable => true,
+        ProviderErrorKind::KeyMissing
+        | ProviderErrorKind::Refused
+        | ProviderErrorKind::Busy
+        | ProviderErrorKind::Unavailable => true,
         ProviderErrorKind::Timeout | ProviderErrorKind::Interrupted | ProviderErrorKind::Failed => false,
     }
 }
@@ -354,6 +357,7 @@ pub(super) fn failed(provider: &str, error: ProviderError) -> Error {
     let code = match error.kind {
         ProviderErrorKind::Unavailable => Code::ProviderUnavailable,
         ProviderErrorKind::Busy => Code::ProviderBusy,
+        ProviderErrorKind::KeyMissing => Code::KeyMissing,
         ProviderErrorKind::Refused => Code::ProviderRefused,
         ProviderErrorKind::Timeout => Code::ProviderTimeout,
         ProviderErrorKind::Interrupted => Code::ProviderInterrupted,

@@ -34,7 +34,7 @@ impl Verdict {
     pub(crate) fn of(kind: ProviderErrorKind) -> Self {
         use ProviderErrorKind as Kind;
         match kind {
-            Kind::Busy | Kind::Refused => Self::Neither,
+            Kind::Busy | Kind::KeyMissing | Kind::Refused => Self::Neither,
             Kind::Unavailable | Kind::Timeout | Kind::Interrupted | Kind::Failed => Self::Bad,
         }
     }

@@ -130,8 +130,8 @@ impl Plan {
         }
         self.turn = if past { Turn::Over } else { Turn::From(link + 1) };
         // A refusal stays one, and a provider that wants a long rest gets it.
-        let hopeless =
-            past || kind == ProviderErrorKind::Refused || wanted.is_some_and(|w| w > limit::RETRY_AFTER);
+        let refused = matches!(kind, ProviderErrorKind::KeyMissing | ProviderErrorKind::Refused);
+        let hopeless = past || refused || wanted.is_some_and(|w| w > limit::RETRY_AFTER);
         let pause = wanted.unwrap_or_default().saturating_add(drawn(times, random));
         let at = now.saturating_add(pause);
         // The budget is asked last: it is spent by asking.

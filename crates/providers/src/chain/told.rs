@@ -45,7 +45,9 @@ fn kind(errors: &[&ProviderError]) -> ProviderErrorKind {
     let kinds = || errors.iter().rev().map(|e| e.kind);
     kinds()
         .find(|k| *k == Kind::Busy)
-        .or_else(|| kinds().find(|k| *k != Kind::Refused))
+        .or_else(|| kinds().find(|k| !matches!(k, Kind::KeyMissing | Kind::Refused)))
+        // That a key is missing says what is to be done only where nobody else could be asked.
+        .or_else(|| kinds().find(|k| *k != Kind::KeyMissing))
         .or_else(|| kinds().next())
         .unwrap_or(Kind::Refused)
 }
@@ -100,6 +102,9 @@ mod tests {
             (&[Refused, Timeout, Unavailable], Unavailable),
             (&[Timeout, Refused], Timeout),
             (&[Refused, Refused], Refused),
+            (&[KeyMissing, Timeout], Timeout),
+            (&[KeyMissing, Refused], Refused),
+            (&[KeyMissing, KeyMissing], KeyMissing),
         ] {
             let all: Vec<_> = kinds.iter().map(|k| (1, Some(*k))).collect();
             assert_eq!(told(&tried(&all)).kind, helps);

@@ -38,6 +38,7 @@ impl Counted {
         self.outcome = match error.kind {
             ProviderErrorKind::Unavailable => "unavailable",
             ProviderErrorKind::Busy => "busy",
+            ProviderErrorKind::KeyMissing => "key_missing",
             ProviderErrorKind::Refused => "refused",
             ProviderErrorKind::Timeout => "timeout",
             ProviderErrorKind::Interrupted => "interrupted",

@@ -27,6 +27,9 @@ pub struct HostConfig {
     pub base_url: String,
     /// The key; a host on one's own machine may need none.
     pub key: Option<SecretString>,
+    /// Where the key should stand that is needed and is not there. Such a host refuses every request with these
+    /// words and is never connected to.
+    pub key_missing: Option<String>,
     /// The model that is asked where a request names none.
     pub model: String,
     /// Whether it is offered tools. A host whose models cannot call any refuses or ignores them.
@@ -62,6 +65,7 @@ impl HostConfig {
             wire,
             base_url: base_url.into(),
             key: None,
+            key_missing: None,
             model: String::new(),
             tools: true,
             price: None,

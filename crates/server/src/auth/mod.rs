@@ -1,5 +1,6 @@
 //! Who somebody is: accounts, passwords, tokens, tickets, sign-outs, and the extractors that handlers ask for.
 
+pub(crate) mod development;
 mod grant;
 pub mod keys;
 pub mod lockout;
@@ -234,6 +235,12 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Error> {
     let value = headers.get(AUTHORIZATION).ok_or_else(required)?;
     // A token has nothing but ASCII; what is none cannot be told from another scheme and need not.
     value.to_str().ok().and_then(after_scheme).ok_or_else(required)
+}
+
+/// What stands behind `Authorization: Bearer`, whatever it is.
+pub(crate) fn shown_bearer(headers: &HeaderMap) -> Option<String> {
+    let value = std::str::from_utf8(headers.get(AUTHORIZATION)?.as_bytes()).ok()?;
+    after_scheme(value).map(str::to_owned)
 }
 
 /// What follows `Bearer` in any case of letters; `None` for another scheme and for nothing.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, MatchedPath, Request, State};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE,
-    VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE, VARY,
 };
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -25,8 +25,11 @@ use crate::gate::{ClientAddress, Gate};
 const SIGN_IN: [&str; 2] = ["/api/v1/auth/login", "/api/auth/login"];
 const REGISTER: [&str; 3] = ["/api/v1/auth/register", "/api/v1/auth/guest", "/api/auth/register"];
 
-/// What a page of another origin may send, and may read of the answer. No credentials: there are none that
-/// a browser adds by itself.
+/// Whose pages send their requests "with credentials" (contract), though there are none that a browser adds by
+/// itself: everything else is answered without.
+const WITH_CREDENTIALS: [&str; 3] = ["/api/ai/", "/api/user/", "/api/health"];
+
+/// What a page of another origin may send, and may read of the answer.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const MAY_SEND: &str = "Accept, Accept-Language, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, \
                         Prefer, X-Request-ID";
@@ -46,14 +49,18 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next:
         && let Err(error) = ask(&gate, *address, &request)
     {
         let answer = said(error, route_of(&request));
-        return with_cors(&gate, from, request.headers().get(ORIGIN).cloned(), answer);
+        let answer = with_cors(&gate, from, request.headers().get(ORIGIN).cloned(), answer);
+        return trusting(&gate, from, with_credentials(&request), answer);
     }
     if is_preflight(&request) {
-        return preflight(&gate, from, request.headers().get(ORIGIN).cloned());
+        let credentials = with_credentials(&request);
+        let answer = preflight(&gate, from, request.headers().get(ORIGIN).cloned());
+        return trusting(&gate, from, credentials, answer);
     }
     let origin = request.headers().get(ORIGIN).cloned();
+    let credentials = with_credentials(&request);
     let answer = next.run(request).await;
-    with_cors(&gate, from, origin, answer)
+    trusting(&gate, from, credentials, with_cors(&gate, from, origin, answer))
 }
 
 fn ask(gate: &Gate, address: ClientAddress, request: &Request) -> Result<(), Error> {
@@ -119,6 +126,20 @@ fn preflight(gate: &Gate, from: Verdict, origin: Option<HeaderValue>) -> Respons
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(MAY_SEND));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+    answer
+}
+
+fn with_credentials(request: &Request) -> bool {
+    let route = route_of(request).unwrap_or_default();
+    request.headers().contains_key(ORIGIN) && WITH_CREDENTIALS.iter().any(|path| route.starts_with(path))
+}
+
+/// A page of a configured origin may read it though it asked with credentials; never every page of every site.
+fn trusting(gate: &Gate, from: Verdict, credentials: bool, mut answer: Response) -> Response {
+    if credentials && from == Verdict::Allowed && !gate.rules().origins.all {
+        let yes = HeaderValue::from_static("true");
+        answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    }
     answer
 }
 

@@ -69,9 +69,14 @@ where
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { serve("/index.html", &headers) }))
         .route("/ws/test", get(|headers: HeaderMap| async move { serve("/ws-test.html", &headers) }))
+        .route("/ws/ai/test", get(|headers: HeaderMap| async move { serve("/ai-test.html", &headers) }))
         .route("/docs", get(|headers: HeaderMap| async move { serve("/docs.html", &headers) }))
         .route("/docs/native.md", get(|headers: HeaderMap| async move { serve("/docs/native.md", &headers) }))
         .route("/docs/chat.md", get(|headers: HeaderMap| async move { serve("/docs/chat.md", &headers) }))
+        .route(
+            "/docs/ai_stream.md",
+            get(|headers: HeaderMap| async move { serve("/docs/ai_stream.md", &headers) }),
+        )
         .route("/knowledge", get(|headers: HeaderMap| async move { serve("/knowledge.html", &headers) }))
         .route("/THIRD_PARTY.md", get(|headers: HeaderMap| async move { serve("/THIRD_PARTY.md", &headers) }))
         .route(
@@ -130,6 +135,7 @@ mod tests {
         for (path, title) in [
             ("/", "<title>Headwater"),
             ("/ws/test", "<title>WebSocket Chat Test</title>"),
+            ("/ws/ai/test", "<title>AI Stream Test</title>"),
             ("/docs", "<title>API · Headwater</title>"),
             ("/knowledge", "<title>Knowledge · Headwater</title>"),
         ] {
@@ -152,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn everything_a_page_asks_for_is_here_for_ever_and_of_its_kind() {
-        for page in ["/", "/ws/test", "/docs", "/knowledge"] {
+        for page in ["/", "/ws/test", "/ws/ai/test", "/docs", "/knowledge"] {
             let (_, _, html) = fetch(page, None).await;
             let named: Vec<_> = html.split('"').filter(|s| s.starts_with("/assets/")).collect();
             assert!(!named.is_empty());
@@ -165,7 +171,7 @@ mod tests {
                 assert_eq!(headers["x-content-type-options"], "nosniff");
             }
         }
-        for text in ["/THIRD_PARTY.md", "/docs/native.md", "/docs/chat.md"] {
+        for text in ["/THIRD_PARTY.md", "/docs/native.md", "/docs/chat.md", "/docs/ai_stream.md"] {
             let (status, headers, _) = fetch(text, None).await;
             assert_eq!(
                 (status.as_u16(), headers[CACHE_CONTROL].to_str().unwrap()),

@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use headwater_core::limit;
 use headwater_core::port::SharedStore;
+use headwater_core::port::provider::ProviderInfo;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -36,7 +37,7 @@ pub(super) struct Health {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Provider {
+pub(super) struct Provider {
     /// Its name in the configuration.
     name: String,
     /// The model's name.
@@ -45,9 +46,14 @@ struct Provider {
     label: Option<String>,
 }
 
+impl From<ProviderInfo> for Provider {
+    fn from(p: ProviderInfo) -> Self {
+        Self { name: p.name, model: p.model, label: p.label }
+    }
+}
+
 async fn health(State(app): State<App>) -> Json<Health> {
-    let provider =
-        app.engine.provider(&app.chat).map(|p| Provider { name: p.name, model: p.model, label: p.label });
+    let provider = app.engine.provider(&app.chat).map(Provider::from);
     Json(Health { status: "healthy", provider, anonymous_chat: app.auth.has_guests() })
 }
 

@@ -4,6 +4,7 @@
 //! [`shapes`]. A test reads the sources and compares: a route without a description is a red test.
 
 mod accounts;
+mod ai;
 mod chat;
 mod documents;
 mod operation;
@@ -38,9 +39,13 @@ where
 }
 
 /// The groups in the order in which a person reads them.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("Accounts", "Signing in and out. Access tokens live 30 minutes."),
     ("Chat", "The assistant, by WebSocket and by plain requests. The dialect: [chat.md](/docs/chat.md)."),
+    (
+        "AI stream",
+        "One prompt, one answer, for writing tools. The dialect: [ai_stream.md](/docs/ai_stream.md).",
+    ),
     ("Documents", "What the assistant reads before it answers: shared documents and your own."),
     ("Runs", "The native protocol: runs and their logs. The whole of it: [native.md](/docs/native.md)."),
     ("Sharing", "Who sees your sessions beside you. [native.md](/docs/native.md) says what they see."),
@@ -72,6 +77,7 @@ pub fn document() -> Value {
     let mut book = Book::new();
     accounts::describe(&mut book);
     chat::describe(&mut book);
+    ai::describe(&mut book);
     documents::describe(&mut book);
     runs::describe(&mut book);
     sharing::describe(&mut book);

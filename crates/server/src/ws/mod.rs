@@ -1,6 +1,7 @@
 //! WebSocket: one pure codec a protocol, one task a connection. To add a dialect: its file, its line in
 //! [`routes`], its page in `docs/protocol/`, its transcripts.
 
+pub mod ai_stream;
 pub mod chat;
 mod commands;
 pub mod connection;
@@ -20,11 +21,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, FromRequestParts, Query};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use headwater_engine::ask::new_session;
 
+use self::ai_stream::AiStream;
 use self::chat::Chat;
 use self::connection::{Connection, Surroundings};
 use self::departures::Client;
@@ -32,6 +35,7 @@ use self::dialect::Dialect;
 use self::native::{Native, SUBPROTOCOL};
 use self::upgrade::WebSocketUpgrade;
 use crate::app::App;
+use crate::auth::development;
 use crate::auth::token::Identity;
 use crate::edge::ConnInfo;
 use crate::gate::address::Reached;
@@ -43,6 +47,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/ws/chat", get(open_chat))
         .route("/ws", get(open_native))
+        .route("/ws/ai/stream", get(open_ai_stream))
         .merge(tutor_routes())
         .merge(orchestrate_routes())
 }
@@ -114,6 +119,35 @@ async fn open_chat(mut shake: Handshake) -> Response {
     let workflow = shake.asked.get("assistant").map_or_else(|| Arc::clone(&shake.app.chat), Arc::from);
     let chat = Chat::new(workflow, new_session(), shake.who.is_some(), partial);
     open(shake, Box::new(chat.in_detail(detail)))
+}
+
+/// Who says who he is, where that is enough; see [`development`].
+struct Named(Option<Identity>);
+
+impl FromRequestParts<App> for Named {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        if !development::is_at_home(parts, app) {
+            return Ok(Self(None));
+        }
+        let asked = Asked(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default());
+        let token = sign_in::shown_token(&parts.headers, &asked);
+        Ok(Self(token.and_then(|token| development::identity(&token))))
+    }
+}
+
+async fn open_ai_stream(Named(named): Named, mut shake: Handshake) -> Response {
+    let shown = shake.who.as_ref().map(|identity| identity.who.user.to_string());
+    let shown = shown.or_else(|| named.as_ref().map(|identity| identity.who.name.clone()));
+    let Some(user_id) = shown else {
+        // Before the handshake is answered, and without a word (contract).
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    shake.who = shake.who.or(named);
+    sign_in::agree(&mut shake, ai_stream::SUBPROTOCOL, sign_in::Others::Taken);
+    let terms = shake.app.dialects.terms();
+    open(shake, Box::new(AiStream::new(user_id, terms)))
 }
 
 async fn open_native(mut shake: Handshake) -> Response {

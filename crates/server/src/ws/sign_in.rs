@@ -55,6 +55,17 @@ pub(super) fn shown(headers: &HeaderMap, asked: &Asked, auth: &Auth) -> Option<I
     auth.identify(asked.get("token")?).ok()
 }
 
+/// The token that a client shows by the way that counts, whether it is good or not; `None` for a ticket too.
+pub(super) fn shown_token(headers: &HeaderMap, asked: &Asked) -> Option<String> {
+    if asked.get("ticket").is_some() {
+        return None;
+    }
+    if let Some(bearer) = protocols(headers).find(|p| is_bearer(p)) {
+        return token(bearer);
+    }
+    crate::auth::shown_bearer(headers).or_else(|| asked.get("token").map(str::to_owned))
+}
+
 /// Answers the protocols of a client: with this dialect's name; else with the first that is no token, where
 /// others are taken; else, where the client named nothing but tokens, with the first of them, because a
 /// browser drops a connection on which none of its protocols was agreed to.

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
 
 mod accounts;
+mod ai_stream;
 mod appointments;
 mod auth;
 mod care;

@@ -113,6 +113,8 @@ fn rows(house: &House) -> Vec<(String, String)> {
         ("sub", json!("ann\n")),
         ("sub", json!("ann\u{0}")),
         ("sub", json!("x".repeat(limit::ID_BYTES + 1))),
+        // A namespace that no token may name.
+        ("sub", json!("development:0123456789abcdef0123456789abcdef")),
         ("type", json!("refresh")),
         ("type", json!("Access")),
         ("type", json!(["access"])),

@@ -110,6 +110,21 @@ impl TimeoutTable {
 }
 
 impl HostRow {
+    /// Where the key should stand that this host needs and that is not there; a sentence.
+    pub(crate) fn key_missing(&self, env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        match &self.key {
+            KeyFrom::Env(name, true) if env(name).is_none_or(|key| key.trim().is_empty()) => {
+                Some(format!("provider {} needs {name} in the environment", self.name))
+            }
+            KeyFrom::File(file) if !file.exists() => Some(format!(
+                "provider {} needs its key in {}, which is not there",
+                self.name,
+                file.display()
+            )),
+            KeyFrom::Nowhere | KeyFrom::Env(..) | KeyFrom::File(_) => None,
+        }
+    }
+
     pub(super) fn of_preset(preset: &'static Preset, env: &impl Fn(&str) -> Option<String>) -> Self {
         let moved = preset.base_url_env.and_then(env).map(|url| preset.address(url));
         let key = match preset.key_env {

@@ -66,6 +66,7 @@ pub(super) fn describe(book: &mut Book) {
     for (path, id, summary) in [
         ("/", "front_page", "What this is, and an inspector of runs"),
         ("/ws/test", "chat_page", "A page that speaks the chat dialect"),
+        ("/ws/ai/test", "ai_stream_page", "A page that speaks the ai_stream dialect"),
         ("/docs", "docs_page", "This document, to read and to try"),
         ("/knowledge", "knowledge_page", "Upload, search and delete documents"),
     ] {
@@ -74,6 +75,7 @@ pub(super) fn describe(book: &mut Book) {
     for (path, id, summary) in [
         ("/docs/native.md", "native_protocol", "The native protocol, described"),
         ("/docs/chat.md", "chat_protocol", "The chat dialect, described"),
+        ("/docs/ai_stream.md", "ai_stream_protocol", "The ai_stream dialect, described"),
         ("/THIRD_PARTY.md", "licences", "Licences of what the pages contain"),
     ] {
         book.add(page(path, id, summary, "text/plain"));

@@ -127,6 +127,7 @@ fn references_lead_somewhere_and_names_are_used_once() {
     let mut book = Book::new();
     for describe in [
         accounts::describe,
+        ai::describe,
         chat::describe,
         documents::describe,
         runs::describe,

@@ -152,6 +152,29 @@ impl Fields {
         .unwrap_or_default()
     }
 
+    /// A list of at most so many texts of one rule; empty where it is missing.
+    pub fn texts(&mut self, field: &'static str, rule: Text, most: usize) -> Vec<String> {
+        self.defaulted(field, |value| {
+            let Some(list) = value.as_array() else {
+                return Err(Problem::of_field("list_type", field, "Input should be a valid list", value));
+            };
+            if list.len() > most {
+                let msg =
+                    format!("List should have at most {most} items after validation, not {}", list.len());
+                let ctx = json!({ "field_type": "List", "max_length": most, "actual_length": list.len() });
+                return Err(Problem::of_field("too_long", field, msg, value).with(ctx));
+            }
+            let item = |(n, value): (usize, &Value)| {
+                text(field, value, rule).map_err(|mut problem| {
+                    problem.loc.push(json!(n));
+                    problem
+                })
+            };
+            list.iter().enumerate().map(item).collect()
+        })
+        .unwrap_or_default()
+    }
+
     /// Yes or no, or `None` where it is missing or null.
     pub fn flag(&mut self, field: &'static str) -> Option<bool> {
         self.optional(field, |value| {

@@ -245,6 +245,7 @@ pub(super) fn word(code: Code) -> &'static str {
         | Code::UnknownModel
         | Code::ProviderUnavailable
         | Code::ProviderBusy
+        | Code::KeyMissing
         | Code::ProviderRefused
         | Code::ProviderTimeout
         | Code::ProviderInterrupted

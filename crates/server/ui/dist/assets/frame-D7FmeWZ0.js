@@ -1,0 +1,1 @@
+function e(e){let t=!1;return()=>{t||(t=!0,requestAnimationFrame(()=>{t=!1,e()}))}}export{e as t};

@@ -1,0 +1,70 @@
+import { signal } from '@preact/signals';
+import { FrameLog } from '../chat/framelog';
+import { chatUrl } from '../chat/socket';
+import { onceAFrame } from '../shared/frame';
+import { type Input, start, type State, step } from './machine';
+
+/** base64url without padding: any token fits into the name of a subprotocol so, and none into the address. */
+export function asProtocol(token: string): string {
+  const bytes = new TextEncoder().encode(token);
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return `base64url.bearer.${base64.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')}`;
+}
+
+/** One socket of `/ws/ai/stream`, by hand: this page never connects by itself. */
+export class AiClient {
+  readonly log = new FrameLog();
+  readonly view = signal<State>(start());
+  readonly frames = signal(0);
+  private state = start();
+  private socket: WebSocket | null = null;
+  private readonly paint = onceAFrame(() => {
+    this.view.value = this.state;
+    this.frames.value = this.log.total;
+  });
+
+  happens(input: Input): void {
+    this.state = step(this.state, input, Date.now());
+    this.paint();
+  }
+
+  connect(token: string): void {
+    this.disconnect();
+    if (!token.trim()) return this.happens({ kind: 'problem', text: 'A token is needed: log in, or paste one' });
+    this.happens({ kind: 'connecting' });
+    const socket = new WebSocket(chatUrl('/ws/ai/stream'), ['headwater.ai-stream.v1', asProtocol(token.trim())]);
+    this.socket = socket;
+    const mine = (input: Input) => void (this.socket === socket && this.happens(input));
+    socket.onopen = () => mine({ kind: 'opened' });
+    socket.onmessage = (e: MessageEvent<unknown>) => {
+      if (this.socket !== socket || typeof e.data !== 'string') return;
+      this.log.add('in', e.data, Date.now());
+      this.happens({ kind: 'frame', text: e.data });
+    };
+    socket.onclose = (e) => {
+      mine({ kind: 'closed', code: e.code, reason: e.reason, asked: false });
+      if (this.socket === socket) this.socket = null;
+    };
+  }
+
+  disconnect(): void {
+    const socket = this.socket;
+    this.socket = null;
+    if (!socket) return;
+    socket.close();
+    this.happens({ kind: 'closed', code: 1005, reason: '', asked: true });
+  }
+
+  send(frame: { action: string } & Record<string, unknown>): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return this.happens({ kind: 'problem', text: 'Connect first' });
+    const text = JSON.stringify(frame);
+    this.socket.send(text);
+    this.log.add('out', text, Date.now());
+    this.happens({ kind: 'sent', action: frame.action });
+  }
+
+  clearLog(): void {
+    this.log.clear();
+    this.paint();
+  }
+}
