@@ -5,7 +5,10 @@ pub mod assist;
 mod care;
 mod errand;
 pub mod generate;
+mod pace;
 pub mod prompt;
+mod steps;
+pub mod tutor;
 
 use async_trait::async_trait;
 use headwater_core::port::SharedStore;
@@ -35,6 +38,18 @@ pub struct Turn {
     pub store: SharedStore,
     /// Where it says what happens.
     pub emit: Emitter,
+}
+
+/// A run that is over and stored.
+pub struct Past {
+    /// Who asked.
+    pub who: Principal,
+    /// The run.
+    pub run: RunId,
+    /// Its conversation.
+    pub session: SessionId,
+    /// Where it is kept.
+    pub store: SharedStore,
 }
 
 /// What a run does. Dropping the future of [`Workflow::run`] stops everything that it started.
@@ -91,4 +106,8 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// Does it, saying what happens as it happens.
     async fn run(&self, turn: Turn) -> Result<Finished, Error>;
+
+    /// What is left to do when a run is over and stored: beside everything else, nobody waits for it, and a server
+    /// that stops drops it. A run that ended elsewhere, or after a crash, has none.
+    async fn afterwards(&self, _past: Past) {}
 }

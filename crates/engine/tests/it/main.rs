@@ -16,6 +16,8 @@ mod retaining;
 mod starting;
 mod thinking;
 mod tools;
+mod tutoring;
+mod tutoring_context;
 mod using;
 mod viewing;
 mod writing;

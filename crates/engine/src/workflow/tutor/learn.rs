@@ -1,0 +1,45 @@
+//! What a turn teaches of the person's ability. Only a turn that was answered to its end does: one that was stopped or
+//! failed says nothing of him, or was his way to say that it did not help, which nobody here can tell apart.
+
+use headwater_core::event::{Body, Emotion};
+use headwater_core::limit;
+use tokio::time::timeout;
+
+use super::Plan;
+use super::gather::Context;
+use crate::tutor_standin::ability::{self, Evidence};
+use crate::tutor_standin::difficulty::Difficulty;
+use crate::workflow::Turn;
+
+/// Learns from it, and says so once it is stored. An answer is whole without it.
+pub(super) async fn learn(
+    turn: &Turn,
+    plan: &Plan<'_>,
+    context: &Context,
+    level: &Difficulty,
+    emotion: Option<&Emotion>,
+) {
+    let evidence = Evidence::of(plan.said, &context.recent, emotion);
+    let stored = ability::learned(
+        &turn.store,
+        &turn.who.user,
+        &plan.subject,
+        |ability| ability.learn(&evidence, level.value),
+        turn.clock.wall(),
+    );
+    match timeout(limit::LEARN_TIME, stored).await {
+        Ok(Ok(ability)) => {
+            turn.emit
+                .emit(Body::AbilityLearned {
+                    subject: plan.subject.clone(),
+                    ability: ability.theta,
+                    confidence: ability.confidence,
+                })
+                .await;
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(run = %turn.run, error = %error.message, "what a turn taught could not be stored");
+        }
+        Err(_) => tracing::warn!(run = %turn.run, "what a turn taught was not stored in time; it may be later"),
+    }
+}
