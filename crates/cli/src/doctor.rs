@@ -59,6 +59,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     }
     found.extend(local_models(&asked));
     found.push(assistant(&asked));
+    found.push(tutor(&asked));
     if let Ok(answering) = answering_of(&asked) {
         found.extend(answering.used().filter_map(unusable));
         found.extend(prices(&answering));
@@ -216,6 +217,23 @@ fn assistant(asked: &Asked) -> Found {
     match missing.as_slice() {
         [] => Good(format!("assistant: {} with {} documents", assistant.name, documents.len())),
         problems => Bad(format!("assistant: {}", problems.join("; ")), mend()),
+    }
+}
+
+/// The tutor's file, and the aliases that it names.
+fn tutor(asked: &Asked) -> Found {
+    let mend = || "docs/tutor.md says what such a file may have".to_owned();
+    let file = asked.some("tutor").map(std::path::PathBuf::from);
+    let tutor = match knowledge::tutor(file.as_deref()) {
+        Ok(tutor) => tutor,
+        Err(Failure::Usage(problems)) => return Bad(format!("tutor: {}", problems.join("; ")), mend()),
+        Err(Failure::Failed(why)) => return Bad(format!("tutor: {why}"), mend()),
+    };
+    let names = answering_of(asked).map(|a| a.aliases.into_iter().map(|a| a.name).collect::<Vec<_>>());
+    let names = names.unwrap_or_default();
+    match tutor.missing_models(|alias| alias == DEFAULT || names.iter().any(|name| name == alias)).as_slice() {
+        [] => Good(format!("tutor: {} with {} categories", tutor.name, tutor.categories().len())),
+        problems => Bad(format!("tutor: {}", problems.join("; ")), mend()),
     }
 }
 

@@ -1,9 +1,10 @@
-//! The assistant and its knowledge base: the shipped ones, or the operator's own files.
+//! The assistant and its knowledge base, and the tutor: the shipped ones, or the operator's own files.
 
 use std::path::Path;
 
 use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_engine::Clock;
+use headwater_engine::assistant::tutor_file::{SHIPPED_TUTOR, TutorFile};
 use headwater_engine::assistant::{Assistant, Knowledge, SHIPPED, SHIPPED_DOCUMENTS, SHIPPED_MANIFEST};
 use headwater_engine::ingest::{Text, ingest};
 
@@ -12,11 +13,24 @@ use crate::logs::say;
 
 /// The assistant of this file, or the shipped one.
 pub(crate) fn assistant(file: Option<&Path>) -> Result<Assistant, Failure> {
-    let Some(file) = file else { return Assistant::parse(SHIPPED).map_err(Failure::Usage) };
+    read(file, SHIPPED, Assistant::parse)
+}
+
+/// The tutor of this file, or the shipped one.
+pub(crate) fn tutor(file: Option<&Path>) -> Result<TutorFile, Failure> {
+    read(file, SHIPPED_TUTOR, TutorFile::parse)
+}
+
+fn read<T>(
+    file: Option<&Path>,
+    shipped: &str,
+    parse: impl Fn(&str) -> Result<T, Vec<String>>,
+) -> Result<T, Failure> {
+    let Some(file) = file else { return parse(shipped).map_err(Failure::Usage) };
     let text = std::fs::read_to_string(file).map_err(|e| unreadable(file, e))?;
     let named =
         |problems: Vec<String>| problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect();
-    Assistant::parse(&text).map_err(|problems| Failure::Usage(named(problems)))
+    parse(&text).map_err(|problems| Failure::Usage(named(problems)))
 }
 
 /// The documents that the assistant of this file names, or the shipped ones.

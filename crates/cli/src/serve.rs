@@ -12,6 +12,7 @@ use headwater_engine::retention::retain;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
+use headwater_engine::workflow::tutor::Tutor;
 use headwater_engine::{Clock, Engine, Tasks};
 use headwater_extract::Child;
 use headwater_server::app::{App, Dialects, router};
@@ -56,6 +57,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 async fn run(settings: Settings) -> Result<(), Failure> {
     let assistant = knowledge::assistant(settings.assistant.as_deref())?;
     let documents = knowledge::documents(&assistant, settings.assistant.as_deref())?;
+    let tutor = knowledge::tutor(settings.tutor.as_deref())?;
     // First what fails quickly, then what a crash left, then what takes time.
     let (secret, store) = open(&settings).await?;
     let listeners = bind(&settings).await?;
@@ -73,7 +75,9 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let models = provider::open(&settings.answering, &settings.asked, &hosts).await?;
     provider::announce(&models, &settings.answering);
     let embedder = provider::search_by_meaning(&settings.asked).await;
-    let missing = assistant.missing_models(|alias| models.has(alias));
+    let mut missing = assistant.missing_models(|alias| models.has(alias));
+    missing.extend(tutor.missing_models(|alias| models.has(alias)));
+    missing.extend(same_names(&assistant.name, &tutor.name));
     if !missing.is_empty() {
         return Err(Failure::Usage(missing));
     }
@@ -83,9 +87,11 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
     let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
+    let dialects = Dialects { tutor: tutor.name.as_str().into(), ..Dialects::default() };
+    let tutor = Arc::new(Tutor::prepare(tutor, models.clone(), embedder.clone()).await);
     let assist = Arc::new(Assist::new(assistant, models.clone(), embedder).telling(teller));
     assist.warm().await;
-    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, Arc::new(Generate::new(models))];
+    let workflows: Vec<Arc<dyn Workflow>> = vec![assist, tutor, Arc::new(Generate::new(models))];
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
@@ -105,7 +111,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         metrics_for: settings.metrics_for,
         readiness,
         gate: Arc::clone(&gate),
-        dialects: Dialects::default(),
+        dialects,
         departures: Arc::default(),
         draining: draining.clone(),
     });
@@ -129,6 +135,12 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     announce(facing.scheme(), &addresses)?;
     end(signals, &settings, &engine, &gate, &tasks, &draining).await;
     Ok(())
+}
+
+/// Two workflows of one name: only one of them could be asked for. The plain one has a name of its own.
+fn same_names(assistant: &str, tutor: &str) -> Option<String> {
+    let taken = [assistant, "generate"].contains(&tutor);
+    taken.then(|| format!("tutor: the name \"{tutor}\" is another workflow's; give it another"))
 }
 
 /// Documents of people, whose files are read by this same program in processes of their own.

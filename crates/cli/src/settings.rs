@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     /// What was typed, for what is looked up when it is needed.
     pub asked: Asked,
     pub assistant: Option<PathBuf>,
+    pub tutor: Option<PathBuf>,
     pub engine: headwater_engine::Settings,
     pub drain: Duration,
     pub metrics_for: MetricsFor,
@@ -114,6 +115,7 @@ impl Settings {
             answering,
             asked: asked.clone(),
             assistant: asked.some("assistant").map(PathBuf::from),
+            tutor: asked.some("tutor").map(PathBuf::from),
             engine,
             drain,
             metrics_for,

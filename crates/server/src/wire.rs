@@ -7,6 +7,7 @@ use headwater_core::port::provider::{Effort, PromptMessage, Role};
 use headwater_core::run::{Run, Tail};
 use headwater_core::{Code, Error, MessageId, RunId, SessionId, limit};
 use headwater_engine::StartRun;
+use headwater_engine::ask::{Lesson, Special};
 use headwater_engine::models::Listed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,30 @@ pub struct StartBody {
     /// How much the model is to think before it answers, where it can; for the same workflows.
     #[serde(default)]
     pub reasoning: Option<Effort>,
+    /// How a turn with a tutor is to be; for a workflow that gives lessons.
+    #[serde(default)]
+    pub lesson: Option<LessonBody>,
+}
+
+/// How a turn with a tutor is to be.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Lesson")]
+pub struct LessonBody {
+    /// What it is about, at most 100 bytes: what is learned of the person's ability is learned of it in this. The
+    /// question's category where it is missing.
+    #[schemars(length(max = limit::SUBJECT_BYTES))]
+    pub subject: Option<String>,
+    /// Whether steps of thinking are told, as `thought` events in place of `reasoning`.
+    pub reasoning: bool,
+    /// Whether the knowledge base is searched.
+    pub rag: bool,
+}
+
+impl From<LessonBody> for Lesson {
+    fn from(LessonBody { subject, reasoning, rag }: LessonBody) -> Self {
+        Self { subject, reasoning, rag }
+    }
 }
 
 /// A line of a conversation.
@@ -103,6 +128,7 @@ impl From<StartBody> for StartRun {
             model: body.model,
             stop: body.stop.unwrap_or_default(),
             reasoning: body.reasoning,
+            special: body.lesson.map_or(Special::Nothing, |lesson| Special::Lesson(lesson.into())),
             ..Self::default()
         }
     }

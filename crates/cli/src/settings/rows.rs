@@ -40,6 +40,7 @@ pub(super) const ROWS: &[Row] = &[
         "",
         "a TOML file with an assistant (docs/assistants.md), its documents beside it; without it the shipped one",
     ),
+    Row("tutor", "", "a TOML file with a tutor (docs/tutor.md); without it the shipped one"),
     Row(
         "knowledge",
         "",
