@@ -231,7 +231,8 @@ fn tutor(asked: &Asked) -> Found {
     };
     let names = answering_of(asked).map(|a| a.aliases.into_iter().map(|a| a.name).collect::<Vec<_>>());
     let names = names.unwrap_or_default();
-    match tutor.missing_models(|alias| alias == DEFAULT || names.iter().any(|name| name == alias)).as_slice() {
+    match tutor.missing_models(|alias| alias == DEFAULT || names.iter().any(|name| name == alias)).as_slice()
+    {
         [] => Good(format!("tutor: {} with {} categories", tutor.name, tutor.categories().len())),
         problems => Bad(format!("tutor: {}", problems.join("; ")), mend()),
     }

@@ -544,6 +544,9 @@ pub const FIRST_VIEWER: Duration = Duration::from_secs(10);
 
 /// Bytes of a lesson's subject: a few words; it is the key of what is learned, and stands in the prompt.
 pub const SUBJECT_BYTES: usize = 100;
+/// Subjects in which one person's ability is kept: more than anybody learns, and a client names them freely. What is
+/// learned of a further one counts for its category.
+pub const SUBJECTS_PER_USER: usize = 500;
 /// Tokens of earlier messages in a lesson's prompt (contract).
 pub const LESSON_TOKENS: usize = 8_000;
 /// Earlier messages of a lesson that are about the same (contract).

@@ -80,6 +80,9 @@ pub mod ability {
         }
     }
 
+    /// Of its records.
+    pub const KIND: &str = "ability";
+
     pub async fn load(store: &SharedStore, owner: &UserId, subject: &str) -> Result<Ability, Error> {
         let record = store.record(owner, "ability", subject).await.map_err(crate::engine::store_failed)?;
         Ok(record.and_then(|r| serde_json::from_str(&r.value).ok()).unwrap_or_default())
@@ -93,7 +96,8 @@ pub mod ability {
         at: Millis,
     ) -> Result<Ability, Error> {
         loop {
-            let record = store.record(owner, "ability", subject).await.map_err(crate::engine::store_failed)?;
+            let record =
+                store.record(owner, "ability", subject).await.map_err(crate::engine::store_failed)?;
             let expect = record.as_ref().map_or(Expect::Absent, |r| Expect::Version(r.version));
             let before = record.and_then(|r| serde_json::from_str(&r.value).ok()).unwrap_or_default();
             let after = learn(&before);
@@ -160,7 +164,8 @@ pub mod category {
 
     impl Categories {
         pub fn new(rows: impl IntoIterator<Item = (String, Vec<String>)>, fallback: &str) -> Self {
-            let stemmed = |(name, words): (String, Vec<String>)| (name, words.iter().map(|w| stems(w)).collect());
+            let stemmed =
+                |(name, words): (String, Vec<String>)| (name, words.iter().map(|w| stems(w)).collect());
             Self { rows: rows.into_iter().map(stemmed).collect(), fallback: fallback.to_owned() }
         }
 

@@ -160,12 +160,15 @@ impl TutorFile {
     #[must_use]
     pub fn missing_models(&self, is_there: impl Fn(&str) -> bool) -> Vec<String> {
         let rows = self.categories.iter().map(|c| (format!("category \"{}\"", c.name), c.model.as_ref()));
-        [("[answer]".to_owned(), self.answer.model.as_ref()), ("[emotion]".to_owned(), self.emotion_model.as_ref())]
-            .into_iter()
-            .chain(rows)
-            .filter_map(|(table, alias)| Some((table, alias.filter(|a| !is_there(a))?)))
-            .map(|(table, alias)| format!("{table} model: no model is configured under the name \"{alias}\""))
-            .collect()
+        [
+            ("[answer]".to_owned(), self.answer.model.as_ref()),
+            ("[emotion]".to_owned(), self.emotion_model.as_ref()),
+        ]
+        .into_iter()
+        .chain(rows)
+        .filter_map(|(table, alias)| Some((table, alias.filter(|a| !is_there(a))?)))
+        .map(|(table, alias)| format!("{table} model: no model is configured under the name \"{alias}\""))
+        .collect()
     }
 
     /// The categories, in the order of the file. Never empty.
@@ -239,7 +242,9 @@ impl TypedTutor {
         let c = &self.context;
         let most = limit::HISTORY_MESSAGES;
         p.need(c.messages <= most, || format!("context.messages is {}: use 0 to {most}", c.messages));
-        p.need((1..=200_000).contains(&c.tokens), || format!("context.tokens is {}: use 1 to 200000", c.tokens));
+        p.need((1..=200_000).contains(&c.tokens), || {
+            format!("context.tokens is {}: use 1 to 200000", c.tokens)
+        });
         p.need(c.similar <= most, || format!("context.similar is {}: use 0 to {most}", c.similar));
         p.need((0.0..=1.0).contains(&c.similarity), || {
             format!("context.similarity is {}: use 0 to 1", c.similarity)
@@ -261,7 +266,9 @@ impl TypedTutor {
                 check_prompt(&format!("{at}: `prompt`"), prompt, p);
             }
             // A category that no word leads to is never taken, unless it is the default.
-            p.need(!category.words.is_empty() || category.name == self.default, || format!("{at}: `words` is empty"));
+            p.need(!category.words.is_empty() || category.name == self.default, || {
+                format!("{at}: `words` is empty")
+            });
             for word in &category.words {
                 let stems = stems(word);
                 p.need(!stems.is_empty(), || format!("{at}: \"{word}\" has no letter or digit"));
@@ -282,7 +289,9 @@ fn check_prompt(at: &str, prompt: &str, p: &mut Problems) {
     let most = limit::TUTOR_PROMPT_BYTES;
     p.need(prompt.len() <= most, || format!("{at} is longer than {most} bytes"));
     for place in places(prompt) {
-        p.need(PLACES.contains(&place), || format!("{at}: there is no {place}; there are: {}", PLACES.join(", ")));
+        p.need(PLACES.contains(&place), || {
+            format!("{at}: there is no {place}; there are: {}", PLACES.join(", "))
+        });
     }
 }
 
@@ -353,7 +362,12 @@ mod tests {
             .replace("similarity = 0.7", "similarity = 7")
             .replace("default = \"general\"", "default = \"generel\"");
         let problems = TutorFile::parse(&text).unwrap_err();
-        for part in ["name \"The Tutor\"", "`prompt`: there is no {guidence}", "context.similarity is 7", "default \"generel\""] {
+        for part in [
+            "name \"The Tutor\"",
+            "`prompt`: there is no {guidence}",
+            "context.similarity is 7",
+            "default \"generel\"",
+        ] {
             assert!(problems.iter().any(|p| p.contains(part)), "{part}: {problems:#?}");
         }
         let typo = SHIPPED_TUTOR.replace("[context]", "[contxt]");
@@ -362,8 +376,9 @@ mod tests {
 
     #[test]
     fn a_model_that_is_not_there_is_named_with_its_place() {
-        let text = format!("{SHIPPED_TUTOR}\n[[category]]\nname = \"art\"\nwords = [\"paint\"]\nmodel = \"big\"\n")
-            .replace("[emotion]", "[emotion]\nmodel = \"small\"");
+        let text =
+            format!("{SHIPPED_TUTOR}\n[[category]]\nname = \"art\"\nwords = [\"paint\"]\nmodel = \"big\"\n")
+                .replace("[emotion]", "[emotion]\nmodel = \"small\"");
         let file = TutorFile::parse(&text).unwrap();
         assert_eq!(
             file.missing_models(|alias| alias == "default"),

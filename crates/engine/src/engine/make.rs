@@ -132,8 +132,12 @@ impl Engine {
             store: Arc::clone(&self.inner.store),
             emit,
         };
-        let past =
-            Past { who: turn.who.clone(), run: run.id.clone(), session: run.session.clone(), store: Arc::clone(&self.inner.store) };
+        let past = Past {
+            who: turn.who.clone(),
+            run: run.id.clone(),
+            session: run.session.clone(),
+            store: Arc::clone(&self.inner.store),
+        };
         let after = Arc::clone(&workflow);
         let work = Box::pin(async move {
             if let Some(before) = before {

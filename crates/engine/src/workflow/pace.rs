@@ -48,7 +48,8 @@ impl Provider for Paced {
 
 fn paced(deltas: Deltas) -> Deltas {
     let by = deltas.by().cloned();
-    let pace = Pace { from: deltas, fresh: true, waiting: VecDeque::new(), due: None, ahead: VecDeque::new() };
+    let pace =
+        Pace { from: deltas, fresh: true, waiting: VecDeque::new(), due: None, ahead: VecDeque::new() };
     let paced = Deltas::new(stream::unfold(pace, |mut pace| async move {
         let item = pace.next().await?;
         Some((item, pace))
@@ -130,7 +131,8 @@ impl Pace {
 fn goes_on(item: Option<&Item>) -> bool {
     match item {
         Some(Ok(Delta::End { .. } | Delta::Usage(_) | Delta::Replay(_) | Delta::Citation(_))) => false,
-        Some(Ok(Delta::Text(_) | Delta::Reasoning(_) | Delta::Refusal(_) | Delta::ToolCall(_)) | Err(_)) | None => true,
+        Some(Ok(Delta::Text(_) | Delta::Reasoning(_) | Delta::Refusal(_) | Delta::ToolCall(_)) | Err(_))
+        | None => true,
     }
 }
 
@@ -179,8 +181,7 @@ mod tests {
             }
         };
         let began = Instant::now();
-        let mut deltas =
-            paced(Deltas::new(stream::poll_fn(move |context| items.poll_recv(context))));
+        let mut deltas = paced(Deltas::new(stream::poll_fn(move |context| items.poll_recv(context))));
         let mut heard = Vec::new();
         let hears = async {
             while let Some(item) = deltas.next().await {
@@ -192,7 +193,10 @@ mod tests {
     }
 
     fn text(heard: &[(u64, Item)]) -> String {
-        heard.iter().filter_map(|(_, item)| if let Ok(Delta::Text(t)) = item { Some(t.as_str()) } else { None }).collect()
+        heard
+            .iter()
+            .filter_map(|(_, item)| if let Ok(Delta::Text(t)) = item { Some(t.as_str()) } else { None })
+            .collect()
     }
 
     fn end() -> Item {
@@ -221,7 +225,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_streams_is_never_delayed() {
         // A long first piece, with the usage that some hosts report after each.
-        let said = || vec![(0, say(&many(40))), (0, Ok(Delta::Usage(Usage::of(1, 9)))), (50, say("more")), (7, say(&many(90))), (0, end())];
+        let said = || {
+            vec![
+                (0, say(&many(40))),
+                (0, Ok(Delta::Usage(Usage::of(1, 9)))),
+                (50, say("more")),
+                (7, say(&many(90))),
+                (0, end()),
+            ]
+        };
         let heard = heard(said()).await;
         assert_eq!(text(&heard), many(40) + "more" + &many(90));
         let at = |item: &Item| heard.iter().find(|(_, i)| i == item).unwrap().0;
@@ -243,7 +255,13 @@ mod tests {
 
     #[test]
     fn pieces_lose_no_letter_in_any_script() {
-        for text in [many(7), "  \n".into(), "数学は面白いですね。本当に。".into(), "fn main() {\n    1 + 2\n}\n".into(), "é\u{301}a👩‍🔬 b".into()] {
+        for text in [
+            many(7),
+            "  \n".into(),
+            "数学は面白いですね。本当に。".into(),
+            "fn main() {\n    1 + 2\n}\n".into(),
+            "é\u{301}a👩‍🔬 b".into(),
+        ] {
             assert_eq!(pieces(&text).collect::<String>(), text);
         }
     }

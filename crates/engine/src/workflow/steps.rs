@@ -12,23 +12,87 @@ use crate::mask::{Kinds, Window};
 
 /// Words of an idea: examples, comparisons, what if.
 const CREATIVE: [&str; 18] = [
-    "imagine", "example", "analogy", "like a", "picture", "story", "what if", "metaphor", "suppose", "creative", "idea", "similar to",
-    "think of", "everyday", "real life", "visualize", "brainstorm", "invent",
+    "imagine",
+    "example",
+    "analogy",
+    "like a",
+    "picture",
+    "story",
+    "what if",
+    "metaphor",
+    "suppose",
+    "creative",
+    "idea",
+    "similar to",
+    "think of",
+    "everyday",
+    "real life",
+    "visualize",
+    "brainstorm",
+    "invent",
 ];
 /// Words about the thinking, or about who is taught.
 const METACOGNITIVE: [&str; 22] = [
-    "user", "student", "learner", "person", "they ask", "their level", "beginner", "i should", "i need to", "let me", "my answer", "my approach",
-    "check my", "double check", "explain", "understanding", "plan", "strategy", "respond", "ask them", "am i", "reconsider",
+    "user",
+    "student",
+    "learner",
+    "person",
+    "they ask",
+    "their level",
+    "beginner",
+    "i should",
+    "i need to",
+    "let me",
+    "my answer",
+    "my approach",
+    "check my",
+    "double check",
+    "explain",
+    "understanding",
+    "plan",
+    "strategy",
+    "respond",
+    "ask them",
+    "am i",
+    "reconsider",
 ];
 /// Words that doubt.
 const DOUBTING: [&str; 18] = [
-    "maybe", "perhaps", "might", "could be", "not sure", "unsure", "uncertain", "unclear", "probably", "possibly", "seems", "wait", "hmm",
-    "i think", "i guess", "or is it", "assume", "roughly",
+    "maybe",
+    "perhaps",
+    "might",
+    "could be",
+    "not sure",
+    "unsure",
+    "uncertain",
+    "unclear",
+    "probably",
+    "possibly",
+    "seems",
+    "wait",
+    "hmm",
+    "i think",
+    "i guess",
+    "or is it",
+    "assume",
+    "roughly",
 ];
 /// Words that are sure.
 const FIRM: [&str; 14] = [
-    "therefore", "so the", "thus", "hence", "clearly", "must", "certainly", "definitely", "exactly", "indeed", "always", "by definition",
-    "correct", "follows that",
+    "therefore",
+    "so the",
+    "thus",
+    "hence",
+    "clearly",
+    "must",
+    "certainly",
+    "definitely",
+    "exactly",
+    "indeed",
+    "always",
+    "by definition",
+    "correct",
+    "follows that",
 ];
 
 /// Steps of one run, numbered.
@@ -49,7 +113,14 @@ impl Steps {
     pub(super) fn own(&mut self, mode: ThinkingMode, text: String, confidence: Option<f64>) -> Body {
         self.step += 1;
         let confidence = confidence.map(two_digits);
-        Body::Thought { id: format!("step_{}", self.step), team: None, step: self.step, mode: Some(mode), text, confidence }
+        Body::Thought {
+            id: format!("step_{}", self.step),
+            team: None,
+            step: self.step,
+            mode: Some(mode),
+            text,
+            confidence,
+        }
     }
 
     /// Takes the next piece of what is thought, and gives the steps that are whole now.
@@ -150,7 +221,9 @@ mod tests {
 
     fn told(body: &Body) -> (u32, ThinkingMode, &str, f64) {
         match body {
-            Body::Thought { step, mode: Some(mode), text, confidence: Some(sure), .. } => (*step, *mode, text, *sure),
+            Body::Thought { step, mode: Some(mode), text, confidence: Some(sure), .. } => {
+                (*step, *mode, text, *sure)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -163,7 +236,10 @@ mod tests {
         assert_eq!(steps.len(), 4, "{steps:#?}");
         assert_eq!(steps.iter().map(|s| s.0).collect::<Vec<_>>(), [1, 2, 3, 4]);
         use ThinkingMode::{Analytical, Creative, Metacognitive};
-        assert_eq!(steps.iter().map(|s| s.1).collect::<Vec<_>>(), [Metacognitive, Creative, Analytical, Analytical]);
+        assert_eq!(
+            steps.iter().map(|s| s.1).collect::<Vec<_>>(),
+            [Metacognitive, Creative, Analytical, Analytical]
+        );
         assert!(steps[2].2.contains("0.75, since 3 divided by 4 is 0.75 and"));
         assert!(steps[1].3 < 0.5 && steps[2].3 > 0.5 && (steps[3].3 - 0.5).abs() < 1e-9, "{steps:?}");
         for size in [1, 2, 7, 40] {
@@ -174,7 +250,11 @@ mod tests {
     // Planted fault: masked step by step, each by itself.
     #[test]
     fn a_thought_without_an_end_is_cut_between_words_and_no_number_is_cut_out_of_its_mask() {
-        let text = format!("{} call 555-867-5309 or write to ann@example.com {}", "word ".repeat(117), "again ".repeat(200));
+        let text = format!(
+            "{} call 555-867-5309 or write to ann@example.com {}",
+            "word ".repeat(117),
+            "again ".repeat(200)
+        );
         for size in [1, 13, 10_000] {
             let steps = cut(&text, size);
             assert!(steps.len() >= 3);

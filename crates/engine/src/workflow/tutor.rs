@@ -71,7 +71,11 @@ impl Tutor {
     }
 
     /// The same, with what tells feelings made ready first.
-    pub async fn prepare(file: TutorFile, models: impl Into<Models>, embedder: Option<SharedEmbedder>) -> Self {
+    pub async fn prepare(
+        file: TutorFile,
+        models: impl Into<Models>,
+        embedder: Option<SharedEmbedder>,
+    ) -> Self {
         let feelings = Feelings::prepare(embedder.clone()).await;
         Self::new(file, models, embedder, feelings)
     }

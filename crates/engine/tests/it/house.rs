@@ -105,16 +105,15 @@ impl House {
     }
 
     /// With this workflow beside the others.
-    pub(crate) fn beside(stage: (Arc<Stage>, Cues), workflow: Arc<dyn Workflow>, store: Arc<MemoryStore>) -> Self {
+    pub(crate) fn beside(
+        stage: (Arc<Stage>, Cues),
+        workflow: Arc<dyn Workflow>,
+        store: Arc<MemoryStore>,
+    ) -> Self {
         Self::having(stage, Settings::default(), Arc::new(InProcess::new()), store, vec![workflow])
     }
 
-    fn on(
-        stage: (Arc<Stage>, Cues),
-        settings: Settings,
-        bus: SharedBus,
-        store: Arc<MemoryStore>,
-    ) -> Self {
+    fn on(stage: (Arc<Stage>, Cues), settings: Settings, bus: SharedBus, store: Arc<MemoryStore>) -> Self {
         Self::having(stage, settings, bus, store, Vec::new())
     }
 

@@ -126,7 +126,15 @@ async fn a_turn_is_told_in_its_order_and_ends_with_what_it_taught() {
     assert_eq!(ending(&log, 1), Outcome::Completed);
     assert_eq!(text(&log), "A part of a whole.");
     let without: Vec<_> = kinds(&log).into_iter().filter(|k| k != "felt" && k != "stage_started").collect();
-    let order = ["run_started", "categorized", "context_gathered", "model_started", "token", "ability_learned", "run_ended"];
+    let order = [
+        "run_started",
+        "categorized",
+        "context_gathered",
+        "model_started",
+        "token",
+        "ability_learned",
+        "run_ended",
+    ];
     assert_eq!(without, order);
     let Body::Categorized { category, provider, estimated_tokens } = &log[1].body else { panic!("{log:#?}") };
     assert_eq!((category.as_str(), provider.as_str()), ("math", "stage"));
@@ -198,7 +206,10 @@ async fn what_the_model_thinks_comes_in_steps_behind_those_that_were_taken() {
     let thoughts = thoughts(&log);
     let modes: Vec<_> = thoughts.iter().map(|(step, mode, _)| (*step, *mode)).collect();
     use ThinkingMode::{Analytical, Creative, Metacognitive};
-    assert_eq!(modes, [(1, Analytical), (2, Metacognitive), (3, Metacognitive), (4, Creative), (5, Analytical)]);
+    assert_eq!(
+        modes,
+        [(1, Analytical), (2, Metacognitive), (3, Metacognitive), (4, Creative), (5, Analytical)]
+    );
     assert!(thoughts[0].2.contains("about math; stage (stage) answers"), "{thoughts:#?}");
     assert!(thoughts[1].2.contains("ability in math is put at 0.50 after 0 turns"), "{thoughts:#?}");
     let joined: Vec<_> = thoughts[2..].iter().map(|(_, _, text)| text.as_str()).collect();
@@ -277,7 +288,8 @@ async fn nothing_that_is_masked_is_cut_open_by_what_is_told_beside_it() {
     assert_eq!(text(&log), "Write to [EMAIL] now.");
     let whole = serde_json::to_string(&log.iter().map(|e| &e.body).collect::<Vec<_>>()).unwrap();
     assert!(!whole.contains("@exam") && whole.contains("He writes from [EMAIL], and"), "{whole}");
-    let history = school.house.engine.history(&ann(), &ask_in("", "", "s").session.unwrap(), 9).await.unwrap();
+    let history =
+        school.house.engine.history(&ann(), &ask_in("", "", "s").session.unwrap(), 9).await.unwrap();
     assert!(history.iter().all(|m| !m.content.contains('@')), "{history:?}");
 }
 
@@ -289,11 +301,14 @@ async fn the_category_picks_who_answers_and_a_missing_model_is_refused() {
     });
     let file = SHIPPED_TUTOR.replace("name = \"coding\"\n", "name = \"coding\"\nmodel = \"code\"\n");
     let mut school = School::with(&file, Stage::new(), |stage| Models::new(stage).and("code", coder)).await;
-    let run = school.house.engine.start(&ann(), lesson("Why does my Python code fail?", Lesson::default())).await;
+    let run =
+        school.house.engine.start(&ann(), lesson("Why does my Python code fail?", Lesson::default())).await;
     code.next().await.end().await;
     let log = school.house.log(&run.unwrap().run).await;
     let by = |log: &[Arc<Event>]| {
-        log.iter().find_map(|e| if let Body::ModelStarted { provider, .. } = &e.body { Some(provider.clone()) } else { None })
+        log.iter().find_map(|e| {
+            if let Body::ModelStarted { provider, .. } = &e.body { Some(provider.clone()) } else { None }
+        })
     };
     assert_eq!(by(&log).as_deref(), Some("coder"));
     assert!(matches!(&log[1].body, Body::Categorized { provider, .. } if provider == "coder"));

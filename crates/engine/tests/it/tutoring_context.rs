@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use headwater_core::UserId;
 use headwater_core::event::{Body, Event};
 use headwater_core::port::SharedStore;
 use headwater_core::port::provider::{ContextBudget, Provider, ProviderInfo, Role};
 use headwater_core::port::recall::RecallQuery;
+use headwater_core::port::records::Expect;
+use headwater_core::{Millis, UserId, limit};
 use headwater_engine::Models;
 use headwater_engine::ask::Lesson;
 use headwater_engine::assistant::tutor_file::SHIPPED_TUTOR;
@@ -58,7 +59,10 @@ async fn a_turn_sees_the_one_before_it() {
     let expected =
         [(Role::User, "My name is Ann."), (Role::Assistant, "Hello Ann."), (Role::User, "Who am I?")];
     assert_eq!(lines[1..], expected);
-    assert!(lines[0].0 == Role::System && lines[0].1.contains("The level of this answer is Easy"), "{lines:?}");
+    assert!(
+        lines[0].0 == Role::System && lines[0].1.contains("The level of this answer is Easy"),
+        "{lines:?}"
+    );
     act.end().await;
     assert_eq!(context(&school.house.log(&run).await), (2, 0, true, false, 0));
 }
@@ -83,7 +87,8 @@ async fn an_early_message_that_means_the_same_is_found_again() {
     assert_eq!(context(&school.house.log(&run).await), (20, 1, true, false, 0));
     // Nobody else's session of the same name is searched.
     let bob = principal("bob");
-    let run = school.house.engine.start(&bob, ask_in("tutor", "What is my cat called?", "s")).await.unwrap().run;
+    let run =
+        school.house.engine.start(&bob, ask_in("tutor", "What is my cat called?", "s")).await.unwrap().run;
     let act = school.house.cues.next().await;
     assert_eq!(act.request.messages.len(), 2);
     assert_eq!(act.request.messages[1].content, "What is my cat called?");
@@ -108,7 +113,8 @@ async fn a_small_model_is_given_what_fits_and_a_tiny_one_what_it_needs() {
         }
         assert_eq!(context(&school.turn("Who was Bach?", "A man.").await).0, recent, "{budget:?}");
     }
-    let mut school = School::with(SHIPPED_TUTOR, Stage::with_info(info(200, 113)), |stage| Models::new(stage)).await;
+    let mut school =
+        School::with(SHIPPED_TUTOR, Stage::with_info(info(200, 113)), |stage| Models::new(stage)).await;
     school.turn("Who was Bach?", "A composer.").await;
     let (_, act) = school.ask(lesson("And where did he live?", Lesson::default())).await;
     assert_eq!(act.request.messages.len(), 4);
@@ -131,8 +137,9 @@ async fn the_knowledge_base_is_searched_where_that_is_asked_for() {
     let store: SharedStore = school.house.store.clone();
     let mind: headwater_core::port::SharedEmbedder = school.mind.clone();
     let text = Text::shared("pets.md", "manual", "# Pets\n\nA cat sleeps for sixteen hours a day.\n");
-    ingest(&store, Some(&mind), text, headwater_core::Millis(1), |_, _| {}).await.unwrap();
-    let ask = |rag| lesson("How long does a cat sleep?", Lesson { rag, reasoning: true, ..Lesson::default() });
+    ingest(&store, Some(&mind), text, Millis(1), |_, _| {}).await.unwrap();
+    let ask =
+        |rag| lesson("How long does a cat sleep?", Lesson { rag, reasoning: true, ..Lesson::default() });
     let (run, act) = school.ask(ask(true)).await;
     let asked = &act.request.messages.last().unwrap().content;
     assert!(asked.contains("[Source: pets.md]\n") && asked.contains("sixteen hours"), "{asked}");
@@ -154,7 +161,8 @@ async fn ability_is_learned_for_each_person_and_subject() {
     let mut school = School::new().await;
     let about = |subject: &str| Lesson { subject: Some(subject.to_owned()), ..Lesson::default() };
     for subject in ["Linear  Algebra", "linear algebra "] {
-        let (run, act) = school.ask(lesson("I understand it: a vector has a direction.", about(subject))).await;
+        let (run, act) =
+            school.ask(lesson("I understand it: a vector has a direction.", about(subject))).await;
         act.end().await;
         school.house.log(&run).await;
     }
@@ -179,4 +187,27 @@ async fn a_turn_goes_on_without_a_context_that_cannot_be_read() {
     act.end().await;
     let log = school.house.log(&run).await;
     assert_eq!(context(&log), (0, 0, false, false, 0));
+}
+
+// Planted fault: subjects not counted: a client fills the store with names.
+#[tokio::test(start_paused = true)]
+async fn subjects_without_end_are_learned_as_their_category() {
+    let mut school = School::new().await;
+    let store: SharedStore = school.house.store.clone();
+    let ann = ann().user;
+    for n in 0..limit::SUBJECTS_PER_USER {
+        let key = format!("subject {n}");
+        let put = store.put_record(&ann, ability::KIND, (&key, "{}"), Expect::Absent, Millis(1));
+        assert!(put.await.unwrap().is_some());
+    }
+    for (subject, learned) in [("one more", "general"), ("subject 7", "subject 7")] {
+        let about = Lesson { subject: Some(subject.to_owned()), ..Lesson::default() };
+        let (run, act) = school.ask(lesson("Who was Bach?", about)).await;
+        act.end().await;
+        let log = school.house.log(&run).await;
+        assert!(
+            log.iter().any(|e| matches!(&e.body, Body::AbilityLearned { subject, .. } if subject == learned)),
+            "{log:#?}"
+        );
+    }
 }

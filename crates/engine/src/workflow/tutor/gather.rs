@@ -90,8 +90,11 @@ pub(super) async fn gather(tutor: &Tutor, turn: &Turn, plan: &Plan<'_>) -> Conte
     let (similar, passages) = tokio::join!(
         async {
             let found = timeout_at(by, turn.store.recall(query.filter(|_| most > 0)?)).await;
-            found.inspect_err(|_| tracing::debug!("earlier messages of the same meaning came too late")).ok()?
-                .map_err(store_failed).ok()
+            found
+                .inspect_err(|_| tracing::debug!("earlier messages of the same meaning came too late"))
+                .ok()?
+                .map_err(store_failed)
+                .ok()
         },
         async {
             in_time("the knowledge base", limit::CONTEXT_TIME, search(&turn.store, meaning, wanted?)).await

@@ -59,7 +59,12 @@ pub(super) fn steps(
     if let Some(emotion) = emotion {
         suited += &format!(", and the words speak of {}", emotion.primary);
     }
-    suited += &format!(". That makes a difficulty of {:.2}, {}: {}", level.value, level.label(), level.instruction());
+    suited += &format!(
+        ". That makes a difficulty of {:.2}, {}: {}",
+        level.value,
+        level.label(),
+        level.instruction()
+    );
     vec![
         steps.own(ThinkingMode::Analytical, found, best),
         steps.own(ThinkingMode::Metacognitive, suited, Some(context.ability.confidence)),
@@ -103,9 +108,10 @@ fn question(tiny: bool, plan: &Plan<'_>, context: &Context) -> String {
         parts.push(format!("From earlier in this conversation:\n{}", lines.join("\n")));
     }
     if !context.passages.is_empty() {
-        let texts = context.passages.iter().map(|p| {
-            if tiny { p.content.clone() } else { format!("[Source: {}]\n{}", p.source, p.content) }
-        });
+        let texts = context
+            .passages
+            .iter()
+            .map(|p| if tiny { p.content.clone() } else { format!("[Source: {}]\n{}", p.source, p.content) });
         parts.push(format!("From the knowledge base:\n{}", texts.collect::<Vec<_>>().join("\n\n")));
     }
     if parts.is_empty() {

@@ -21,7 +21,8 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(embedder: Option<SharedEmbedder>) -> Self {
-        let (waiting, at_once) = (Semaphore::new(limit::REMEMBER_WAITING), Semaphore::new(limit::REMEMBERING));
+        let (waiting, at_once) =
+            (Semaphore::new(limit::REMEMBER_WAITING), Semaphore::new(limit::REMEMBERING));
         Self { embedder, waiting, at_once }
     }
 
@@ -52,7 +53,8 @@ impl Memory {
     async fn keep(&self, embedder: &SharedEmbedder, past: &Past) -> Result<(), String> {
         // Turns that were made since stand behind it.
         let most = limit::HISTORY_MESSAGES + 1 + limit::QUEUED_TURNS;
-        let lines = past.store.history(&past.who.user, &past.session, most).await.map_err(|e| e.to_string())?;
+        let lines =
+            past.store.history(&past.who.user, &past.session, most).await.map_err(|e| e.to_string())?;
         let own = lines.into_iter().filter(|m| m.run == past.run && !m.content.trim().is_empty());
         let (roles, texts): (Vec<Role>, Vec<String>) = own.map(|m| (m.role, m.content)).unzip();
         if texts.is_empty() {
