@@ -10,7 +10,7 @@ use headwater_core::limit;
 use headwater_core::port::embedder::Embedder;
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind, SharedProvider};
 use headwater_core::{Code, RunId};
-use headwater_engine::ask::{Job, Lesson, Special};
+use headwater_engine::ask::{Lesson, Special};
 use headwater_engine::assistant::tutor_file::{SHIPPED_TUTOR, TutorFile};
 use headwater_engine::workflow::tutor::Tutor;
 use headwater_engine::{Followed, Models, StartRun};
@@ -65,7 +65,7 @@ pub(crate) struct School {
 
 impl School {
     pub(crate) async fn new() -> Self {
-        Self::with(SHIPPED_TUTOR, Stage::new(), |stage| Models::new(stage)).await
+        Self::with(SHIPPED_TUTOR, Stage::new(), Models::new).await
     }
 
     pub(crate) async fn with(
@@ -314,7 +314,7 @@ async fn the_category_picks_who_answers_and_a_missing_model_is_refused() {
     assert!(matches!(&log[1].body, Body::Categorized { provider, .. } if provider == "coder"));
     assert_eq!(by(&school.turn("Who was Bach?", "A composer.").await).as_deref(), Some("stage"));
 
-    let school = School::with(&file, Stage::new(), |stage| Models::new(stage)).await;
+    let school = School::with(&file, Stage::new(), Models::new).await;
     let run = school.house.engine.start(&ann(), lesson("Hi", Lesson::default())).await.unwrap().run;
     assert_eq!(failure(&school.house.log(&run).await), "unknown_model");
 }
@@ -340,7 +340,7 @@ async fn what_a_tutor_cannot_do_is_refused_before_anything_is_made() {
     let mut refused = vec![
         lesson("Hi", subject(&"x".repeat(limit::SUBJECT_BYTES + 1))),
         lesson("Hi", subject("a\nb")),
-        StartRun { special: Special::Job(Box::new(Job::default())), ..ask_in("tutor", "Hi", "s") },
+        StartRun { special: Special::Job(Box::default()), ..ask_in("tutor", "Hi", "s") },
         StartRun { system: Some("Be rude".into()), ..ask_in("tutor", "Hi", "s") },
         StartRun { model: Some("default".into()), ..ask_in("tutor", "Hi", "s") },
     ];

@@ -107,14 +107,13 @@ async fn a_small_model_is_given_what_fits_and_a_tiny_one_what_it_needs() {
     let long = "word ".repeat(20);
     for (budget, recent) in [((1_000, 60), 2), ((1_000, 113), 4), ((1_000, 84), 2), ((200, 113), 0)] {
         let stage = Stage::with_info(info(budget.0, budget.1));
-        let mut school = School::with(SHIPPED_TUTOR, stage, |stage| Models::new(stage)).await;
+        let mut school = School::with(SHIPPED_TUTOR, stage, Models::new).await;
         for _ in 0..3 {
             school.turn(&long, &long).await;
         }
         assert_eq!(context(&school.turn("Who was Bach?", "A man.").await).0, recent, "{budget:?}");
     }
-    let mut school =
-        School::with(SHIPPED_TUTOR, Stage::with_info(info(200, 113)), |stage| Models::new(stage)).await;
+    let mut school = School::with(SHIPPED_TUTOR, Stage::with_info(info(200, 113)), Models::new).await;
     school.turn("Who was Bach?", "A composer.").await;
     let (_, act) = school.ask(lesson("And where did he live?", Lesson::default())).await;
     assert_eq!(act.request.messages.len(), 4);
@@ -124,7 +123,7 @@ async fn a_small_model_is_given_what_fits_and_a_tiny_one_what_it_needs() {
 #[tokio::test(start_paused = true)]
 async fn the_files_own_budget_counts_too() {
     let file = SHIPPED_TUTOR.replace("tokens = 8000", "tokens = 60").replace("similar = 3", "similar = 0");
-    let mut school = School::with(&file, Stage::new(), |stage| Models::new(stage)).await;
+    let mut school = School::with(&file, Stage::new(), Models::new).await;
     for _ in 0..3 {
         school.turn(&"word ".repeat(20), &"word ".repeat(20)).await;
     }
