@@ -59,6 +59,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     }
     found.extend(local_models(&asked));
     found.extend(assistants(&asked));
+    found.push(tutor(&asked));
     found.push(teams(&asked));
     if let Ok(answering) = answering_of(&asked) {
         found.extend(answering.missing_keys(&environment).into_iter().map(keyless));
@@ -242,6 +243,24 @@ fn teams(asked: &Asked) -> Found {
     match teams.missing_models(|alias| names.iter().any(|name| name == alias)).as_slice() {
         [] => Good(format!("teams: {}", teams.teams().collect::<Vec<_>>().join(", "))),
         problems => Bad(format!("teams: {}", problems.join("; ")), mend()),
+    }
+}
+
+/// The tutor's file, and the aliases that it names.
+fn tutor(asked: &Asked) -> Found {
+    let mend = || "docs/tutor.md says what such a file may have".to_owned();
+    let file = asked.some("tutor").map(std::path::PathBuf::from);
+    let tutor = match knowledge::tutor(file.as_deref()) {
+        Ok(tutor) => tutor,
+        Err(Failure::Usage(problems)) => return Bad(format!("tutor: {}", problems.join("; ")), mend()),
+        Err(Failure::Failed(why)) => return Bad(format!("tutor: {why}"), mend()),
+    };
+    let names = answering_of(asked).map(|a| a.aliases.into_iter().map(|a| a.name).collect::<Vec<_>>());
+    let names = names.unwrap_or_default();
+    match tutor.missing_models(|alias| alias == DEFAULT || names.iter().any(|name| name == alias)).as_slice()
+    {
+        [] => Good(format!("tutor: {} with {} categories", tutor.name, tutor.categories().len())),
+        problems => Bad(format!("tutor: {}", problems.join("; ")), mend()),
     }
 }
 

@@ -1,9 +1,10 @@
-//! The assistant and its knowledge base, and the teams: the shipped ones, or the operator's own files.
+//! The assistants and their knowledge, the tutor and the teams: the shipped ones, or the operator's own files.
 
 use std::path::{Path, PathBuf};
 
 use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_engine::Clock;
+use headwater_engine::assistant::tutor_file::{SHIPPED_TUTOR, TutorFile};
 use headwater_engine::assistant::{Assistant, Knowledge, SHIPPED, SHIPPED_DOCUMENTS, SHIPPED_MANIFEST};
 use headwater_engine::ingest::{Text, ingest};
 use headwater_engine::workflow::teams::{self, TeamsFile};
@@ -21,6 +22,11 @@ pub(crate) fn teams(file: Option<&Path>) -> Result<TeamsFile, Failure> {
     parsed(file, teams::SHIPPED, TeamsFile::parse)
 }
 
+/// The tutor of this file, or the shipped one.
+pub(crate) fn tutor(file: Option<&Path>) -> Result<TutorFile, Failure> {
+    parsed(file, SHIPPED_TUTOR, TutorFile::parse)
+}
+
 /// What this file says, or the shipped one; every problem names its file.
 fn parsed<T>(
     file: Option<&Path>,
@@ -33,9 +39,6 @@ fn parsed<T>(
         |problems: Vec<String>| problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect();
     parse(&text).map_err(|problems| Failure::Usage(named(problems)))
 }
-
-/// Names that an assistant may not have: other workflows are called so.
-const TAKEN: [&str; 3] = ["generate", "tutor", "teams"];
 
 /// An assistant with its documents.
 pub(crate) struct Equipped {
@@ -61,12 +64,6 @@ pub(crate) fn all(chat: Option<&Path>, beside: &[PathBuf]) -> Result<Vec<Equippe
             Ok(equipped) => all.push(equipped),
             Err(Failure::Usage(found)) => problems.extend(found),
             Err(failed @ Failure::Failed(_)) => return Err(failed),
-        }
-    }
-    for (n, equipped) in all.iter().enumerate() {
-        let name = &equipped.assistant.name;
-        if TAKEN.contains(&name.as_str()) || all.iter().take(n).any(|other| other.assistant.name == *name) {
-            problems.push(format!("the assistant `{name}`: another workflow has this name; change `name`"));
         }
     }
     if problems.is_empty() { Ok(all) } else { Err(Failure::Usage(problems)) }

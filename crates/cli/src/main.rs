@@ -19,6 +19,7 @@ mod serve;
 mod settings;
 mod sign_in;
 mod token;
+mod workflows;
 
 use std::process::ExitCode;
 

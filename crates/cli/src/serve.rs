@@ -9,13 +9,9 @@ use headwater_core::port::{SharedEmbedder, SharedStore};
 use headwater_engine::documents::Documents;
 use headwater_engine::recover::recover;
 use headwater_engine::retention::retain;
-use headwater_engine::workflow::Workflow;
-use headwater_engine::workflow::assist::Assist;
-use headwater_engine::workflow::generate::Generate;
-use headwater_engine::workflow::teams::Teams;
 use headwater_engine::{Clock, Engine, Tasks};
 use headwater_extract::Child;
-use headwater_server::app::{App, Dialects, Surface, surface};
+use headwater_server::app::{App, Surface, surface};
 use headwater_server::auth::secret::Secret;
 use headwater_server::edge::Edge;
 use headwater_server::gate::Gate;
@@ -27,9 +23,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::ServeArgs;
-use crate::knowledge::Equipped;
 use crate::logs::{self, say};
 use crate::settings::Settings;
+use crate::workflows::Files;
 use crate::{Failure, certificate, handoff, knowledge, provider, sign_in};
 
 /// How long what is left may take once no run is alive: last frames and answers, then close frames. A
@@ -56,8 +52,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 }
 
 async fn run(settings: Settings) -> Result<(), Failure> {
-    let assistants = knowledge::all(settings.assistant.as_deref(), &settings.assistants)?;
-    let teams = knowledge::teams(settings.teams.as_deref())?;
+    let files = Files::read(&settings)?;
     // First what fails quickly, then what a crash left, then what takes time.
     let (secret, store) = open(&settings).await?;
     let listeners = bind(&settings).await?;
@@ -75,29 +70,15 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let models = provider::open(&settings.answering, &settings.asked, &hosts).await?;
     provider::announce(&models, &settings.answering);
     let embedder = provider::search_by_meaning(&settings.asked).await;
-    let missing = |e: &Equipped| e.assistant.missing_models(|alias| models.has(alias));
-    let mut missing: Vec<_> = assistants.iter().flat_map(missing).collect();
-    missing.extend(teams.missing_models(|alias| models.has(alias)));
-    if !missing.is_empty() {
-        return Err(Failure::Usage(missing));
-    }
-    let documents = assistants.iter().flat_map(|e| e.documents.clone()).collect();
-    knowledge::index(&store, embedder.as_ref(), documents).await?;
+    files.check(|alias| models.has(alias))?;
+    knowledge::index(&store, embedder.as_ref(), files.documents()).await?;
 
-    // The first answers the chat.
-    let chat: Arc<str> = assistants.first().map_or("", |e| e.assistant.name.as_str()).into();
+    let chat = files.chat();
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());
     let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
-    let dialects = Dialects { teams: teams.name.as_str().into(), ..settings.dialects.clone() };
-    let mut workflows: Vec<Arc<dyn Workflow>> =
-        vec![Arc::new(Generate::new(models.clone())), Arc::new(Teams::new(teams, models.clone()))];
-    for Equipped { assistant, folder, .. } in assistants {
-        let assist = Assist::new(assistant, models.clone(), embedder.clone());
-        let assist = assist.telling(teller.clone()).knowing(folder);
-        assist.warm().await;
-        workflows.push(Arc::new(assist));
-    }
+    let (workflows, dialects) =
+        files.open(&models, embedder.as_ref(), teller.as_ref(), settings.dialects.clone()).await;
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> =

@@ -584,6 +584,46 @@ pub const THOUGHT_BYTES: usize = 2 * 1024;
 pub const JOB_WISHES_BYTES: usize = 16 * 1024;
 /// Lines that each of them makes in a prompt.
 pub const JOB_WISHES: usize = 200;
+// ── lessons ──────────────────────────────────────────────────────────────────────────────────────
+
+/// Bytes of a lesson's subject: a few words; it is the key of what is learned, and stands in the prompt.
+pub const SUBJECT_BYTES: usize = 100;
+/// Subjects in which one person's ability is kept: more than anybody learns, and a client names them freely. What is
+/// learned of a further one counts for its category.
+pub const SUBJECTS_PER_USER: usize = 500;
+/// Tokens of earlier messages in a lesson's prompt (contract).
+pub const LESSON_TOKENS: usize = 8_000;
+/// Earlier messages of a lesson that are about the same (contract).
+pub const SIMILAR_MESSAGES: usize = 3;
+/// How long a lesson waits for what a question means, and for earlier messages that mean the same: somebody
+/// waits for the first word. Beyond it the turn goes on without them, and says so.
+pub const MEANING_TIME: Duration = Duration::from_millis(150);
+/// How long it waits for the newest messages, for what was learned, and for the knowledge base.
+pub const CONTEXT_TIME: Duration = Duration::from_secs(1);
+/// How long an answer that is whole waits until what it taught is stored: a store that needs longer is stuck.
+pub const LEARN_TIME: Duration = Duration::from_secs(2);
+/// Words of a piece where a provider gives its answer whole (contract), …
+pub const PACE_WORDS: usize = 3;
+/// … and the pause between two of them (contract).
+pub const PACE: Duration = Duration::from_millis(30);
+/// Words of an answer's first piece up to which it is taken for one of many: what streams begins with few.
+pub const WHOLE_WORDS: usize = 30;
+/// Reports that are kept of a provider while what it said is paced; usage that follows usage takes no place.
+pub const PACE_AHEAD: usize = 16;
+/// Bytes of a step of thinking below which the next sentence joins it: a step says something.
+pub const STEP_LEAST: usize = 80;
+/// Bytes of a step of thinking: what has no sentence's end by then is cut between two words.
+pub const STEP_BYTES: usize = 600;
+/// Turns whose meaning is kept at once: there is one embedding model, and questions go before.
+pub const REMEMBERING: usize = 2;
+/// Turns that wait for that; of the next only the meaning is lost.
+pub const REMEMBER_WAITING: usize = 256;
+/// How long one may wait and take: the embedding model indexes a book meanwhile.
+pub const REMEMBER_TIME: Duration = Duration::from_secs(60);
+/// Categories of questions in a tutor's file.
+pub const CATEGORIES: usize = 32;
+/// Bytes of one text of a tutor's file that a model is told: [`SYSTEM_BYTES`] with room for what is put into it.
+pub const TUTOR_PROMPT_BYTES: usize = 12 * 1024;
 
 /// The local model and the embeddings that run in this process.
 pub mod local {

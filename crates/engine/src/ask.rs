@@ -56,6 +56,8 @@ pub enum Special {
     Lesson(Lesson),
     /// Of [`crate::workflow::teams`].
     Job(Box<Job>),
+    /// Both at once, which nothing is.
+    Both,
 }
 
 /// How a turn with a tutor is to be.
@@ -105,6 +107,9 @@ pub struct Started {
 /// What breaks a rule is refused before anything is made.
 pub(crate) fn check(ask: &StartRun, workflow: &dyn Workflow) -> Result<(), Error> {
     check_words(ask, workflow)?;
+    if ask.special == Special::Both {
+        return Err(invalid("a turn is a `lesson` or a `job`, and not both".to_owned()));
+    }
     workflow.check(ask)?;
     if let Some(system) = &ask.system {
         own(workflow, "system", "instructions")?;

@@ -77,7 +77,6 @@ pub async fn retrieve(
     embedder: Option<&SharedEmbedder>,
     question: Question,
 ) -> Result<Vec<Passage>, Error> {
-    let words = words(&question.text);
     let vector = match embedder {
         Some(embedder) => match embedder.embed(vec![question.text.clone()]).await {
             Ok(mut vectors) => vectors.pop().map(|v| (embedder.id().to_owned(), v)),
@@ -90,6 +89,20 @@ pub async fn retrieve(
         },
         None => None,
     };
+    search(store, vector, question).await
+}
+
+/// The same with the question's meaning and the embedder that made it, where they are known already; without it
+/// the words decide.
+///
+/// # Errors
+/// The store's failure.
+pub async fn search(
+    store: &SharedStore,
+    vector: Option<(String, Vec<f32>)>,
+    question: Question,
+) -> Result<Vec<Passage>, Error> {
+    let words = words(&question.text);
     let query = ChunkQuery {
         owner: question.owner,
         words: words.clone(),

@@ -7,7 +7,7 @@ use headwater_core::port::provider::{Effort, PromptMessage, Role};
 use headwater_core::run::{Run, Tail};
 use headwater_core::{Code, Error, MessageId, RunId, SessionId, limit};
 use headwater_engine::StartRun;
-use headwater_engine::ask::{Job, Special};
+use headwater_engine::ask::{Job, Lesson, Special};
 use headwater_engine::models::Listed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub struct StartBody {
     /// For a workflow of teams, whose brief is the `message`; a plain job where it is missing.
     #[serde(default)]
     pub job: Option<JobBody>,
+    /// How a turn with a tutor is to be; for a workflow that gives lessons.
+    #[serde(default)]
+    pub lesson: Option<LessonBody>,
 }
 
 /// What teams are told beside the brief.
@@ -86,6 +89,27 @@ impl From<JobBody> for Special {
             style: body.style,
             workspace: body.workspace,
         }))
+    }
+}
+
+/// How a turn with a tutor is to be.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Lesson")]
+pub struct LessonBody {
+    /// What it is about, at most 100 bytes: what is learned of the person's ability is learned of it in this. The
+    /// question's category where it is missing.
+    #[schemars(length(max = limit::SUBJECT_BYTES))]
+    pub subject: Option<String>,
+    /// Whether steps of thinking are told, as `thought` events in place of `reasoning`.
+    pub reasoning: bool,
+    /// Whether the knowledge base is searched.
+    pub rag: bool,
+}
+
+impl From<LessonBody> for Lesson {
+    fn from(LessonBody { subject, reasoning, rag }: LessonBody) -> Self {
+        Self { subject, reasoning, rag }
     }
 }
 
@@ -138,7 +162,12 @@ impl From<StartBody> for StartRun {
             model: body.model,
             stop: body.stop.unwrap_or_default(),
             reasoning: body.reasoning,
-            special: body.job.map_or(Special::Nothing, Special::from),
+            special: match (body.job, body.lesson) {
+                (None, None) => Special::Nothing,
+                (Some(job), None) => job.into(),
+                (None, Some(lesson)) => Special::Lesson(lesson.into()),
+                (Some(_), Some(_)) => Special::Both,
+            },
             ..Self::default()
         }
     }

@@ -56,6 +56,7 @@ pub(super) const ROWS: &[Row] = &[
         "",
         "files of more assistants, each a workflow of its own name with documents of its own; a list in the file, commas in the environment",
     ),
+    Row("tutor", "", "a TOML file with a tutor (docs/tutor.md); without it the shipped one"),
     Row(
         "knowledge",
         "",

@@ -39,16 +39,25 @@ pub(super) struct TypedAssistant {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TypedPrivacy {
+pub(super) struct TypedPrivacy {
     /// All of them where it is left out: a new assistant protects people until somebody decides otherwise.
     mask: Option<Vec<String>>,
 }
 
 impl TypedPrivacy {
-    fn kinds(&self) -> Kinds {
+    pub(super) fn kinds(&self) -> Kinds {
         let Some(words) = &self.mask else { return Kinds::ALL };
         let kinds = Kind::ALL.into_iter().filter(|k| words.iter().any(|w| w == k.word()));
         kinds.fold(Kinds::NONE, Kinds::with)
+    }
+
+    pub(super) fn check(&self, p: &mut Problems) {
+        let known = Kind::ALL.map(Kind::word);
+        for word in self.mask.iter().flatten() {
+            p.need(known.contains(&word.as_str()), || {
+                format!("privacy.mask: there is no \"{word}\"; there are: {}", known.join(", "))
+            });
+        }
     }
 }
 
@@ -92,13 +101,26 @@ struct TypedRule {
 
 /// What is wrong with a file, one line each.
 #[derive(Default)]
-struct Problems(Vec<String>);
+pub(super) struct Problems(pub(super) Vec<String>);
 
 impl Problems {
-    fn need(&mut self, ok: bool, problem: impl FnOnce() -> String) {
+    pub(super) fn need(&mut self, ok: bool, problem: impl FnOnce() -> String) {
         if !ok {
             self.0.push(problem());
         }
+    }
+}
+
+impl Retrieval {
+    pub(super) fn check(&self, p: &mut Problems) {
+        p.need((1..=20).contains(&self.top_k), || format!("retrieval.top_k is {}: use 1 to 20", self.top_k));
+        p.need((0.0..=1.0).contains(&self.min_score), || {
+            format!("retrieval.min_score is {}: use 0 to 1", self.min_score)
+        });
+        let tokens = self.max_context_tokens;
+        p.need((1..=200_000).contains(&tokens), || {
+            format!("retrieval.max_context_tokens is {tokens}: use 1 to 200000")
+        });
     }
 }
 
@@ -144,15 +166,7 @@ impl TypedAssistant {
             "`suggestions` has an empty question".into()
         });
         p.need(self.suggestions.len() <= 12, || "`suggestions` has more than 12 questions".into());
-        let r = &self.retrieval;
-        p.need((1..=20).contains(&r.top_k), || format!("retrieval.top_k is {}: use 1 to 20", r.top_k));
-        p.need((0.0..=1.0).contains(&r.min_score), || {
-            format!("retrieval.min_score is {}: use 0 to 1", r.min_score)
-        });
-        let tokens = r.max_context_tokens;
-        p.need((1..=200_000).contains(&tokens), || {
-            format!("retrieval.max_context_tokens is {tokens}: use 1 to 200000")
-        });
+        self.retrieval.check(p);
         let a = &self.answer;
         p.need((1..=100_000).contains(&a.max_tokens), || {
             format!("answer.max_tokens is {}: use 1 to 100000", a.max_tokens)
@@ -225,12 +239,7 @@ impl TypedAssistant {
     }
 
     fn check_care(&self, p: &mut Problems) {
-        let known = Kind::ALL.map(Kind::word);
-        for word in self.privacy.mask.iter().flatten() {
-            p.need(known.contains(&word.as_str()), || {
-                format!("privacy.mask: there is no \"{word}\"; there are: {}", known.join(", "))
-            });
-        }
+        self.privacy.check(p);
         p.0.extend(self.handoff.iter().flat_map(TypedHandoff::problems));
         let agents: Vec<&str> = self.agent.iter().map(|a| a.name.as_str()).collect();
         p.0.extend(tree_check::problems(&self.tree, &agents));

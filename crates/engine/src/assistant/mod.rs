@@ -17,6 +17,7 @@ pub mod tree;
 mod tree_check;
 #[cfg(test)]
 mod tree_tests;
+pub mod tutor_file;
 pub(crate) mod words;
 mod workshop;
 

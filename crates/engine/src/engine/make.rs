@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 
 use super::{Engine, first_event, store_failed};
 use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for};
-use crate::hub::{LiveRun, Place};
+use crate::hub::{Life, LiveRun, Place};
 use crate::mask::{Kinds, mask};
-use crate::workflow::{Turn, Workflow};
+use crate::workflow::{Past, Turn, Workflow};
 use crate::writer::{self, Writer};
 
 impl Engine {
@@ -147,6 +147,13 @@ impl Engine {
             store: Arc::clone(&self.inner.store),
             emit,
         };
+        let past = Past {
+            who: turn.who.clone(),
+            run: run.id.clone(),
+            session: run.session.clone(),
+            store: Arc::clone(&self.inner.store),
+        };
+        let after = Arc::clone(&workflow);
         let work = Box::pin(async move {
             if let Some(before) = before {
                 // Turns of one conversation are answered in the order in which they were asked.
@@ -183,6 +190,23 @@ impl Engine {
                 live.lost();
             }
             drop(place);
+            if matches!(live.over().await, Life::Ended(_)) {
+                engine.afterwards(after, past);
+            }
+        });
+    }
+
+    fn afterwards(&self, workflow: Arc<dyn Workflow>, past: Past) {
+        let stop = self.inner.tasks.stopping().clone();
+        self.inner.tasks.spawn("afterwards", async move {
+            // A mistake in it harms nobody: the run is over.
+            let work = AssertUnwindSafe(workflow.afterwards(past)).catch_unwind();
+            tokio::select! {
+                done = work => if done.is_err() {
+                    tracing::error!("a workflow panicked after its run");
+                },
+                () = stop.cancelled() => {}
+            }
         });
     }
 }

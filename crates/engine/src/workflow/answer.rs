@@ -13,6 +13,7 @@ use headwater_core::port::provider::{
 };
 use serde_json::json;
 
+use super::steps::Steps;
 use crate::mask::Kinds;
 use crate::meter::{Meter, Who};
 use crate::tools::{Case, Clerk, Done, Tool, done};
@@ -58,7 +59,10 @@ impl Speaks for Voice<'_> {
     }
 
     async fn tell(&mut self, body: Body) {
-        Voice::tell(self, body).await;
+        match body {
+            Body::Reasoning { text } => self.think(text).await,
+            other => Voice::tell(self, other).await,
+        }
     }
 }
 
@@ -67,18 +71,41 @@ pub(super) struct Voice<'a> {
     emit: &'a Emitter,
     /// What was said last, to know whether a new paragraph is needed; `None` before the first word.
     last: Option<char>,
+    /// Where what the model thinks becomes steps; otherwise it is said as it streams.
+    steps: Option<Steps>,
 }
 
 impl<'a> Voice<'a> {
     pub(super) fn new(emit: &'a Emitter) -> Self {
-        Self { emit, last: None }
+        Self { emit, last: None, steps: None }
+    }
+
+    /// The same, with what the model thinks in steps.
+    pub(super) fn in_steps(self, steps: Steps) -> Self {
+        Self { steps: Some(steps), ..self }
     }
 
     /// Says a piece of text: here text becomes [`Body::Token`].
     pub(super) async fn say(&mut self, text: String) {
         if let Some(last) = text.chars().last() {
+            self.thought().await;
             self.last = Some(last);
             self.emit.emit(Body::Token { text }).await;
+        }
+    }
+
+    /// Says a piece of what the model thinks.
+    async fn think(&mut self, text: String) {
+        let Some(steps) = &mut self.steps else { return self.tell(Body::Reasoning { text }).await };
+        for step in steps.push(&text) {
+            self.emit.emit(step).await;
+        }
+    }
+
+    /// The thinking is over where something else follows.
+    async fn thought(&mut self) {
+        if let Some(step) = self.steps.as_mut().and_then(Steps::rest) {
+            self.emit.emit(step).await;
         }
     }
 
@@ -107,17 +134,38 @@ pub(super) async fn generate(
     converse(provider, request, lead, None, emit).await
 }
 
+/// The same, with what the model thinks in steps.
+pub(super) async fn in_steps(
+    provider: &SharedProvider,
+    request: ModelRequest,
+    steps: Steps,
+    emit: &Emitter,
+) -> Result<Finished, Error> {
+    speak(provider, request, None, None, Voice::new(emit).in_steps(steps)).await
+}
+
 /// The same with tools: what the model calls is carried out, told to it, and it is asked again, at most
 /// [`limit::TOOL_ROUNDS`] times; then it is offered none, and has to answer.
 pub(super) async fn converse(
     provider: &SharedProvider,
-    mut request: ModelRequest,
+    request: ModelRequest,
     lead: Option<String>,
     hands: Option<Hands<'_>>,
     emit: &Emitter,
 ) -> Result<Finished, Error> {
+    speak(provider, request, lead, hands, Voice::new(emit)).await
+}
+
+async fn speak(
+    provider: &SharedProvider,
+    mut request: ModelRequest,
+    mut lead: Option<String>,
+    hands: Option<Hands<'_>>,
+    mut voice: Voice<'_>,
+) -> Result<Finished, Error> {
+    let emit = voice.emit;
     emit.emit(Body::StageStarted { stage: Stage::Generate }).await;
-    let (mut voice, mut lead, mut called) = (Voice::new(emit), lead, Vec::<String>::new());
+    let mut called = Vec::<String>::new();
     let mut named = None;
     for round in 0..=limit::TOOL_ROUNDS {
         if round == limit::TOOL_ROUNDS {
@@ -130,8 +178,9 @@ pub(super) async fn converse(
         }
         voice.say(lead.take().unwrap_or_default()).await;
         let gap = voice.gap().filter(|_| round > 0);
-        let heard = hear(&who, deltas, gap, hands.is_some(), &mut voice).await?;
-        let Heard { text, mut calls, replay, reason } = heard;
+        let heard = hear(&who, deltas, gap, hands.is_some(), &mut voice).await;
+        voice.thought().await;
+        let Heard { text, mut calls, replay, reason } = heard?;
         let Some(hands) = hands.as_ref().filter(|_| !calls.is_empty() && !request.tools.is_empty()) else {
             let usage = emit.meter().total().unwrap_or_default();
             let whole = voice.has_spoken() || called.is_empty();

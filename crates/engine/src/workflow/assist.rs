@@ -151,7 +151,7 @@ impl Assist {
 }
 
 /// Whether a question needs the one before it to be understood.
-fn points_back(asked: &str) -> bool {
+pub(super) fn points_back(asked: &str) -> bool {
     let lower = asked.to_lowercase();
     ONWARD.iter().any(|s| lower.starts_with(s))
         || lower.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|w| BACKWARD.contains(&w))

@@ -5,8 +5,11 @@ pub mod assist;
 mod care;
 mod errand;
 pub mod generate;
+mod pace;
 pub mod prompt;
+mod steps;
 pub mod teams;
+pub mod tutor;
 
 use async_trait::async_trait;
 use headwater_core::event::TeamPlan;
@@ -37,6 +40,18 @@ pub struct Turn {
     pub store: SharedStore,
     /// Where it says what happens.
     pub emit: Emitter,
+}
+
+/// A run that is over and stored.
+pub struct Past {
+    /// Who asked.
+    pub who: Principal,
+    /// The run.
+    pub run: RunId,
+    /// Its conversation.
+    pub session: SessionId,
+    /// Where it is kept.
+    pub store: SharedStore,
 }
 
 /// What a run does. Dropping the future of [`Workflow::run`] stops everything that it started.
@@ -89,7 +104,7 @@ pub trait Workflow: Send + Sync + 'static {
     fn check(&self, ask: &StartRun) -> Result<(), Error> {
         match ask.special {
             Special::Nothing => Ok(()),
-            Special::Lesson(_) | Special::Job(_) => Err(Error::new(
+            Special::Lesson(_) | Special::Job(_) | Special::Both => Err(Error::new(
                 Code::InvalidRequest,
                 format!("the workflow `{}` gives no lessons and takes no jobs", self.name()),
             )),
@@ -98,4 +113,8 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// Does it, saying what happens as it happens.
     async fn run(&self, turn: Turn) -> Result<Finished, Error>;
+
+    /// What is left to do when a run is over and stored: beside everything else, nobody waits for it, and a server
+    /// that stops drops it. A run that ended elsewhere, or after a crash, has none.
+    async fn afterwards(&self, _past: Past) {}
 }

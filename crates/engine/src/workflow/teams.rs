@@ -129,7 +129,7 @@ impl Workflow for Teams {
         let job = match &ask.special {
             Special::Nothing => return Ok(()),
             Special::Job(job) => job,
-            Special::Lesson(_) => {
+            Special::Lesson(_) | Special::Both => {
                 return Err(invalid(format!("the workflow `{}` gives no lessons", self.name())));
             }
         };
@@ -144,7 +144,7 @@ impl Workflow for Teams {
         let Turn { ask, emit, .. } = turn;
         let job = match ask.special {
             Special::Job(job) => *job,
-            Special::Nothing | Special::Lesson(_) => Job::default(),
+            Special::Nothing | Special::Lesson(_) | Special::Both => Job::default(),
         };
         let (framework, chosen) = (self.framework(&job.framework)?, self.chosen(&job.teams)?);
         let (style, workspace) =

@@ -55,6 +55,12 @@ impl Emitter {
         let _ = self.to.send(body).await;
     }
 
+    /// Says that something happened beside the text, which goes on: what is held back of it stays held back, or
+    /// half a number would be said in front of this and half behind. Only for what holds no text of a person's.
+    pub async fn aside(&self, body: Body) {
+        let _ = self.to.send(body).await;
+    }
+
     async fn say(&self, speech: Speech, piece: &str) {
         loop {
             // A place first: what is said and what is held back part in one step, or a stop between the

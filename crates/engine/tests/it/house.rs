@@ -104,20 +104,35 @@ impl House {
         Self::made(Stage::calling_tools())
     }
 
-    fn on(
+    /// With this workflow beside the others.
+    pub(crate) fn beside(
+        stage: (Arc<Stage>, Cues),
+        workflow: Arc<dyn Workflow>,
+        store: Arc<MemoryStore>,
+    ) -> Self {
+        Self::having(stage, Settings::default(), Arc::new(InProcess::new()), store, vec![workflow])
+    }
+
+    fn on(stage: (Arc<Stage>, Cues), settings: Settings, bus: SharedBus, store: Arc<MemoryStore>) -> Self {
+        Self::having(stage, settings, bus, store, Vec::new())
+    }
+
+    fn having(
         (stage, cues): (Arc<Stage>, Cues),
         settings: Settings,
         bus: SharedBus,
         store: Arc<MemoryStore>,
+        others: Vec<Arc<dyn Workflow>>,
     ) -> Self {
         let hints = Arc::new(Recorder { inner: bus, published: Mutex::default() });
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let embedder: Option<SharedEmbedder> = None;
-        let workflows: Vec<Arc<dyn Workflow>> = vec![
+        let mut workflows: Vec<Arc<dyn Workflow>> = vec![
             Arc::new(Generate::new(stage.clone())),
             Arc::new(Assist::new(assistant, stage.clone(), embedder)),
             Arc::new(Broken),
         ];
+        workflows.extend(others);
         let engine = Engine::new(store.clone(), hints.clone(), workflows, Tasks::default(), settings);
         Self { engine, store, stage, cues, hints }
     }

@@ -18,6 +18,8 @@ mod starting;
 mod teams;
 mod thinking;
 mod tools;
+mod tutoring;
+mod tutoring_context;
 mod using;
 mod viewing;
 mod writing;
