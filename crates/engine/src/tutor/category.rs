@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::assistant::words::stems;
 use crate::assistant::words::standing_alone;
+use crate::assistant::words::stems;
 
 /// The category of a question that none of the words speaks for.
 pub const GENERAL: &str = "general";
@@ -39,7 +39,9 @@ impl Categories {
     pub fn new(list: Vec<Category>) -> Result<Self, Vec<String>> {
         let (mut problems, mut known) = (Vec::new(), Vec::<Known>::new());
         for Category { name, words } in list {
-            let shape = !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let shape = !name.is_empty()
+                && name.len() <= 32
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             if !shape {
                 problems.push(format!("category \"{name:.64}\": a name is 1 to 32 lower-case letters and _"));
             }

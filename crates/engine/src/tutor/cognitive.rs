@@ -102,7 +102,10 @@ fn weight_of(message: &str) -> f64 {
     let said = spoken(message);
     let words = |text: &str| text.split_whitespace().filter(|w| w.chars().any(char::is_alphabetic)).count();
     let longest = said.split(['.', '!', '?', '\n']).map(words).max().unwrap_or_default() as f64;
-    let long = said.split_whitespace().filter(|w| w.chars().filter(|c| c.is_alphabetic()).count() >= LONG_WORD).count();
+    let long = said
+        .split_whitespace()
+        .filter(|w| w.chars().filter(|c| c.is_alphabetic()).count() >= LONG_WORD)
+        .count();
     let share = long as f64 / words(&said).max(1) as f64;
     f64::midpoint((longest / LONG_SENTENCE).min(1.0), (share / MANY_LONG_WORDS).min(1.0))
 }
@@ -111,7 +114,9 @@ fn weight_of(message: &str) -> f64 {
 fn key_phrase(message: &str) -> Option<String> {
     let said = spoken(message);
     let mut best: Option<(usize, String)> = None;
-    for piece in said.split(|c: char| !c.is_alphanumeric() && !c.is_whitespace() && !matches!(c, '\'' | '’' | '-')) {
+    for piece in
+        said.split(|c: char| !c.is_alphanumeric() && !c.is_whitespace() && !matches!(c, '\'' | '’' | '-'))
+    {
         let words: Vec<&str> = piece.split_whitespace().collect();
         for run in words.split(|w| !tells(w)) {
             let run = &run[..run.len().min(PHRASE_WORDS)];
@@ -128,8 +133,28 @@ fn key_phrase(message: &str) -> Option<String> {
 fn tells(word: &str) -> bool {
     /// What a question does, and not what it is about.
     const ASKING: [&str; 22] = [
-        "explain", "understand", "help", "show", "find", "solve", "write", "describe", "work", "works", "mean", "means",
-        "use", "need", "learn", "example", "question", "difference", "happens", "define", "new", "different",
+        "explain",
+        "understand",
+        "help",
+        "show",
+        "find",
+        "solve",
+        "write",
+        "describe",
+        "work",
+        "works",
+        "mean",
+        "means",
+        "use",
+        "need",
+        "learn",
+        "example",
+        "question",
+        "difference",
+        "happens",
+        "define",
+        "new",
+        "different",
     ];
     let letters = word.chars().filter(|c| c.is_alphabetic()).count();
     letters >= 3 && !is_stop_word(word) && !ASKING.contains(&word.to_lowercase().as_str())
@@ -159,7 +184,9 @@ mod tests {
     fn a_load_grows_with_what_is_asked_and_with_strain() {
         let (ability, difficulty) = at(0.5);
         let easy = cognitive_load("What is two?", &ability, difficulty, None);
-        let long = "Considering the aforementioned thermodynamical equilibrium, characterize irreversibility. ".repeat(3);
+        let long =
+            "Considering the aforementioned thermodynamical equilibrium, characterize irreversibility. "
+                .repeat(3);
         let heavy = cognitive_load(&long, &ability, difficulty, None);
         let afraid = cognitive_load("What is two?", &ability, difficulty, Some(&feels(-0.7, 0.8)));
         assert!(easy < heavy && easy < afraid, "{easy} {heavy} {afraid}");
@@ -180,9 +207,16 @@ mod tests {
 
     #[test]
     fn questions_are_made_of_the_persons_own_words() {
-        let made = suggested_questions("Can you explain how binary search trees work?", Some("algorithms"), "coding");
+        let made = suggested_questions(
+            "Can you explain how binary search trees work?",
+            Some("algorithms"),
+            "coding",
+        );
         assert_eq!(made.len(), 3);
-        assert!(made.iter().all(|s| s.question.contains("binary search trees") && s.category == "coding"), "{made:?}");
+        assert!(
+            made.iter().all(|s| s.question.contains("binary search trees") && s.category == "coding"),
+            "{made:?}"
+        );
         assert_eq!(made.iter().map(|s| s.difficulty_delta).collect::<Vec<_>>(), [-0.1, 0.0, 0.1]);
         assert!(made[0].rationale.contains("algorithms"));
         // Without a phrase the subject, without a subject nothing.

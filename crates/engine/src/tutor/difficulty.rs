@@ -28,23 +28,57 @@ pub enum Mood {
 /// Boredom is no label of GoEmotions, so it is read from words.
 static BORED: Phrases = Phrases::new(|| {
     phrases(&[
-        "bored", "boring", "too easy", "so easy", "way easy", "too simple", "too slow", "yawn", "not challenging",
-        "no challenge", "i already know", "i know this already", "i know all this", "know this by heart",
+        "bored",
+        "boring",
+        "too easy",
+        "so easy",
+        "way easy",
+        "too simple",
+        "too slow",
+        "yawn",
+        "not challenging",
+        "no challenge",
+        "i already know",
+        "i know this already",
+        "i know all this",
+        "know this by heart",
         "we did this already",
     ])
 });
 /// What somebody asks for who is bored; it counts as a question, too.
 static WANTS_MORE: Phrases = Phrases::new(|| {
     phrases(&[
-        "something harder", "harder ones", "hard ones", "more difficult", "more challenging", "something challenging",
-        "can we skip", "skip this", "can we move on", "lets move on", "next level", "give me a challenge",
+        "something harder",
+        "harder ones",
+        "hard ones",
+        "more difficult",
+        "more challenging",
+        "something challenging",
+        "can we skip",
+        "skip this",
+        "can we move on",
+        "lets move on",
+        "next level",
+        "give me a challenge",
     ])
 });
 /// Overwhelm is no label either.
 static OVERWHELMED: Phrases = Phrases::new(|| {
     phrases(&[
-        "overwhelmed", "overwhelming", "too much", "too fast", "too many", "too hard", "too difficult", "too complicated",
-        "cant keep up", "cannot keep up", "slow down", "over my head", "my head is spinning", "its all too",
+        "overwhelmed",
+        "overwhelming",
+        "too much",
+        "too fast",
+        "too many",
+        "too hard",
+        "too difficult",
+        "too complicated",
+        "cant keep up",
+        "cannot keep up",
+        "slow down",
+        "over my head",
+        "my head is spinning",
+        "its all too",
     ])
 });
 
@@ -199,7 +233,9 @@ mod tests {
     #[test]
     fn a_feeling_moves_it() {
         let value = |ability, mood| Difficulty::of(ability, mood).value();
-        for (mood, expected) in [(Mood::Even, 0.6), (Mood::Strained, 0.5), (Mood::Bored, 0.75), (Mood::Glad, 0.65)] {
+        for (mood, expected) in
+            [(Mood::Even, 0.6), (Mood::Strained, 0.5), (Mood::Bored, 0.75), (Mood::Glad, 0.65)]
+        {
             assert!((value(0.8, mood) - expected).abs() < 1e-9, "{mood:?}");
         }
         assert_eq!(value(0.0, Mood::Strained), 0.0);
@@ -211,8 +247,16 @@ mod tests {
     #[test]
     fn labels_begin_where_the_contract_says() {
         for (d, word) in [
-            (0.0, "Beginner"), (0.2999, "Beginner"), (0.3, "Easy"), (0.4999, "Easy"), (0.5, "Moderate"),
-            (0.6999, "Moderate"), (0.7, "Challenging"), (0.8499, "Challenging"), (0.85, "Expert"), (1.0, "Expert"),
+            (0.0, "Beginner"),
+            (0.2999, "Beginner"),
+            (0.3, "Easy"),
+            (0.4999, "Easy"),
+            (0.5, "Moderate"),
+            (0.6999, "Moderate"),
+            (0.7, "Challenging"),
+            (0.8499, "Challenging"),
+            (0.85, "Expert"),
+            (1.0, "Expert"),
         ] {
             assert_eq!(Difficulty(d).level().to_string(), word, "{d}");
         }
@@ -248,7 +292,9 @@ mod tests {
         assert_eq!(mood("I already know that.", "neutral"), Mood::Bored);
         assert_eq!(mood("it's all too much for me", "joy"), Mood::Strained);
         assert_eq!(mood("boring, and way too difficult", "neutral"), Mood::Strained);
-        for text in ["Is it boring?", "it is not boring", "Why is sorting too slow?", "not too hard", "```bored```"] {
+        for text in
+            ["Is it boring?", "it is not boring", "Why is sorting too slow?", "not too hard", "```bored```"]
+        {
             assert_eq!(mood(text, "neutral"), Mood::Even, "{text}");
         }
     }

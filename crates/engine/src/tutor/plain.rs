@@ -9,8 +9,8 @@ use crate::assistant::words::stems;
 
 /// Words that turn what follows into its opposite, as stems.
 const NEGATIONS: [&str; 20] = [
-    "not", "never", "nor", "hardly", "without", "cannot", "cant", "dont", "doesnt", "didnt", "isnt", "wasnt", "arent",
-    "werent", "wont", "wouldnt", "havent", "hasnt", "hadnt", "noth",
+    "not", "never", "nor", "hardly", "without", "cannot", "cant", "dont", "doesnt", "didnt", "isnt", "wasnt",
+    "arent", "werent", "wont", "wouldnt", "havent", "hasnt", "hadnt", "noth",
 ];
 
 /// Phrases as their stems, made once.
@@ -75,7 +75,8 @@ pub(super) fn spoken(text: &str) -> String {
 /// The clauses of a text, in order; empty ones left out.
 pub(super) fn clauses(text: &str) -> Vec<Clause> {
     let mut clauses = Vec::new();
-    for piece in text.split_inclusive(['.', ',', ';', ':', '!', '?', '(', ')', '\n', '…', '。', '？', '！']) {
+    for piece in text.split_inclusive(['.', ',', ';', ':', '!', '?', '(', ')', '\n', '…', '。', '？', '！'])
+    {
         let stems = stems(&shortened(piece));
         if !stems.is_empty() {
             clauses.push(Clause { stems, asks: piece.ends_with(['?', '？']) });
@@ -88,7 +89,8 @@ pub(super) fn clauses(text: &str) -> Vec<Clause> {
 fn shortened(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(char::is_whitespace) {
-        let letters: String = word.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
+        let letters: String =
+            word.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
         if letters.len() > 4 && letters.chars().all(|c| c == 'h' || c == 'a') && letters.contains("ha") {
             out.push_str("haha ");
             continue;

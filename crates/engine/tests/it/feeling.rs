@@ -1,11 +1,15 @@
 //! How well feelings are guessed: the sample in `tests/data/emotion.tsv`, by words, by meaning and by both. The tables in
 //! `docs/evaluation.md` are what these tests print (`--nocapture`).
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use headwater_core::port::SharedEmbedder;
+use headwater_core::port::embedder::Embedder;
+use headwater_core::port::provider::ProviderError;
 use headwater_engine::tutor::emotion::{By, Feelings};
 use headwater_providers::local::MiniLm;
 
@@ -45,7 +49,8 @@ fn figures(rows: &[(&Row, Vec<&str>)]) -> Figures {
     labels.sort_unstable();
     labels.dedup();
     let f1 = |label: &&str| {
-        let right = rows.iter().filter(|(row, said)| row.label == *label && said.first() == Some(label)).count();
+        let right =
+            rows.iter().filter(|(row, said)| row.label == *label && said.first() == Some(label)).count();
         let are = rows.iter().filter(|(row, _)| row.label == *label).count();
         2.0 * right as f64 / (are + first(label)) as f64
     };
@@ -103,6 +108,40 @@ fn model() -> Option<SharedEmbedder> {
     folder.is_dir().then(|| Arc::new(MiniLm::open(&folder).unwrap()) as SharedEmbedder)
 }
 
+/// An embedder that knows the sample beforehand: many at once are embedded in half the time of one by one, twice.
+struct Known {
+    embedder: SharedEmbedder,
+    vectors: HashMap<String, Vec<f32>>,
+}
+
+impl Known {
+    async fn of_all(embedder: SharedEmbedder) -> Self {
+        let mut vectors = HashMap::new();
+        for rows in sample().chunks(64) {
+            let texts: Vec<String> = rows.iter().map(|row| row.text.to_owned()).collect();
+            vectors.extend(texts.clone().into_iter().zip(embedder.embed(texts).await.unwrap()));
+        }
+        Self { embedder, vectors }
+    }
+}
+
+#[async_trait]
+impl Embedder for Known {
+    fn id(&self) -> &str {
+        self.embedder.id()
+    }
+    fn dimensions(&self) -> usize {
+        self.embedder.dimensions()
+    }
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, ProviderError> {
+        let known: Option<Vec<Vec<f32>>> = texts.iter().map(|text| self.vectors.get(text).cloned()).collect();
+        match known {
+            Some(known) => Ok(known),
+            None => self.embedder.embed(texts).await,
+        }
+    }
+}
+
 #[test]
 fn the_sample_is_balanced() {
     let rows = sample();
@@ -121,7 +160,7 @@ async fn by_words_alone() {
     let (test, table) = measured(&Feelings::by_words(), By::Words, "words").await;
     println!("{table}");
     is_on_the_page(&table);
-    assert!(test.accuracy >= 0.0, "{}", test.accuracy);
+    assert!(test.accuracy >= 0.35 && test.macro_f1 >= 0.37, "{} {}", test.accuracy, test.macro_f1);
 }
 
 // Planted fault: the vectors' common part not taken off.
@@ -131,12 +170,14 @@ async fn by_meaning_and_by_both() {
         eprintln!("left out: the embedding model is not there (`make model` fetches it)");
         return;
     };
-    let feelings = Feelings::prepare(Some(model)).await;
+    let feelings = Feelings::prepare(Some(Arc::new(Known::of_all(model).await))).await;
     assert!(feelings.has_meaning());
     let (meaning, table) = measured(&feelings, By::Meaning, "meaning").await;
     println!("{table}");
     let (both, table) = measured(&feelings, By::Both, "both").await;
     println!("{table}");
-    assert!(meaning.accuracy >= 0.0, "{}", meaning.accuracy);
-    assert!(both.accuracy >= 0.0 && both.macro_f1 >= 0.0 && both.top3 >= 0.0, "{}", both.accuracy);
+    assert!(meaning.accuracy >= 0.55 && meaning.top3 >= 0.79, "{}", meaning.accuracy);
+    assert!(both.accuracy >= 0.62 && both.macro_f1 >= 0.61 && both.top3 >= 0.82, "{}", both.accuracy);
+    // Each method is worth its place.
+    assert!(both.accuracy > meaning.accuracy);
 }

@@ -64,30 +64,79 @@ impl Sign {
 
 static UNDERSTOOD: Phrases = Phrases::new(|| {
     phrases(&[
-    "i understand", "i understood", "i get it", "i got it", "got it", "i get this", "i get that", "makes sense",
-    "make sense now", "i see now", "now i see", "it clicked", "clear now", "all clear", "i figured it out",
-    "i solved it", "i can do it now", "i can do this now", "that was easy", "i know this already", "i already know",
-    "i managed", "i got it right", "i know how",
-])
+        "i understand",
+        "i understood",
+        "i get it",
+        "i got it",
+        "got it",
+        "i get this",
+        "i get that",
+        "makes sense",
+        "make sense now",
+        "i see now",
+        "now i see",
+        "it clicked",
+        "clear now",
+        "all clear",
+        "i figured it out",
+        "i solved it",
+        "i can do it now",
+        "i can do this now",
+        "that was easy",
+        "i know this already",
+        "i already know",
+        "i managed",
+        "i got it right",
+        "i know how",
+    ])
 });
 static NOT_UNDERSTOOD: Phrases = Phrases::new(|| {
     phrases(&[
-    "dont understand", "do not understand", "didnt understand", "did not understand", "dont get it", "do not get it",
-    "dont get this", "dont get that", "dont get how", "dont get why", "dont get what", "do not get how",
-    "do not get why", "dont know how", "do not know how", "dont know what", "cant follow", "cannot follow",
-    "cant solve", "cannot solve", "dont follow", "im lost", "i am lost", "im confused", "i am confused",
-    "still confused", "makes no sense", "doesnt make sense", "does not make sense", "im stuck", "i am stuck",
-    "i have no idea", "you lost me", "over my head",
-])
+        "dont understand",
+        "do not understand",
+        "didnt understand",
+        "did not understand",
+        "dont get it",
+        "do not get it",
+        "dont get this",
+        "dont get that",
+        "dont get how",
+        "dont get why",
+        "dont get what",
+        "do not get how",
+        "do not get why",
+        "dont know how",
+        "do not know how",
+        "dont know what",
+        "cant follow",
+        "cannot follow",
+        "cant solve",
+        "cannot solve",
+        "dont follow",
+        "im lost",
+        "i am lost",
+        "im confused",
+        "i am confused",
+        "still confused",
+        "makes no sense",
+        "doesnt make sense",
+        "does not make sense",
+        "im stuck",
+        "i am stuck",
+        "i have no idea",
+        "you lost me",
+        "over my head",
+    ])
 });
 /// As stems, what may stand before "don't get it" for it to be the person's own: whoever else does not get it is another.
 const OWN: [&str; 14] = [
-    "i", "we", "stil", "just", "really", "but", "and", "honestly", "sorry", "also", "simply", "actually", "no", "wel",
+    "i", "we", "stil", "just", "really", "but", "and", "honestly", "sorry", "also", "simply", "actually",
+    "no", "wel",
 ];
 /// Before it, as stems: then he does not say so, he supposes or wishes it.
 const SUPPOSED: [&str; 16] = [
-    "if", "whether", "until", "till", "unles", "want", "need", "hop", "wish", "help", "would", "should", "befor", "mak",
-    "almost", "explain",
+    "if", "whether", "until", "till", "unles", "want", "need", "hop", "wish", "help", "would", "should",
+    "befor", "mak", "almost", "explain",
 ];
 /// Behind it, as stems: then he says something else.
 const OTHERWISE: [&str; 5] = ["wrong", "from", "of", "confus", "mix"];
@@ -95,15 +144,39 @@ const OTHERWISE: [&str; 5] = ["wrong", "from", "of", "confus", "mix"];
 const BARE: [&str; 7] = ["dont", "do", "didnt", "did", "cant", "cannot", "got"];
 static REASONS: Phrases = Phrases::new(|| {
     phrases(&[
-    "because", "since", "therefore", "thus", "hence", "so", "means", "equals", "then", "which gives", "follows",
-    "as a result",
-])
+        "because",
+        "since",
+        "therefore",
+        "thus",
+        "hence",
+        "so",
+        "means",
+        "equals",
+        "then",
+        "which gives",
+        "follows",
+        "as a result",
+    ])
 });
 static ONWARD: Phrases = Phrases::new(|| {
     phrases(&[
-    "what if", "what about", "how about", "what happens", "why", "how would", "how come", "would it", "does it also",
-    "does that mean", "in that case", "and if", "suppose", "is there also", "could we", "so then",
-])
+        "what if",
+        "what about",
+        "how about",
+        "what happens",
+        "why",
+        "how would",
+        "how come",
+        "would it",
+        "does it also",
+        "does that mean",
+        "in that case",
+        "and if",
+        "suppose",
+        "is there also",
+        "could we",
+        "so then",
+    ])
 });
 
 /// Below this many words of content two questions are alike by chance.
@@ -257,15 +330,27 @@ mod tests {
     #[test]
     fn what_is_said_plainly() {
         for text in [
-            "I got it, thanks!", "ok that makes sense", "Ah, I see now.", "now I understand it", "Got it.",
-            "I figured it out by myself", "That was easy",
+            "I got it, thanks!",
+            "ok that makes sense",
+            "Ah, I see now.",
+            "now I understand it",
+            "Got it.",
+            "I figured it out by myself",
+            "That was easy",
         ] {
             assert_eq!(signs(text, &[]), [Sign::Understood], "{text}");
         }
         for text in [
-            "I don't get it", "I still don’t understand the second step", "sorry, I'm lost", "this makes no sense",
-            "I am stuck on exercise 4", "you lost me", "But I do not understand why.", "I understand a, but I'm lost at b",
-            "why do I not... I don't get it?", "that doesn't make sense",
+            "I don't get it",
+            "I still don’t understand the second step",
+            "sorry, I'm lost",
+            "this makes no sense",
+            "I am stuck on exercise 4",
+            "you lost me",
+            "But I do not understand why.",
+            "I understand a, but I'm lost at b",
+            "why do I not... I don't get it?",
+            "that doesn't make sense",
         ] {
             assert_eq!(signs(text, &[]), [Sign::NotUnderstood], "{text}");
         }
@@ -275,10 +360,23 @@ mod tests {
     #[test]
     fn what_is_not_said_is_not_heard() {
         for text in [
-            "What is a derivative?", "Do I understand it right?", "does that make sense?", "I want to be sure that I get it",
-            "If I understand correctly, x is 3", "help me until I got it", "My brother doesn't understand fractions",
-            "you don't get it", "I got it wrong", "I don't think I understand", "I would say I got it from my mother",
-            "I'm not lost", "explain so that I understand", "how do I make sense of this", "", "42", "```I don't get it```",
+            "What is a derivative?",
+            "Do I understand it right?",
+            "does that make sense?",
+            "I want to be sure that I get it",
+            "If I understand correctly, x is 3",
+            "help me until I got it",
+            "My brother doesn't understand fractions",
+            "you don't get it",
+            "I got it wrong",
+            "I don't think I understand",
+            "I would say I got it from my mother",
+            "I'm not lost",
+            "explain so that I understand",
+            "how do I make sense of this",
+            "",
+            "42",
+            "```I don't get it```",
             "Write an essay about people who do not understand each other",
         ] {
             assert_eq!(signs(text, &[]), [], "{text}");

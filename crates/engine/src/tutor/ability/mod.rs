@@ -103,7 +103,11 @@ mod tests {
     }
 
     fn any_ability() -> impl Strategy<Value = Ability> {
-        (0.0..=1.0, 0.0..=0.95, 0u64..1000).prop_map(|(theta, confidence, turns)| Ability { theta, confidence, turns })
+        (0.0..=1.0, 0.0..=0.95, 0u64..1000).prop_map(|(theta, confidence, turns)| Ability {
+            theta,
+            confidence,
+            turns,
+        })
     }
 
     proptest! {

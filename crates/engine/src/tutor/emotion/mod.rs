@@ -26,12 +26,14 @@ pub use self::asked::{Asked, asked};
 
 /// What divides a nearness before the softmax. Like [`LEXICON_SAYS`] found on the development half of the sample, as the
 /// value with the least surprise (mean log loss), not the most hits: probabilities are made of it.
-const TEMPERATURE: f64 = 0.07;
+const TEMPERATURE: f64 = 0.035;
+/// Nearness that `neutral` has at least: what is near to no label says nothing. The most that costs no hit on that half.
+const NEAR_LEAST: f64 = 0.15;
 /// What one point of a cue's weight adds to a label, in the softmax's own unit.
-const LEXICON_SAYS: f64 = 0.9;
+const LEXICON_SAYS: f64 = 1.4;
 /// Weight of a label's cues beyond which more say nothing new.
 const LEXICON_MOST: f64 = 4.0;
-/// Words alone: what `neutral` has where nothing was found. A lone weak cue stands against it at e^0.9 to e^0.5.
+/// Words alone: what `neutral` has where nothing was found. A lone weak cue outweighs it, e^1.4 to e^0.5.
 const LEXICON_NEUTRAL: f64 = 0.5;
 
 /// Guesses how people feel. Cheap to ask: one embedding of at most a few hundred words.
@@ -97,11 +99,11 @@ impl Feelings {
             Some(prototypes) if by != By::Words => prototypes.of(&said).await,
             _ => None,
         };
-        let logits: Vec<f64> = match (near, by) {
-            (Some(near), By::Meaning) => near.iter().map(|n| n / TEMPERATURE).collect(),
-            (Some(near), _) => near.iter().zip(&cues).map(|(n, c)| n / TEMPERATURE + words_say(*c)).collect(),
-            (None, _) => LABELS.iter().zip(&cues).map(|(l, c)| words_alone(l, *c)).collect(),
+        let logit = |at: usize, label: &Label| match &near {
+            Some(near) => means(label, near[at]) + if by == By::Meaning { 0.0 } else { words_say(cues[at]) },
+            None => words_alone(label, cues[at]),
         };
+        let logits: Vec<f64> = LABELS.iter().enumerate().map(|(at, label)| logit(at, label)).collect();
         Some(LABELS.iter().map(|l| l.name.as_str()).zip(softmax(&logits)).collect())
     }
 }
@@ -110,6 +112,10 @@ impl std::fmt::Debug for Feelings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Feelings").field("has_meaning", &self.has_meaning()).finish()
     }
+}
+
+fn means(label: &Label, near: f64) -> f64 {
+    if label.name == NEUTRAL { near.max(NEAR_LEAST) / TEMPERATURE } else { near / TEMPERATURE }
 }
 
 fn words_say(weight: f64) -> f64 {
@@ -218,7 +224,8 @@ mod tests {
     async fn numbers_are_in_bounds_whatever_is_written() {
         let feelings = Feelings::by_words();
         let long = "I HATE THIS!!! furious angry rage ".repeat(5_000);
-        for text in [long.as_str(), "é́ ñ 漢字 かな نص", "\u{0}\u{0} a\u{301} bb cc", "``` a b ``` c d `` e"] {
+        for text in [long.as_str(), "é́ ñ 漢字 かな نص", "\u{0}\u{0} a\u{301} bb cc", "``` a b ``` c d `` e"]
+        {
             if let Some(e) = feelings.of(text).await {
                 assert!((-1.0..=1.0).contains(&e.valence) && (0.0..=1.0).contains(&e.arousal), "{e:?}");
             }
@@ -226,8 +233,10 @@ mod tests {
         let angry = feelings.of(&long).await.unwrap();
         assert_eq!((angry.primary.as_str(), angry.readiness), ("anger", Readiness::NotReady));
         // Shouting is louder than the same words said quietly.
-        let (quiet, loud) =
-            (feelings.of("i hate this thing").await.unwrap(), feelings.of("I HATE THIS THING!").await.unwrap());
+        let (quiet, loud) = (
+            feelings.of("i hate this thing").await.unwrap(),
+            feelings.of("I HATE THIS THING!").await.unwrap(),
+        );
         assert!(loud.arousal > quiet.arousal);
         assert_eq!(loud.valence, quiet.valence);
     }
@@ -258,8 +267,12 @@ mod tests {
             }
             let vector = |text: &String| {
                 let mut v = vec![0.001_f32; self.dimensions()];
-                let letters: Vec<usize> =
-                    text.to_lowercase().bytes().filter(u8::is_ascii_lowercase).map(|b| usize::from(b - b'a')).collect();
+                let letters: Vec<usize> = text
+                    .to_lowercase()
+                    .bytes()
+                    .filter(u8::is_ascii_lowercase)
+                    .map(|b| usize::from(b - b'a'))
+                    .collect();
                 letters.windows(2).for_each(|w| v[w[0] * 26 + w[1]] += 1.0);
                 let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();
                 v.iter().map(|x| x / length).collect()
@@ -292,5 +305,3 @@ mod tests {
         assert_eq!(feelings.of("thank you so much").await.unwrap().primary, "gratitude");
     }
 }
-#[cfg(test)]
-mod tune;
