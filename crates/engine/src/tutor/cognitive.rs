@@ -222,6 +222,8 @@ mod tests {
         // Without a phrase the subject, without a subject nothing.
         assert!(suggested_questions("and why?", Some("physics"), "general")[0].question.contains("physics"));
         assert!(suggested_questions("and why?", None, "general").is_empty());
+        // A subject is the client's own text: one that is no term is not repeated.
+        assert!(suggested_questions("and why?", Some(&"x".repeat(10_000)), "general").is_empty());
         assert!(suggested_questions("```let secret = 1;```", None, "coding").is_empty());
     }
 

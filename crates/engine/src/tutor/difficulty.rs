@@ -27,59 +27,27 @@ pub enum Mood {
 
 /// Boredom is no label of GoEmotions, so it is read from words.
 static BORED: Phrases = Phrases::new(|| {
-    phrases(&[
-        "bored",
-        "boring",
-        "too easy",
-        "so easy",
-        "way easy",
-        "too simple",
-        "too slow",
-        "yawn",
-        "not challenging",
-        "no challenge",
-        "i already know",
-        "i know this already",
-        "i know all this",
-        "know this by heart",
-        "we did this already",
-    ])
+    phrases(
+        "bored, boring, too easy, so easy, way easy, too simple, too slow, yawn, not challenging, no \
+         challenge, i already know, i know this already, i know all this, know this by heart, we did this \
+         already",
+    )
 });
 /// What somebody asks for who is bored; it counts as a question, too.
 static WANTS_MORE: Phrases = Phrases::new(|| {
-    phrases(&[
-        "something harder",
-        "harder ones",
-        "hard ones",
-        "more difficult",
-        "more challenging",
-        "something challenging",
-        "can we skip",
-        "skip this",
-        "can we move on",
-        "lets move on",
-        "next level",
-        "give me a challenge",
-    ])
+    phrases(
+        "something harder, harder ones, hard ones, more difficult, more challenging, something \
+         challenging, can we skip, skip this, can we move on, lets move on, next level, give me a \
+         challenge",
+    )
 });
 /// Overwhelm is no label either.
 static OVERWHELMED: Phrases = Phrases::new(|| {
-    phrases(&[
-        "overwhelmed",
-        "overwhelming",
-        "too much",
-        "too fast",
-        "too many",
-        "too hard",
-        "too difficult",
-        "too complicated",
-        "cant keep up",
-        "cannot keep up",
-        "slow down",
-        "over my head",
-        "my head is spinning",
-        "its all too",
-    ])
+    phrases(
+        "overwhelmed, overwhelming, too much, too fast, too many, too hard, too difficult, too \
+         complicated, cant keep up, cannot keep up, slow down, over my head, my head is spinning, its all \
+         too",
+    )
 });
 
 impl Mood {

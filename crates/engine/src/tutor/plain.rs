@@ -16,9 +16,9 @@ const NEGATIONS: [&str; 20] = [
 /// Phrases as their stems, made once.
 pub(super) type Phrases = LazyLock<Vec<Vec<String>>>;
 
-/// The stems of each phrase.
-pub(super) fn phrases(texts: &[&str]) -> Vec<Vec<String>> {
-    texts.iter().map(|text| stems(text)).collect()
+/// The stems of each phrase of a list with commas.
+pub(super) fn phrases(list: &str) -> Vec<Vec<String>> {
+    list.split(',').map(stems).filter(|phrase| !phrase.is_empty()).collect()
 }
 
 /// How many words before a phrase a negation may stand: "not at all happy".

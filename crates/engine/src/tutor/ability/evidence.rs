@@ -63,70 +63,22 @@ impl Sign {
 }
 
 static UNDERSTOOD: Phrases = Phrases::new(|| {
-    phrases(&[
-        "i understand",
-        "i understood",
-        "i get it",
-        "i got it",
-        "got it",
-        "i get this",
-        "i get that",
-        "makes sense",
-        "make sense now",
-        "i see now",
-        "now i see",
-        "it clicked",
-        "clear now",
-        "all clear",
-        "i figured it out",
-        "i solved it",
-        "i can do it now",
-        "i can do this now",
-        "that was easy",
-        "i know this already",
-        "i already know",
-        "i managed",
-        "i got it right",
-        "i know how",
-    ])
+    phrases(
+        "i understand, i understood, i get it, i got it, got it, i get this, i get that, makes sense, \
+         make sense now, i see now, now i see, it clicked, clear now, all clear, i figured it out, i \
+         solved it, i can do it now, i can do this now, that was easy, i know this already, i already \
+         know, i managed, i got it right, i know how",
+    )
 });
 static NOT_UNDERSTOOD: Phrases = Phrases::new(|| {
-    phrases(&[
-        "dont understand",
-        "do not understand",
-        "didnt understand",
-        "did not understand",
-        "dont get it",
-        "do not get it",
-        "dont get this",
-        "dont get that",
-        "dont get how",
-        "dont get why",
-        "dont get what",
-        "do not get how",
-        "do not get why",
-        "dont know how",
-        "do not know how",
-        "dont know what",
-        "cant follow",
-        "cannot follow",
-        "cant solve",
-        "cannot solve",
-        "dont follow",
-        "im lost",
-        "i am lost",
-        "im confused",
-        "i am confused",
-        "still confused",
-        "makes no sense",
-        "doesnt make sense",
-        "does not make sense",
-        "im stuck",
-        "i am stuck",
-        "i have no idea",
-        "you lost me",
-        "over my head",
-    ])
+    phrases(
+        "dont understand, do not understand, didnt understand, did not understand, dont get it, do not \
+         get it, dont get this, dont get that, dont get how, dont get why, dont get what, do not get how, \
+         do not get why, dont know how, do not know how, dont know what, cant follow, cannot follow, cant \
+         solve, cannot solve, dont follow, im lost, i am lost, im confused, i am confused, still \
+         confused, makes no sense, doesnt make sense, does not make sense, im stuck, i am stuck, i have \
+         no idea, you lost me, over my head",
+    )
 });
 /// As stems, what may stand before "don't get it" for it to be the person's own: whoever else does not get it is another.
 const OWN: [&str; 14] = [
@@ -135,7 +87,7 @@ const OWN: [&str; 14] = [
 ];
 /// Before it, as stems: then he does not say so, he supposes or wishes it.
 const SUPPOSED: [&str; 16] = [
-    "if", "whether", "until", "till", "unles", "want", "need", "hop", "wish", "help", "would", "should",
+    "if", "whether", "until", "til", "unles", "want", "need", "hop", "wish", "help", "would", "should",
     "befor", "mak", "almost", "explain",
 ];
 /// Behind it, as stems: then he says something else.
@@ -143,40 +95,16 @@ const OTHERWISE: [&str; 5] = ["wrong", "from", "of", "confus", "mix"];
 /// Beginnings of phrases that leave out who it is.
 const BARE: [&str; 7] = ["dont", "do", "didnt", "did", "cant", "cannot", "got"];
 static REASONS: Phrases = Phrases::new(|| {
-    phrases(&[
-        "because",
-        "since",
-        "therefore",
-        "thus",
-        "hence",
-        "so",
-        "means",
-        "equals",
-        "then",
-        "which gives",
-        "follows",
-        "as a result",
-    ])
+    phrases(
+        "because, since, therefore, thus, hence, so, means, equals, then, which gives, follows, as a \
+         result",
+    )
 });
 static ONWARD: Phrases = Phrases::new(|| {
-    phrases(&[
-        "what if",
-        "what about",
-        "how about",
-        "what happens",
-        "why",
-        "how would",
-        "how come",
-        "would it",
-        "does it also",
-        "does that mean",
-        "in that case",
-        "and if",
-        "suppose",
-        "is there also",
-        "could we",
-        "so then",
-    ])
+    phrases(
+        "what if, what about, how about, what happens, why, how would, how come, would it, does it also, \
+         does that mean, in that case, and if, suppose, is there also, could we, so then",
+    )
 });
 
 /// Below this many words of content two questions are alike by chance.
