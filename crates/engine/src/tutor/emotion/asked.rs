@@ -143,16 +143,21 @@ mod tests {
         // Slow: paused time moves on to the limit by itself.
         let (stage, mut cues) = Stage::new();
         let stage: SharedProvider = stage;
+        let began = tokio::time::Instant::now();
         let (got, _act) = tokio::join!(asked(&stage, "phew"), cues.next());
         assert_eq!(got.emotion, None);
-        assert_eq!(got.spent.len(), 1);
-        // Endless.
+        assert_eq!((got.spent.len(), began.elapsed()), (1, limit::CLASSIFIER_TIME));
+        // Endless: no more is taken than a word and what waits on its way.
+        let mut words = 0;
         let answer = async {
             let mut act = cues.next().await;
-            while act.say("joy ").await {}
+            while act.say("joy ").await {
+                words += 1;
+            }
         };
         let (got, ()) = tokio::join!(asked(&stage, "phew"), answer);
         assert_eq!(got.emotion, None);
+        assert!(words < 2 * limit::CLASSIFIER_BYTES, "{words}");
         // Away: nothing was used.
         let (stage, _cues) = Stage::new();
         stage.refuse_next(ProviderError::new(ProviderErrorKind::Unavailable, "away"));

@@ -293,6 +293,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_near_to_nothing_is_neutral() {
+        let feelings = Feelings::prepare(Some(Arc::new(Letters { fails: false }))).await;
+        for text in ["zzxx jjvv", "qzqz xjxj", "wvwv jqjq", "xkxk vzvz", "zgzg jxjx"] {
+            assert_eq!(feelings.of(text).await.unwrap().primary, NEUTRAL, "{text}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_embedder_that_fails_leaves_the_words() {
         let feelings = Feelings::prepare(Some(Arc::new(Letters { fails: true }))).await;
         assert!(!feelings.has_meaning());
