@@ -314,6 +314,15 @@ pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 pub const CLASSIFIER_BYTES: usize = 64;
 /// How long a classifier may take: the router has an answer already, and somebody waits.
 pub const CLASSIFIER_TIME: Duration = Duration::from_secs(5);
+/// Bytes of a message that are looked at for how its writer feels, half of them from its beginning and half from its
+/// end: ten sentences each, and as much as the embedding model reads.
+pub const FEELING_BYTES: usize = 2 * 1024;
+/// Subjects of one user in which it is kept what he can do, some 200 bytes each: more than a school teaches. Clients name
+/// them as they like, so beyond them the one goes that was longest not touched.
+pub const SUBJECTS_PER_USER: usize = 200;
+/// Times that what was learned of somebody is put on top of what others put there meanwhile: each of his live runs
+/// ([`RUNS_PER_USER`]) can do so once, on two nodes.
+pub const ABILITY_TRIES: u32 = 32;
 /// Tool calls in one answer of a model: a person's wish takes two or three; more is a model in a loop.
 pub const TOOL_CALLS: usize = 8;
 /// Bytes of one call's arguments: the longest wish is a booking with a note of a few sentences.
@@ -588,9 +597,6 @@ pub const JOB_WISHES: usize = 200;
 
 /// Bytes of a lesson's subject: a few words; it is the key of what is learned, and stands in the prompt.
 pub const SUBJECT_BYTES: usize = 100;
-/// Subjects in which one person's ability is kept: more than anybody learns, and a client names them freely. What is
-/// learned of a further one counts for its category.
-pub const SUBJECTS_PER_USER: usize = 500;
 /// Tokens of earlier messages in a lesson's prompt (contract).
 pub const LESSON_TOKENS: usize = 8_000;
 /// Earlier messages of a lesson that are about the same (contract).

@@ -29,7 +29,7 @@ pub mod settings;
 pub mod stop_words;
 pub mod tasks;
 pub mod tools;
-pub mod tutor_standin;
+pub mod tutor;
 pub mod workflow;
 pub mod writer;
 

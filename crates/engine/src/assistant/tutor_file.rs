@@ -13,7 +13,7 @@ use super::check::{Problems, TypedPrivacy, is_name};
 use super::words::stems;
 use super::{NAME_RULE, Retrieval};
 use crate::mask::Kinds;
-use crate::tutor_standin::category::Categories;
+use crate::tutor::category::{self, Categories};
 
 /// The configuration of the tutor that ships with the product.
 pub const SHIPPED_TUTOR: &str = include_str!("../../assets/tutor.toml");
@@ -192,12 +192,17 @@ impl TypedTutor {
         let mut problems = Problems::default();
         self.check_settings(&mut problems);
         self.check_categories(&mut problems);
-        if !problems.0.is_empty() {
-            return Err(problems.0);
-        }
-        let words = self.category.iter().map(|c| (c.name.clone(), c.words.clone()));
+        let words = self.category.iter();
+        let words = words.map(|c| category::Category { name: c.name.clone(), words: c.words.clone() });
+        let by_words = match Categories::new(words.collect()) {
+            Ok(by_words) if problems.0.is_empty() => by_words,
+            Ok(_) => return Err(problems.0),
+            // What the checks above say too is said in their words alone.
+            Err(found) if problems.0.is_empty() => return Err(found),
+            Err(_) => return Err(problems.0),
+        };
         Ok(TutorFile {
-            by_words: Categories::new(words, &self.default),
+            by_words,
             masks: self.privacy.kinds(),
             categories: self
                 .category

@@ -9,7 +9,7 @@ pub(crate) fn occurs(phrase: &[String], text: &[String]) -> bool {
 
 /// Of each group's phrases those that stand in the text other than inside a longer one of another group:
 /// "check engine" is a warning light, and its "engine" does not speak for who knows engines.
-pub(super) fn standing_alone<'a>(
+pub(crate) fn standing_alone<'a>(
     text: &[String],
     groups: &[Vec<&'a [String]>],
 ) -> Vec<HashSet<&'a [String]>> {

@@ -171,7 +171,7 @@ async fn speak(
         if round == limit::TOOL_ROUNDS {
             request.tools.clear();
         }
-        let (who, prompt, deltas) = begin(provider, &request, emit).await?;
+        let (who, prompt, deltas) = begin(provider, &request, emit.meter()).await?;
         // Once, and again only where somebody else goes on.
         if named.as_ref() != Some(&who) {
             emit.emit(introduced(&who, prompt, None)).await;
@@ -222,9 +222,9 @@ pub(super) fn introduced(who: &Who, prompt: u64, team: Option<&str>) -> Body {
 pub(super) async fn begin(
     provider: &SharedProvider,
     request: &ModelRequest,
-    emit: &Emitter,
+    meter: &Meter,
 ) -> Result<(Who, u64, Deltas), Error> {
-    let (info, meter) = (provider.info(), emit.meter());
+    let info = provider.info();
     let name = info.name.clone();
     let asked = Who { model: request.model.clone().unwrap_or_else(|| info.model.clone()), ..info.into() };
     let prompt = estimate(provider, request);
@@ -339,14 +339,14 @@ pub(super) async fn hear(
 }
 
 /// A model's few words to a question that no person asked. What it used counts; a failure is no words.
-pub(super) async fn few_words(
+pub(crate) async fn few_words(
     provider: &SharedProvider,
     request: ModelRequest,
     most: usize,
-    emit: &Emitter,
+    meter: &Meter,
 ) -> Option<String> {
-    let (_, _, mut deltas) = begin(provider, &request, emit).await.ok()?;
-    let (meter, mut words) = (emit.meter(), String::new());
+    let (_, _, mut deltas) = begin(provider, &request, meter).await.ok()?;
+    let mut words = String::new();
     while words.len() <= most {
         match deltas.next().await? {
             Ok(Delta::Text(text)) => {

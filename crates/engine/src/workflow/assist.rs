@@ -145,7 +145,7 @@ impl Assist {
         ];
         let request =
             ModelRequest { messages, max_tokens: 8, temperature: Some(0.0), ..ModelRequest::default() };
-        let reply = answer::few_words(&self.classifier, request, limit::CLASSIFIER_BYTES, emit);
+        let reply = answer::few_words(&self.classifier, request, limit::CLASSIFIER_BYTES, emit.meter());
         tokio::time::timeout(limit::CLASSIFIER_TIME, reply).await.ok().flatten()
     }
 }

@@ -11,6 +11,8 @@ mod steps;
 pub mod teams;
 pub mod tutor;
 
+pub(crate) use self::answer::few_words;
+
 use async_trait::async_trait;
 use headwater_core::event::TeamPlan;
 use headwater_core::port::SharedStore;

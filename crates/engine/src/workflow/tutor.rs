@@ -37,7 +37,7 @@ use crate::ask::{Lesson, Special, StartRun};
 use crate::assistant::tutor_file::TutorFile;
 use crate::mask::Kinds;
 use crate::models::Models;
-use crate::tutor_standin::emotion::Feelings;
+use crate::tutor::emotion::Feelings;
 use crate::writer::Finished;
 
 pub use self::plan::subject;
@@ -86,15 +86,15 @@ impl Tutor {
         turn.emit.emit(context.event()).await;
 
         let emotion = felt.known();
-        let level = level::level(&context, emotion.as_ref());
+        let level = level::level(plan, &context, emotion.as_ref());
         let mut steps = Steps::new(self.file.masks);
         if plan.lesson.reasoning {
-            for step in level::steps(plan, &context, &level, emotion.as_ref(), &mut steps) {
+            for step in level::steps(plan, &context, level, emotion.as_ref(), &mut steps) {
                 turn.emit.emit(step).await;
             }
         }
         let request = ModelRequest {
-            messages: level::messages(&self.file, plan, &context, &level),
+            messages: level::messages(&self.file, plan, &context, level),
             max_tokens: turn.ask.max_tokens.unwrap_or(self.file.answer.max_tokens),
             temperature: Some(turn.ask.temperature.unwrap_or(self.file.answer.temperature as f32)),
             reasoning: self.file.answer.effort.filter(|_| plan.lesson.reasoning),
@@ -106,7 +106,7 @@ impl Tutor {
         } else {
             answer::generate(&provider, request, None, &turn.emit).await?
         };
-        learn::learn(turn, plan, &context, &level, felt.known().as_ref()).await;
+        learn::learn(turn, plan, &context, level, felt.known().as_ref()).await;
         Ok(finished)
     }
 }

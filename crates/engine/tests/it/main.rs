@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
 
+mod ability;
 mod assist;
 mod care;
 mod documents;
 mod ending;
+mod feeling;
 mod hidden;
 mod house;
 mod knowing;

@@ -6,13 +6,12 @@ use headwater_core::event::{Body, Event};
 use headwater_core::port::SharedStore;
 use headwater_core::port::provider::{ContextBudget, Provider, ProviderInfo, Role};
 use headwater_core::port::recall::RecallQuery;
-use headwater_core::port::records::Expect;
-use headwater_core::{Millis, UserId, limit};
+use headwater_core::{Millis, UserId};
 use headwater_engine::Models;
 use headwater_engine::ask::Lesson;
 use headwater_engine::assistant::tutor_file::SHIPPED_TUTOR;
 use headwater_engine::ingest::{Text, ingest};
-use headwater_engine::tutor_standin::ability;
+use headwater_engine::tutor::ability;
 use headwater_providers::scripted::stage::Stage;
 
 use crate::house::{ann, ask_in, principal};
@@ -47,7 +46,7 @@ async fn remembered(school: &School, messages: usize) {
 
 async fn theta(school: &School, who: &str, subject: &str) -> ability::Ability {
     let store: SharedStore = school.house.store.clone();
-    ability::load(&store, &UserId::parse(who).unwrap(), subject).await.unwrap()
+    ability::kept::load(store.as_ref(), &UserId::parse(who).unwrap(), subject).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,27 +185,4 @@ async fn a_turn_goes_on_without_a_context_that_cannot_be_read() {
     act.end().await;
     let log = school.house.log(&run).await;
     assert_eq!(context(&log), (0, 0, false, false, 0));
-}
-
-// Planted fault: subjects not counted: a client fills the store with names.
-#[tokio::test(start_paused = true)]
-async fn subjects_without_end_are_learned_as_their_category() {
-    let mut school = School::new().await;
-    let store: SharedStore = school.house.store.clone();
-    let ann = ann().user;
-    for n in 0..limit::SUBJECTS_PER_USER {
-        let key = format!("subject {n}");
-        let put = store.put_record(&ann, ability::KIND, (&key, "{}"), Expect::Absent, Millis(1));
-        assert!(put.await.unwrap().is_some());
-    }
-    for (subject, learned) in [("one more", "general"), ("subject 7", "subject 7")] {
-        let about = Lesson { subject: Some(subject.to_owned()), ..Lesson::default() };
-        let (run, act) = school.ask(lesson("Who was Bach?", about)).await;
-        act.end().await;
-        let log = school.house.log(&run).await;
-        assert!(
-            log.iter().any(|e| matches!(&e.body, Body::AbilityLearned { subject, .. } if subject == learned)),
-            "{log:#?}"
-        );
-    }
 }

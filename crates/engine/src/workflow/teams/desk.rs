@@ -69,7 +69,7 @@ impl Desk<'_> {
         request: &ModelRequest,
     ) -> Result<(String, FinishReason), (String, Error)> {
         let none = |error| (String::new(), error);
-        let (who, prompt, deltas) = begin(provider, request, &self.teller.emit).await.map_err(none)?;
+        let (who, prompt, deltas) = begin(provider, request, self.teller.emit.meter()).await.map_err(none)?;
         self.teller.emit.emit(answer::introduced(&who, prompt, Some(&self.team.name))).await;
         let mut voice = Writing::new(&self.team.name, &mut self.teller);
         let heard = hear(&who, deltas, None, false, &mut voice).await;
@@ -226,7 +226,7 @@ pub(super) async fn consult(
     request: &ModelRequest,
     teller: &mut Teller,
 ) -> Result<String, Error> {
-    let (who, prompt, deltas) = begin(provider, request, &teller.emit).await?;
+    let (who, prompt, deltas) = begin(provider, request, teller.emit.meter()).await?;
     teller.emit.emit(answer::introduced(&who, prompt, teller.team.as_deref())).await;
     let mut voice = Consulting {
         teller,

@@ -4,7 +4,7 @@ use headwater_core::event::{Body, Emotion};
 use parking_lot::Mutex;
 
 use super::{Plan, Tutor};
-use crate::tutor_standin::emotion;
+use crate::tutor::emotion;
 use crate::writer::Emitter;
 
 /// What is known of it by now.
@@ -20,7 +20,7 @@ impl Felt {
 impl Tutor {
     pub(super) async fn feel(&self, plan: &Plan<'_>, felt: &Felt, emit: &Emitter) {
         let by_model = match self.file.emotion_model.as_deref() {
-            Some(alias) => emotion::asked(self.answering(Some(alias)), &plan.asked).await,
+            Some(alias) => emotion::asked(self.answering(Some(alias)), &plan.asked, emit.meter()).await,
             None => None,
         };
         let emotion = match by_model {

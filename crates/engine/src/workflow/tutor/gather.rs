@@ -15,7 +15,7 @@ use super::{Plan, Tutor};
 use crate::engine::{history, store_failed};
 use crate::mask::{Kinds, mask};
 use crate::retrieve::{Passage, Question, search};
-use crate::tutor_standin::ability::{self, Ability};
+use crate::tutor::ability::{Ability, kept};
 use crate::workflow::assist::points_back;
 use crate::workflow::{Turn, care, prompt};
 
@@ -53,7 +53,8 @@ impl Context {
 /// Looks for all of it.
 pub(super) async fn gather(tutor: &Tutor, turn: &Turn, plan: &Plan<'_>) -> Context {
     let by = Instant::now() + limit::MEANING_TIME;
-    let ability = ability::load(&turn.store, &turn.who.user, &plan.subject);
+    let store = turn.store.as_ref();
+    let ability = async { kept::load(store, &turn.who.user, &plan.subject).await.map_err(store_failed) };
     let (earlier, meaning, ability) = tokio::join!(
         in_time("the session's newest messages", limit::CONTEXT_TIME, earlier(turn, tutor.file.masks)),
         meaning(tutor, plan, by),

@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use super::Plan;
 use super::gather::Context;
-use crate::tutor_standin::ability::{self, Evidence};
-use crate::tutor_standin::difficulty::Difficulty;
+use crate::tutor::ability::{Evidence, kept};
+use crate::tutor::difficulty::Difficulty;
 use crate::workflow::Turn;
 
 /// Learns from it, and says so once it is stored. An answer is whole without it.
@@ -16,21 +16,13 @@ pub(super) async fn learn(
     turn: &Turn,
     plan: &Plan<'_>,
     context: &Context,
-    level: &Difficulty,
+    level: Difficulty,
     emotion: Option<&Emotion>,
 ) {
-    let subject = match timeout(limit::LEARN_TIME, key(turn, plan, context)).await {
-        Ok(subject) => subject,
-        Err(_) => return tracing::warn!(run = %turn.run, "what a turn taught could not be stored in time"),
-    };
+    let subject = plan.subject.as_str();
     let evidence = Evidence::of(plan.said, &context.recent, emotion);
-    let stored = ability::learned(
-        &turn.store,
-        &turn.who.user,
-        subject,
-        |ability| ability.learn(&evidence, level.value),
-        turn.clock.wall(),
-    );
+    let store = turn.store.as_ref();
+    let stored = kept::learn(store, &turn.who.user, subject, (&evidence, level.value()), turn.clock.wall());
     match timeout(limit::LEARN_TIME, stored).await {
         Ok(Ok(ability)) => {
             turn.emit
@@ -42,25 +34,10 @@ pub(super) async fn learn(
                 .await;
         }
         Ok(Err(error)) => {
-            tracing::warn!(run = %turn.run, error = %error.message, "what a turn taught could not be stored");
+            tracing::warn!(run = %turn.run, %error, "what a turn taught could not be stored");
         }
         Err(_) => {
             tracing::warn!(run = %turn.run, "what a turn taught was not stored in time; it may be later")
         }
-    }
-}
-
-/// Under which name it is kept: the lesson's subject, or, where a person has too many of them already, its category.
-async fn key<'a>(turn: &Turn, plan: &'a Plan<'_>, context: &Context) -> &'a str {
-    let category = plan.category.name.as_str();
-    if context.ability.turns > 0 || plan.subject == category {
-        return &plan.subject;
-    }
-    let most = limit::SUBJECTS_PER_USER;
-    match turn.store.records(&turn.who.user, ability::KIND, most).await {
-        Ok(records) if records.len() < most => &plan.subject,
-        // It may be one of them, of which nothing could be read in time.
-        Ok(records) if records.iter().any(|r| r.key == plan.subject) => &plan.subject,
-        Ok(_) | Err(_) => category,
     }
 }

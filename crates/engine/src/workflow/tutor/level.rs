@@ -7,7 +7,7 @@ use headwater_core::run::Message;
 use super::Plan;
 use super::gather::Context;
 use crate::assistant::tutor_file::{TutorFile, filled};
-use crate::tutor_standin::difficulty::{Difficulty, difficulty};
+use crate::tutor::difficulty::{Difficulty, Mood};
 use crate::workflow::prompt;
 use crate::workflow::steps::Steps;
 
@@ -15,15 +15,15 @@ use crate::workflow::steps::Steps;
 const BETWEEN: &str = "\n\n---\n\n";
 
 /// The difficulty that suits the person now. How he feels counts where that is known already.
-pub(super) fn level(context: &Context, emotion: Option<&Emotion>) -> Difficulty {
-    difficulty(&context.ability, emotion)
+pub(super) fn level(plan: &Plan<'_>, context: &Context, emotion: Option<&Emotion>) -> Difficulty {
+    Difficulty::of(context.ability.theta, Mood::of(emotion, plan.said))
 }
 
 /// What was found and decided before a model is asked, in steps as the model's own follow.
 pub(super) fn steps(
     plan: &Plan<'_>,
     context: &Context,
-    level: &Difficulty,
+    level: Difficulty,
     emotion: Option<&Emotion>,
     steps: &mut Steps,
 ) -> Vec<Body> {
@@ -61,8 +61,8 @@ pub(super) fn steps(
     }
     suited += &format!(
         ". That makes a difficulty of {:.2}, {}: {}",
-        level.value,
-        level.label(),
+        level.value(),
+        level.level().as_str(),
         level.instruction()
     );
     vec![
@@ -76,10 +76,10 @@ pub(super) fn messages(
     file: &TutorFile,
     plan: &Plan<'_>,
     context: &Context,
-    level: &Difficulty,
+    level: Difficulty,
 ) -> Vec<PromptMessage> {
     let tiny = prompt::is_tiny(plan.provider.as_ref());
-    let values = [plan.subject.as_str(), &plan.category.name, level.label(), level.instruction()];
+    let values = [plan.subject.as_str(), &plan.category.name, level.level().as_str(), level.instruction()];
     let mut system = filled(if tiny { &file.tiny_prompt } else { &file.prompt }, values);
     if let Some(more) = plan.category.prompt.as_deref().filter(|_| !tiny) {
         system.push('\n');

@@ -83,6 +83,7 @@ pub(super) async fn chat(
         (message, session, name, f.optional_part("context", lesson))
     })?;
     admission::start(&app.gate, address)?;
+    let (said, subject) = (message.clone(), lesson.subject.clone());
     let ask = StartRun {
         workflow: app.dialects.tutor.to_string(),
         message,
@@ -101,7 +102,12 @@ pub(super) async fn chat(
         let mut told = Told::default();
         told.read(&mut follow).await?;
         let cached = started.joined && run.tail.outcome.is_some();
-        told.answer(started.session, started.run.into(), run.created_at, cached)
+        told.answer(
+            (&said, subject.as_deref()),
+            (started.session, started.run.into()),
+            run.created_at,
+            cached,
+        )
     };
     tokio::select! {
         answered = answered => answered.map(Json),
@@ -200,8 +206,8 @@ impl Told {
 
     fn answer(
         self,
-        session_id: SessionId,
-        run_id: String,
+        (said, subject): (&str, Option<&str>),
+        (session_id, run_id): (SessionId, String),
         made: Millis,
         cached: bool,
     ) -> Result<Answered, Refusal> {
@@ -227,11 +233,11 @@ impl Told {
             tokens_used: usage.and_then(tokens),
             cost: usage.and_then(|usage| usage.cost_usd).map(|cost| cost.dollars()),
             context_retrieved: self.context,
-            ability_info: self.ability.map(|ability| measure::ability(ability, felt)),
+            ability_info: self.ability.map(|ability| measure::ability(ability, said, felt)),
             ability_updated: self.ability.is_some(),
             cached,
             suggested_questions: match outcome {
-                Outcome::Completed => measure::suggestions(category, felt),
+                Outcome::Completed => measure::suggestions(said, subject, category),
                 Outcome::Cancelled | Outcome::Failed | Outcome::Interrupted => Vec::new(),
             },
             category_detected: self.category,
