@@ -30,6 +30,7 @@ let failed = 0;
 try {
   for (const [look, options] of Object.entries(LOOKS)) {
     await chatPage(look, options);
+    await aiPage(look, options);
     await frontPage(look, options);
     await knowledgePage(look, options);
     await docsPage(look, options);
@@ -43,13 +44,14 @@ try {
 }
 process.exit(failed);
 
-async function open(look, options, path, name) {
+/** `expected`: what the console may say beside that. */
+async function open(look, options, path, name, expected = /^$/) {
   const context = await browser.newContext({ ...options, reducedMotion: 'reduce' });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   const complaints = [];
   // A 4xx that a check provokes is logged by the browser as "Failed to load resource": that one is expected.
-  page.on('console', (m) => m.type() === 'error' && !/Failed to load resource/.test(m.text()) && complaints.push(m.text()));
+  page.on('console', (m) => m.type() === 'error' && !/Failed to load resource/.test(m.text()) && !expected.test(m.text()) && complaints.push(m.text()));
   page.on('pageerror', (e) => complaints.push(String(e)));
   const response = await page.goto(url + path);
   assert.equal(response.status(), 200);
@@ -75,6 +77,48 @@ async function open(look, options, path, name) {
     console.log(`ok ${name} ${look}`);
   };
   return { page, response, state, done };
+}
+
+async function aiPage(look, options) {
+  const { page, state, done } = await open(look, options, '/ws/ai/test', 'ai', /Error during WebSocket handshake/);
+  const said = (words) => page.locator('#errors', { hasText: words }).waitFor();
+  const phase = (word) => page.locator('#phase', { hasText: word }).waitFor();
+  const grown = (n) => page.waitForFunction((n) => document.querySelector('#answer').textContent.length > n, n);
+  // Without a token, and with one that is not good: both are said.
+  await page.click('#connect');
+  await said('A token is needed');
+  await page.fill('#token', 'not-a-token');
+  await page.click('#authenticate');
+  await said('handshake was refused');
+  await state('refused');
+
+  if (!(await page.locator('#email').isVisible())) await page.locator('details.fold summary').first().click();
+  await page.fill('#email', `ai-${look}-${Date.now()}@example.com`);
+  await page.fill('#password', 'correct horse');
+  await page.fill('#name', 'Ada');
+  await page.click('#register');
+  await page.waitForFunction(() => document.querySelector('#status').textContent === 'connected');
+  await page.click('#ping');
+  await page.locator('#inspector', { hasText: 'pong' }).waitFor();
+  await page.click('#no-prompt');
+  await said('Prompt is required for generate action');
+  await page.click('#unknown');
+  await said('Unknown action: unknown');
+  await page.fill('#prompt', 'Tell me a long story about the engine');
+  await page.fill('#system', 'Be short.');
+  await page.click('#generate');
+  await grown(60);
+  await state('midstream');
+  await page.click('#stop');
+  await phase('stopped');
+  await page.fill('#prompt', 'What is the engine power?');
+  await page.click('#generate');
+  await phase('done');
+  await page.locator('#remaining', { hasText: '48 of 50' }).waitFor();
+  await state('done');
+  await page.click('#disconnect');
+  await page.waitForFunction(() => document.querySelector('#status').textContent === 'disconnected');
+  await done();
 }
 
 async function chatPage(look, options) {

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
+import { ai } from './ai.mjs';
 import { chat } from './chat.mjs';
 import { documents } from './documents.mjs';
 import { MODELS, follow, runs, startRun, summary } from './runs.mjs';
@@ -20,6 +21,7 @@ const PAGES = { '/': 'index.html', '/ws/test': 'ws-test.html', '/ws/ai/test': 'a
 const TEXTS = { '/openapi.json': 'openapi.json', '/docs/native.md': 'protocol/native.md', '/docs/chat.md': 'protocol/chat.md', '/docs/ai_stream.md': 'protocol/ai_stream.md' };
 
 const feedback = new Map();
+const generated = new Map();
 const users = new Map();
 const refreshers = new Map();
 let issued = 0;
@@ -102,6 +104,10 @@ const http = createServer(async (req, res) => {
     });
     return json(200, { session_id, messages });
   }
+  if (route === 'GET /api/user/limits') {
+    const used = generated.get(user.id) ?? 0;
+    return json(200, { ai_generations_used: used, ai_generations_limit: 50, remaining: 50 - used });
+  }
   if (route === 'GET /api/v1/models') return json(200, { models: MODELS });
   if (route === 'GET /api/runs') return json(200, { runs: mine.map(summary).reverse() });
   if (route === 'POST /api/runs') {
@@ -135,6 +141,14 @@ const http = createServer(async (req, res) => {
 const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
 http.on('upgrade', (req, socket, head) => {
   const url = new URL(req.url, 'http://mock');
+  if (url.pathname === '/ws/ai/stream') {
+    // The token is a subprotocol, as in the page; of the two the protocol's own name is agreed to.
+    const named = String(req.headers['sec-websocket-protocol'] ?? '').split(',').map((p) => p.trim());
+    const bearer = named.find((p) => p.startsWith('base64url.bearer.'))?.slice('base64url.bearer.'.length);
+    const user = bearer && userOf(Buffer.from(bearer, 'base64url').toString());
+    if (!user) return socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    return sockets.handleUpgrade(req, socket, head, (ws) => ai(ws, user, (id) => generated.set(id, (generated.get(id) ?? 0) + 1)));
+  }
   if (url.pathname !== '/ws/chat') return socket.destroy();
   sockets.handleUpgrade(req, socket, head, (ws) => chat(ws, userOf, expire, url.searchParams.get('detail') === 'true'));
 });

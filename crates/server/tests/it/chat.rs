@@ -208,6 +208,17 @@ async fn the_text_is_the_same_through_every_dialect() {
         }
     }
     assert_eq!(told, whole);
+    let mut ai = house.socket("/ws/ai/stream").await;
+    ai.say(&json!({"action": "resume", "run_id": run.as_str()}).to_string()).await;
+    let mut told = String::new();
+    loop {
+        let frame = ai.hear().await;
+        told.push_str(frame["text"].as_str().unwrap_or_default());
+        if frame["type"] == "done" {
+            break;
+        }
+    }
+    assert_eq!(told, whole);
     let stream =
         house.http("GET", &format!("/api/runs/{run}/events")).send().await.unwrap().text().await.unwrap();
     let told: String = stream
