@@ -147,6 +147,17 @@ async fn a_turn_is_told_in_its_order_and_ends_with_what_it_taught() {
     assert!(usage.output_tokens.is_some());
 }
 
+// Planted fault: the level worked out before the feeling was looked at.
+#[tokio::test(start_paused = true)]
+async fn a_feeling_that_is_known_by_then_lowers_the_level() {
+    for (message, level) in [("What is music?", "Easy"), ("I am confused: what is music?", "Beginner")] {
+        let mut school = School::new().await;
+        let (_, act) = school.ask(lesson(message, Lesson::default())).await;
+        let told = &act.request.messages[0].content;
+        assert!(told.contains(&format!("The level of this answer is {level}: ")), "{told}");
+    }
+}
+
 // Planted faults: the emotion awaited before the model; the embedding without its time.
 #[tokio::test(start_paused = true)]
 async fn neither_meaning_nor_feeling_delays_the_first_word() {
@@ -210,7 +221,7 @@ async fn what_the_model_thinks_comes_in_steps_behind_those_that_were_taken() {
         modes,
         [(1, Analytical), (2, Metacognitive), (3, Metacognitive), (4, Creative), (5, Analytical)]
     );
-    assert!(thoughts[0].2.contains("about math; stage (stage) answers"), "{thoughts:#?}");
+    assert!(thoughts[0].2.contains("of the category math; stage (stage) answers"), "{thoughts:#?}");
     assert!(thoughts[1].2.contains("ability in math is put at 0.50 after 0 turns"), "{thoughts:#?}");
     let joined: Vec<_> = thoughts[2..].iter().map(|(_, _, text)| text.as_str()).collect();
     assert_eq!(joined.join(" "), thought.split_whitespace().collect::<Vec<_>>().join(" "));
