@@ -410,6 +410,22 @@ mod tests {
     }
 
     #[test]
+    fn a_lesson_is_passed_on_and_none_is_none() {
+        let start = |lesson: &str| {
+            let body = format!(r#"{{"workflow":"tutor","message":"hi"{lesson}}}"#);
+            serde_json::from_str::<StartBody>(&body).map(|body| StartRun::from(body).special)
+        };
+        assert_eq!(start("").unwrap(), Special::Nothing);
+        let lesson = Lesson { subject: Some("algebra".into()), reasoning: true, rag: false };
+        assert_eq!(
+            start(r#","lesson":{"subject":"algebra","reasoning":true}"#).unwrap(),
+            Special::Lesson(lesson)
+        );
+        assert!(start(r#","lesson":{"enable_rag":true}"#).is_err());
+        assert_eq!(start(r#","lesson":{},"job":{}"#).unwrap(), Special::Both);
+    }
+
+    #[test]
     fn a_field_that_nobody_knows_is_refused() {
         let body = r#"{"workflow":"generate","message":"hi","temprature":1}"#;
         let error = serde_json::from_str::<StartBody>(body).unwrap_err().to_string();

@@ -85,6 +85,8 @@ impl Tutor {
         let context = gather::gather(self, turn, plan).await;
         turn.emit.emit(context.event()).await;
 
+        // What is measured by words alone is known by now; nothing else is waited for.
+        tokio::task::yield_now().await;
         let emotion = felt.known();
         let level = level::level(plan, &context, emotion.as_ref());
         let mut steps = Steps::new(self.file.masks);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use headwater_core::event::{Body, Event, Outcome, ThinkingMode};
 use headwater_core::limit;
 use headwater_core::port::embedder::Embedder;
-use headwater_core::port::provider::{ProviderError, ProviderErrorKind, SharedProvider};
+use headwater_core::port::provider::{Effort, ProviderError, ProviderErrorKind, SharedProvider};
 use headwater_core::{Code, RunId};
 use headwater_engine::ask::{Lesson, Special};
 use headwater_engine::assistant::tutor_file::{SHIPPED_TUTOR, TutorFile};
@@ -147,6 +147,17 @@ async fn a_turn_is_told_in_its_order_and_ends_with_what_it_taught() {
     assert!(usage.output_tokens.is_some());
 }
 
+// Planted fault: the level worked out before the feeling was looked at.
+#[tokio::test(start_paused = true)]
+async fn a_feeling_that_is_known_by_then_lowers_the_level() {
+    for (message, level) in [("What is music?", "Easy"), ("I am confused: what is music?", "Beginner")] {
+        let mut school = School::new().await;
+        let (_, act) = school.ask(lesson(message, Lesson::default())).await;
+        let told = &act.request.messages[0].content;
+        assert!(told.contains(&format!("The level of this answer is {level}: ")), "{told}");
+    }
+}
+
 // Planted faults: the emotion awaited before the model; the embedding without its time.
 #[tokio::test(start_paused = true)]
 async fn neither_meaning_nor_feeling_delays_the_first_word() {
@@ -191,6 +202,7 @@ async fn a_stop_before_the_first_word_and_in_mid_answer_teaches_nothing() {
     assert!(store.records(&ann().user, "ability", 10).await.unwrap().is_empty());
 }
 
+// Planted fault: what is left of a thought said at the end, behind the answer.
 #[tokio::test(start_paused = true)]
 async fn what_the_model_thinks_comes_in_steps_behind_those_that_were_taken() {
     let mut school = School::new().await;
@@ -210,10 +222,12 @@ async fn what_the_model_thinks_comes_in_steps_behind_those_that_were_taken() {
         modes,
         [(1, Analytical), (2, Metacognitive), (3, Metacognitive), (4, Creative), (5, Analytical)]
     );
-    assert!(thoughts[0].2.contains("about math; stage (stage) answers"), "{thoughts:#?}");
+    assert!(thoughts[0].2.contains("of the category math; stage (stage) answers"), "{thoughts:#?}");
     assert!(thoughts[1].2.contains("ability in math is put at 0.50 after 0 turns"), "{thoughts:#?}");
     let joined: Vec<_> = thoughts[2..].iter().map(|(_, _, text)| text.as_str()).collect();
     assert_eq!(joined.join(" "), thought.split_whitespace().collect::<Vec<_>>().join(" "));
+    let last = log.iter().rposition(|e| matches!(e.body, Body::Thought { .. })).unwrap();
+    assert!(log[last..].iter().any(|e| e.body.text().is_some()), "a thought behind the answer");
     // Once and not twice; and no part of the answer.
     assert!(!kinds(&log).contains(&"reasoning".to_owned()));
     assert_eq!(text(&log), "A part.");
@@ -331,6 +345,22 @@ async fn a_failure_keeps_what_was_said_and_teaches_nothing() {
     assert_eq!(failure(&log), "provider_failed");
     assert_eq!(thoughts(&log).last().unwrap().2, "It is a language, perhaps");
     assert!(!kinds(&log).contains(&"ability_learned".to_owned()));
+}
+
+// Planted fault: what is left of a thought lost where the model fails behind it.
+#[tokio::test(start_paused = true)]
+async fn a_thought_on_which_no_word_followed_is_kept_and_effort_is_for_whoever_asks_for_steps() {
+    let file = SHIPPED_TUTOR.replace("temperature = 0.3", "temperature = 0.3\neffort = \"medium\"");
+    let mut school = School::with(&file, Stage::new(), Models::new).await;
+    let (run, mut act) = school.ask(lesson("What is rust?", reasoning())).await;
+    assert_eq!(act.request.reasoning, Some(Effort::Medium));
+    act.think("It is a language, perhaps").await;
+    act.fail(ProviderErrorKind::Failed, "out of tokens").await;
+    let log = school.house.log(&run).await;
+    assert_eq!((ending(&log, 1), text(&log).as_str()), (Outcome::Failed, ""));
+    assert_eq!(thoughts(&log).last().unwrap().2, "It is a language, perhaps");
+    let (_, act) = school.ask(lesson("What is rust?", Lesson::default())).await;
+    assert_eq!(act.request.reasoning, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,8 @@ impl Felt {
 
 impl Tutor {
     pub(super) async fn feel(&self, plan: &Plan<'_>, felt: &Felt, emit: &Emitter) {
+        // The turn's own embedding goes first: somebody waits for that one.
+        tokio::task::yield_now().await;
         let by_model = match self.file.emotion_model.as_deref() {
             Some(alias) => emotion::asked(self.answering(Some(alias)), &plan.asked, emit.meter()).await,
             None => None,

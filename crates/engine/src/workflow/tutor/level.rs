@@ -30,15 +30,13 @@ pub(super) fn steps(
     let category = &plan.category.name;
     let model = plan.provider.info();
     let mut found = format!(
-        "By its words the question is about {category}; {} ({}) answers it. It is given {} of the newest messages",
+        "By its words the question is of the category {category}; {} ({}) answers it. The newest messages that it is given: {}",
         model.name,
         model.model,
         context.recent.len()
     );
-    match context.similar.as_slice() {
-        [] if context.by_meaning => found += " and no earlier one, since none is about the same",
-        [] => {}
-        similar => found += &format!(" and {} earlier about the same", similar.len()),
+    if context.by_meaning {
+        found += &format!("; earlier ones that mean the same: {}", context.similar.len());
     }
     if context.searched {
         let mut names: Vec<&str> = context.passages.iter().map(|p| p.source.as_str()).collect();
@@ -112,10 +110,15 @@ fn question(tiny: bool, plan: &Plan<'_>, context: &Context) -> String {
             .passages
             .iter()
             .map(|p| if tiny { p.content.clone() } else { format!("[Source: {}]\n{}", p.source, p.content) });
-        parts.push(format!("From the knowledge base:\n{}", texts.collect::<Vec<_>>().join("\n\n")));
+        let texts = texts.collect::<Vec<_>>().join("\n\n");
+        parts.push(if tiny { texts } else { format!("From the knowledge base:\n{texts}") });
     }
     if parts.is_empty() {
         return plan.asked.clone().into_owned();
+    }
+    if tiny {
+        // It repeats whatever stands between the texts.
+        return format!("{}\n\n{}", parts.join("\n\n"), plan.asked);
     }
     format!("{}{BETWEEN}Question: {}", parts.join(BETWEEN), plan.asked)
 }
