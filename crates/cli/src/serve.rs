@@ -77,6 +77,9 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let embedder = provider::search_by_meaning(&settings.asked).await;
     let mut missing = assistant.missing_models(|alias| models.has(alias));
     missing.extend(teams.missing_models(|alias| models.has(alias)));
+    if teams.name == assistant.name {
+        missing.push(format!("the teams and the assistant both have the name \"{}\"", teams.name));
+    }
     if !missing.is_empty() {
         return Err(Failure::Usage(missing));
     }

@@ -230,7 +230,7 @@ async fn teams_work_side_by_side_and_each_in_order() {
     assert_eq!(used(&log), Some(Usage { cost_usd: costs(300, 27), ..Usage::of(300, 27) }));
     let said = thoughts(&log, Some("anthropic"));
     assert_eq!(said[0], "Asks an-1 of an for React code: a brief of 3 words, about 58 tokens of prompt.");
-    assert_eq!(said[1..4], ["Here:", "The code begins, 0.0 s after the answer began.", "Enjoy."]);
+    assert_eq!(said[1..4], ["Here:", "The code begins, 0.0 s after the model was asked.", "Enjoy."]);
     assert_eq!(said[4], "The code has 1 line, 20 tokens written, $0.0003, after 0.0 s.");
 }
 
@@ -314,7 +314,8 @@ async fn a_run_whose_teams_all_fail_names_them_all() {
 async fn a_stop_closes_every_teams_stream_and_counts_what_they_used() {
     let mut yard = Yard::new();
     let (run, mut a, mut g) = yard.begin().await;
-    a.say("```\none two\n").await;
+    a.think("I think.").await;
+    a.say("```\none two\n``").await;
     g.report(Usage::of(50, 5)).await;
     g.say("```\nthree\n").await;
     for team in ["anthropic", "google"] {
@@ -327,9 +328,28 @@ async fn a_stop_closes_every_teams_stream_and_counts_what_they_used() {
     assert_eq!(ending(&log, 1), Outcome::Cancelled);
     let usage = used(&log).unwrap();
     // Anthropic's prompt and words are our own count, Google's its own report.
-    assert_eq!((usage.output_tokens, usage.estimated), (Some(3 + 5), true));
+    assert_eq!((usage.output_tokens, usage.estimated), (Some(5 + 5), true));
     assert!(usage.input_tokens.unwrap() > 50 + 50, "{usage:?}");
-    assert_eq!(steps(&log, "anthropic").last().unwrap(), "code one two");
+    assert_eq!(steps(&log, "anthropic").last().unwrap(), "code one two\n``");
+}
+
+// Planted fault: what was heard and held back dropped with the work.
+#[tokio::test(start_paused = true)]
+async fn a_stop_keeps_what_nobody_had_decided_about() {
+    let mut yard = Yard::new();
+    let (run, mut a, mut g) = yard.begin().await;
+    a.think("Half a thought").await;
+    a.say("Perhaps words").await;
+    g.say("```\nlet g;\n```\nAnd so").await;
+    yard.until(&run, |b| matches!(b, Body::CodeDelta { .. })).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    yard.engine.stop(&ann(), &run).await.unwrap();
+    let log = yard.log(&run).await;
+    assert_eq!(ending(&log, 1), Outcome::Cancelled);
+    assert_eq!(thoughts(&log, Some("anthropic"))[1..], ["Half a thought"]);
+    let anthropic = steps(&log, "anthropic");
+    assert_eq!(anthropic[anthropic.len() - 2..], ["generating", "code Perhaps words"]);
+    assert_eq!(thoughts(&log, Some("google")).last().unwrap(), "And so");
 }
 
 #[tokio::test(start_paused = true)]
