@@ -55,7 +55,7 @@ pub struct StartBody {
     pub reasoning: Option<Effort>,
     /// For a workflow of teams, whose brief is the `message`; a plain job where it is missing.
     #[serde(default)]
-    pub job: Option<JobBody>,
+    pub job: Option<Box<JobBody>>,
 }
 
 /// What teams are told beside the brief.
@@ -138,7 +138,7 @@ impl From<StartBody> for StartRun {
             model: body.model,
             stop: body.stop.unwrap_or_default(),
             reasoning: body.reasoning,
-            special: body.job.map_or(Special::Nothing, Special::from),
+            special: body.job.map_or(Special::Nothing, |job| (*job).into()),
             ..Self::default()
         }
     }
