@@ -20,3 +20,4 @@ mod tools;
 mod using;
 mod viewing;
 mod writing;
+mod yard;
