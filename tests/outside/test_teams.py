@@ -74,7 +74,7 @@ def test_two_teams_work_at_once_and_a_stop_reaches_both_hosts(tmp_path):
 
             for _ in range(2):
                 fake.ask("reset", {})
-                fake.ask("script", {"tokens": 100_000, "gap_ms": 5})
+                fake.ask("script", {"tokens": 100_000, "gap_ms": 2})
                 run, _ = await api.start("Everything", workflow="teams")
                 while len({e["team"] for e in await api.log(run) if e["type"] == "code_delta"}) < 2:
                     await asyncio.sleep(0.02)  # polls an outside process; bounded by `within`

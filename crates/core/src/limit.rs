@@ -585,8 +585,9 @@ pub const REFINEMENTS: u32 = 3;
 /// Bytes of one answer of a team's model, twice what its most tokens make; all teams' answers in all rounds together
 /// stay below [`ANSWER_BYTES`].
 pub const TEAM_ANSWER_BYTES: usize = 192 * 1024;
-/// Bytes of an answer that may wait until it is known whether they are code: letters before the code are shorter.
-pub const CODE_HELD_BYTES: usize = 16 * 1024;
+/// Bytes of an answer that may wait until it is known whether they are code: letters before the code are shorter, and
+/// what was taken for code too early is taken back.
+pub const CODE_HELD_BYTES: usize = 4 * 1024;
 /// Bytes of one thought: what a person reads at a glance, and no frame is large.
 pub const THOUGHT_BYTES: usize = 2 * 1024;
 /// Bytes of what a client says of the style and of the project, as JSON, each: both stand in every team's prompt.

@@ -55,7 +55,7 @@ pub struct StartBody {
     pub reasoning: Option<Effort>,
     /// For a workflow of teams, whose brief is the `message`; a plain job where it is missing.
     #[serde(default)]
-    pub job: Option<JobBody>,
+    pub job: Option<Box<JobBody>>,
     /// How a turn with a tutor is to be; for a workflow that gives lessons.
     #[serde(default)]
     pub lesson: Option<LessonBody>,
@@ -164,7 +164,7 @@ impl From<StartBody> for StartRun {
             reasoning: body.reasoning,
             special: match (body.job, body.lesson) {
                 (None, None) => Special::Nothing,
-                (Some(job), None) => job.into(),
+                (Some(job), None) => (*job).into(),
                 (None, Some(lesson)) => Special::Lesson(lesson.into()),
                 (Some(_), Some(_)) => Special::Both,
             },

@@ -163,6 +163,7 @@ impl Workflow for Teams {
                 team,
                 provider: provider.clone(),
                 stands_in,
+                model: None,
                 teller: Teller::new(&emit, Some(team.name.clone())),
                 code: String::new(),
                 reason: FinishReason::Stop,

@@ -61,6 +61,15 @@ impl Emitter {
         let _ = self.to.send(body).await;
     }
 
+    /// The same for who is dropped and cannot wait: what he had heard and not said yet. It goes nowhere where the queue is
+    /// full, as what was on its way then does.
+    pub(crate) fn emit_last(&self, mut body: Body) {
+        if let Body::Thought { text, .. } = &mut body {
+            *text = mask(text, self.kinds).into_owned();
+        }
+        let _ = self.to.try_send(body);
+    }
+
     async fn say(&self, speech: Speech, piece: &str) {
         loop {
             // A place first: what is said and what is held back part in one step, or a stop between the

@@ -25,3 +25,4 @@ mod tutoring_context;
 mod using;
 mod viewing;
 mod writing;
+mod yard;

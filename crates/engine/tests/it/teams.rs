@@ -3,174 +3,24 @@
 use std::sync::Arc;
 
 use headwater_bus::InProcess;
+use headwater_core::Error;
 use headwater_core::code::Code;
-use headwater_core::event::{Body, Event, Outcome, TeamStatus};
+use headwater_core::event::{Body, Outcome};
 use headwater_core::limit;
 use headwater_core::port::provider::{
-    ContextBudget, Cost, Delta, FinishReason, Price, ProviderError, ProviderErrorKind, ProviderInfo, Role,
-    Usage,
+    By, Cost, Delta, FinishReason, ProviderError, ProviderErrorKind, Role, Usage,
 };
-use headwater_core::{Error, RunId};
 use headwater_engine::ask::{Job, Lesson, Special};
-use headwater_engine::engine::From;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::teams::{SHIPPED, Teams, TeamsFile};
-use headwater_engine::{Engine, Models, Settings, StartRun, Tasks};
-use headwater_providers::scripted::stage::{Act, Cues, Stage};
+use headwater_engine::{Engine, Settings, StartRun, Tasks};
+use headwater_providers::scripted::stage::{Cues, Stage};
 use headwater_store::MemoryStore;
 use serde_json::json;
 
-use crate::house::{ann, ask, ending, failure, rest, text};
+use crate::house::{ann, ask, ending, failure, text};
 
-/// One and ten dollars a million.
-const PRICE: Price = Price { input: 1_000_000, output: 10_000_000, cached: None, cache_write: None };
-/// What teams do after their drafts.
-const PHASES: &str = "
-[planner]
-prompt = \"Plan {brief}.\"
-max_tokens = 100
-[reviewer]
-model = \"critic\"
-prompt = \"Review for {brief}:\\n{code}\"
-max_tokens = 100
-[refiner]
-prompt = \"Refine {brief} by {notes}:\\n{code}\"
-max_tokens = 200
-rounds = 2
-";
-
-fn info(name: &str) -> ProviderInfo {
-    ProviderInfo {
-        name: name.into(),
-        model: format!("{name}-1"),
-        label: None,
-        can_classify: true,
-        can_call_tools: false,
-        budget: ContextBudget { retrieval_tokens: 1_000, history_tokens: 1_000 },
-        price: Some(PRICE),
-    }
-}
-
-/// Two teams with a stage each, and the default model.
-struct Yard {
-    engine: Engine,
-    a: Cues,
-    g: Cues,
-    usual: Cues,
-    stages: [Arc<Stage>; 3],
-}
-
-impl Yard {
-    fn new() -> Self {
-        Self::with("", |models, a, g| models.and("anthropic", a).and("google", g))
-    }
-
-    fn phased() -> Self {
-        Self::with(PHASES, |models, a, g| models.and("anthropic", a).and("google", g))
-    }
-
-    fn with(more: &str, name: impl Fn(Models, Arc<Stage>, Arc<Stage>) -> Models) -> Self {
-        let (usual, usuals) = Stage::with_info(ProviderInfo { label: Some("tiny".into()), ..info("usual") });
-        let ((a, acts), (g, gacts)) = (Stage::with_info(info("an")), Stage::with_info(info("goo")));
-        let models = name(Models::new(usual.clone()), a.clone(), g.clone()).and("critic", usual.clone());
-        let file = TeamsFile::parse(&format!("{SHIPPED}{more}")).unwrap();
-        let workflows: Vec<Arc<dyn Workflow>> = vec![Arc::new(Teams::new(file, models))];
-        let (store, bus) = (Arc::new(MemoryStore::new()), Arc::new(InProcess::new()));
-        let engine = Engine::new(store, bus, workflows, Tasks::default(), Settings::default());
-        Self { engine, a: acts, g: gacts, usual: usuals, stages: [a, g, usual] }
-    }
-
-    async fn start(&self, job: Job) -> RunId {
-        self.engine.start(&ann(), given(job)).await.unwrap().run
-    }
-
-    /// A plain job, when both models were asked.
-    async fn begin(&mut self) -> (RunId, Act, Act) {
-        let run = self.start(Job::default()).await;
-        (run, self.a.next().await, self.g.next().await)
-    }
-
-    async fn log(&self, run: &RunId) -> Vec<Arc<Event>> {
-        rest(&mut self.engine.follow(&ann(), run, &From::After(0)).await.unwrap()).await
-    }
-
-    /// Until the log has such an event.
-    async fn until(&self, run: &RunId, found: impl Fn(&Body) -> bool) {
-        let mut follow = self.engine.follow(&ann(), run, &From::After(0)).await.unwrap();
-        loop {
-            match follow.next().await.unwrap() {
-                headwater_engine::Followed::Events(e) if e.iter().any(|e| found(&e.body)) => return,
-                headwater_engine::Followed::End => panic!("the run ended before"),
-                _ => {}
-            }
-        }
-    }
-}
-
-fn given(job: Job) -> StartRun {
-    StartRun { special: Special::Job(Box::new(job)), ..ask("teams", "A login form") }
-}
-
-fn status(status: TeamStatus) -> String {
-    serde_json::to_value(status).unwrap().as_str().unwrap().to_owned()
-}
-
-/// What happened to one team, shortly; neighbouring pieces of code joined.
-fn steps(log: &[Arc<Event>], of: &str) -> Vec<String> {
-    let mut steps: Vec<String> = Vec::new();
-    for event in log {
-        let (team, step) = match &event.body {
-            Body::TeamChanged { team, status: s } => (team, status(*s)),
-            Body::Thought { team: Some(team), .. } => (team, "thought".to_owned()),
-            Body::ModelStarted { team: Some(team), provider, .. } => (team, format!("model {provider}")),
-            Body::CodeDelta { team, text } => (team, format!("code {text}")),
-            Body::CodeGenerated { team, code, .. } => (team, format!("whole {code}")),
-            Body::TeamFailed { team, error } => (team, format!("failed {}", error.code)),
-            Body::PhaseChanged { phase, status: s, .. } => (phase, format!("phase {}", status(*s))),
-            _ => continue,
-        };
-        if team != of {
-            continue;
-        }
-        match steps.last_mut().filter(|last| last.starts_with("code ") && step.starts_with("code ")) {
-            Some(last) => last.push_str(&step[5..]),
-            None => steps.push(step),
-        }
-    }
-    steps
-}
-
-/// What this team, or nobody in particular, thought.
-fn thoughts(log: &[Arc<Event>], of: Option<&str>) -> Vec<String> {
-    let mut thoughts = Vec::new();
-    for event in log {
-        if let Body::Thought { team, text, step, id, .. } = &event.body
-            && team.as_deref() == of
-        {
-            thoughts.push(text.clone());
-            assert_eq!((*step as usize, id.len()), (thoughts.len(), 36));
-        }
-    }
-    thoughts
-}
-
-fn used(log: &[Arc<Event>]) -> Option<Usage> {
-    match &log.last().unwrap().body {
-        Body::RunEnded { usage, .. } => *usage,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// What is said of a team's whole code, last.
-fn whole(log: &[Arc<Event>], of: &str) -> (String, u64, Usage) {
-    let found = log.iter().rev().find_map(|e| match &e.body {
-        Body::CodeGenerated { team, code, tokens, usage } if team == of => {
-            Some((code.clone(), *tokens, usage.unwrap()))
-        }
-        _ => None,
-    });
-    found.unwrap()
-}
+use crate::yard::{PRICE, Yard, given, status, steps, thoughts, used, whole};
 
 // Planted faults: one team after the other; `complete` before the last piece of code; one account for both.
 #[tokio::test(start_paused = true)]
@@ -230,7 +80,7 @@ async fn teams_work_side_by_side_and_each_in_order() {
     assert_eq!(used(&log), Some(Usage { cost_usd: costs(300, 27), ..Usage::of(300, 27) }));
     let said = thoughts(&log, Some("anthropic"));
     assert_eq!(said[0], "Asks an-1 of an for React code: a brief of 3 words, about 58 tokens of prompt.");
-    assert_eq!(said[1..4], ["Here:", "The code begins, 0.0 s after the answer began.", "Enjoy."]);
+    assert_eq!(said[1..4], ["Here:", "The code begins, 0.0 s after the model was asked.", "Enjoy."]);
     assert_eq!(said[4], "The code has 1 line, 20 tokens written, $0.0003, after 0.0 s.");
 }
 
@@ -238,6 +88,8 @@ async fn teams_work_side_by_side_and_each_in_order() {
 #[tokio::test(start_paused = true)]
 async fn what_a_model_thinks_is_its_teams_thought() {
     let mut yard = Yard::new();
+    let by = By { provider: "spare".into(), model: "spare-2".into(), label: None, price: None };
+    yard.stages[0].speak_as(Some(by));
     let (run, mut a, g) = yard.begin().await;
     a.think("First I look.\n\n".repeat(12)).await;
     yard.until(&run, |b| matches!(b, Body::Thought { text, .. } if text.starts_with("First"))).await;
@@ -253,6 +105,8 @@ async fn what_a_model_thinks_is_its_teams_thought() {
     assert!(said[3].ends_with("The answer ended at its token limit: the code may be cut off."), "{said:#?}");
     assert_eq!(whole(&log, "anthropic").0, "const a = 1;");
     assert_eq!(text(&log).matches("First").count(), 0);
+    // Whoever really answered.
+    assert!(text(&log).contains("## Anthropic (spare-2)"), "{}", text(&log));
 }
 
 // Planted faults: the other team dropped with the one that failed; the run completed all the same.
@@ -314,7 +168,8 @@ async fn a_run_whose_teams_all_fail_names_them_all() {
 async fn a_stop_closes_every_teams_stream_and_counts_what_they_used() {
     let mut yard = Yard::new();
     let (run, mut a, mut g) = yard.begin().await;
-    a.say("```\none two\n").await;
+    a.think("I think.").await;
+    a.say("```\none two\n``").await;
     g.report(Usage::of(50, 5)).await;
     g.say("```\nthree\n").await;
     for team in ["anthropic", "google"] {
@@ -327,9 +182,28 @@ async fn a_stop_closes_every_teams_stream_and_counts_what_they_used() {
     assert_eq!(ending(&log, 1), Outcome::Cancelled);
     let usage = used(&log).unwrap();
     // Anthropic's prompt and words are our own count, Google's its own report.
-    assert_eq!((usage.output_tokens, usage.estimated), (Some(3 + 5), true));
+    assert_eq!((usage.output_tokens, usage.estimated), (Some(5 + 5), true));
     assert!(usage.input_tokens.unwrap() > 50 + 50, "{usage:?}");
-    assert_eq!(steps(&log, "anthropic").last().unwrap(), "code one two");
+    assert_eq!(steps(&log, "anthropic").last().unwrap(), "code one two\n``");
+}
+
+// Planted fault: what was heard and held back dropped with the work.
+#[tokio::test(start_paused = true)]
+async fn a_stop_keeps_what_nobody_had_decided_about() {
+    let mut yard = Yard::new();
+    let (run, mut a, mut g) = yard.begin().await;
+    a.think("Half a thought").await;
+    a.say("Perhaps words").await;
+    g.say("```\nlet g;\n```\nAnd so").await;
+    yard.until(&run, |b| matches!(b, Body::CodeDelta { .. })).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    yard.engine.stop(&ann(), &run).await.unwrap();
+    let log = yard.log(&run).await;
+    assert_eq!(ending(&log, 1), Outcome::Cancelled);
+    assert_eq!(thoughts(&log, Some("anthropic"))[1..], ["Half a thought"]);
+    let anthropic = steps(&log, "anthropic");
+    assert_eq!(anthropic[anthropic.len() - 2..], ["generating", "code Perhaps words"]);
+    assert_eq!(thoughts(&log, Some("google")).last().unwrap(), "And so");
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,11 +26,15 @@ impl Teller {
         Self { emit: emit.part(), team, steps: 0 }
     }
 
-    pub(super) async fn thinks(&mut self, text: impl Into<String>) {
+    fn thought(&mut self, text: String) -> Body {
         self.steps += 1;
         let (id, team, step) = (uuid::Uuid::new_v4().to_string(), self.team.clone(), self.steps);
-        let (mode, confidence) = (None, None);
-        self.emit.emit(Body::Thought { id, team, step, mode, text: text.into(), confidence }).await;
+        Body::Thought { id, team, step, mode: None, text, confidence: None }
+    }
+
+    pub(super) async fn thinks(&mut self, text: impl Into<String> + Send) {
+        let thought = self.thought(text.into());
+        self.emit.emit(thought).await;
     }
 
     async fn think_all(&mut self, texts: impl IntoIterator<Item = String> + Send) {
@@ -47,6 +51,8 @@ pub(super) struct Desk<'a> {
     pub provider: SharedProvider,
     /// Whether the team's own model is not there, and the default one works in its place.
     pub stands_in: bool,
+    /// Who really answered last.
+    pub model: Option<String>,
     pub teller: Teller,
     /// The code up to now; of a team that failed, what it had written.
     pub code: String,
@@ -69,9 +75,11 @@ impl Desk<'_> {
         request: &ModelRequest,
     ) -> Result<(String, FinishReason), (String, Error)> {
         let none = |error| (String::new(), error);
+        let asked = Instant::now();
         let (who, prompt, deltas) = begin(provider, request, self.teller.emit.meter()).await.map_err(none)?;
+        self.model = Some(who.model.clone());
         self.teller.emit.emit(answer::introduced(&who, prompt, Some(&self.team.name))).await;
-        let mut voice = Writing::new(&self.team.name, &mut self.teller);
+        let mut voice = Writing::new(&self.team.name, &mut self.teller, asked);
         let heard = hear(&who, deltas, None, false, &mut voice).await;
         let declined = std::mem::take(&mut voice.declined);
         let code = voice.finish().await;
@@ -113,11 +121,12 @@ struct Writing<'a> {
     generating: bool,
     bytes: usize,
     declined: String,
-    began: Instant,
+    /// When the model was asked.
+    asked: Instant,
 }
 
 impl<'a> Writing<'a> {
-    fn new(team: &'a str, teller: &'a mut Teller) -> Self {
+    fn new(team: &'a str, teller: &'a mut Teller, asked: Instant) -> Self {
         Self {
             team,
             teller,
@@ -128,7 +137,7 @@ impl<'a> Writing<'a> {
             generating: false,
             bytes: 0,
             declined: String::new(),
-            began: Instant::now(),
+            asked,
         }
     }
 
@@ -147,9 +156,9 @@ impl<'a> Writing<'a> {
                     if !self.generating {
                         self.generate().await;
                         if !self.thought {
-                            let after = self.began.elapsed().as_secs_f64();
+                            let after = self.asked.elapsed().as_secs_f64();
                             self.teller
-                                .thinks(format!("The code begins, {after:.1} s after the answer began."))
+                                .thinks(format!("The code begins, {after:.1} s after the model was asked."))
                                 .await;
                         }
                     }
@@ -179,6 +188,36 @@ impl<'a> Writing<'a> {
 
     fn weigh(&mut self, text: &str) -> Result<(), Error> {
         weigh(&mut self.bytes, text)
+    }
+}
+
+/// A stop drops the work in the middle: what was heard and held back is kept, as everything that was written is.
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        let mut last: Vec<_> = self.reasoning.finish().into_iter().collect();
+        let mut pieces = Vec::new();
+        std::mem::take(&mut self.reader).finish(&mut pieces);
+        let mut code = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Code(text) => code.push_str(&text),
+                Piece::Prose(text) => last.extend(self.prose.push(&text)),
+                Piece::Anew => {}
+            }
+        }
+        last.extend(self.prose.finish());
+        for text in last {
+            let thought = self.teller.thought(text);
+            self.teller.emit.emit_last(thought);
+        }
+        if !code.is_empty() {
+            let team = self.team.to_owned();
+            if !self.generating {
+                let status = TeamStatus::Generating;
+                self.teller.emit.emit_last(Body::TeamChanged { team: team.clone(), status });
+            }
+            self.teller.emit.emit_last(Body::CodeDelta { team, text: code });
+        }
     }
 }
 

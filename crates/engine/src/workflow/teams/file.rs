@@ -255,6 +255,9 @@ impl TypedFile {
     fn check(self) -> Result<TeamsFile, Vec<String>> {
         let mut p = Problems::default();
         p.need(is_name(&self.name), || format!("name \"{}\": {NAME_RULE}", self.name));
+        p.need(self.name != "generate", || {
+            "name \"generate\" is that of another workflow; take another".to_owned()
+        });
         for (key, value) in [("title", &self.title), ("description", &self.description)] {
             p.need(!value.trim().is_empty(), || format!("`{key}` is empty"));
         }

@@ -282,7 +282,8 @@ impl<'a> Work<'a> {
     fn heading(&self, desk: &Desk<'_>) -> String {
         let plan = self.teams.planned(desk.team);
         let label = plan.label.map(|label| format!(", {label}")).unwrap_or_default();
-        format!("## {} ({}{label})", desk.team.title, plan.model)
+        let model = desk.model.as_ref().unwrap_or(&plan.model);
+        format!("## {} ({model}{label})", desk.team.title)
     }
 
     /// Says a part of the answer, which no other team's part comes into.
