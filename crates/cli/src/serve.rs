@@ -107,6 +107,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         gate: Arc::clone(&gate),
         dialects: Dialects::default(),
         departures: Arc::default(),
+        presence: Arc::default(),
         draining: draining.clone(),
     });
     let edge = Edge::with_limits(tasks.clone(), facing.limits);

@@ -2,6 +2,7 @@
 
 mod make;
 mod read;
+mod room;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use headwater_core::run::Run;
 use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 
 pub use self::read::{From, View};
+pub use self::room::{Entered, StoppedTurn};
 pub(crate) use self::read::{history, unreadable};
 use crate::allowance::Allowances;
 use crate::clock::Clock;

@@ -13,23 +13,31 @@ mod heads;
 pub mod merge;
 pub mod native;
 mod outbox;
+pub mod presence;
+pub mod rooms;
 mod sign_in;
+pub mod tutor;
 pub mod upgrade;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, FromRequestParts, Query};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use headwater_core::limit;
 use headwater_engine::ask::new_session;
+use tokio::time::Instant;
 
 use self::chat::Chat;
 use self::connection::{Connection, Surroundings};
 use self::departures::Client;
 use self::dialect::Dialect;
 use self::native::{Native, SUBPROTOCOL};
+use self::presence::Here;
+use self::tutor::Tutor;
 use self::upgrade::WebSocketUpgrade;
 use crate::app::App;
 use crate::auth::token::Identity;
@@ -49,7 +57,7 @@ pub fn routes() -> Router<App> {
 
 /// Those of the tutor's own listener.
 pub fn tutor_routes() -> Router<App> {
-    Router::new()
+    Router::new().route("/api/ws", get(open_tutor))
 }
 
 /// Those of the listener of `orchestrate`.
@@ -120,17 +128,37 @@ async fn open_native(mut shake: Handshake) -> Response {
     open(shake, Box::new(native))
 }
 
+/// Nobody is let in without a good token (contract): the handshake is refused, as the original does.
+async fn open_tutor(mut shake: Handshake) -> Response {
+    sign_in::agree(&mut shake, tutor::SUBPROTOCOL, sign_in::Others::Taken);
+    let Some(user) = shake.who.as_ref().map(|identity| identity.who.user.clone()) else {
+        return Refusal::new(StatusCode::FORBIDDEN, "A good access token is needed: ?token=…").into_response();
+    };
+    let client: Client = format!("tutor:{user}").into();
+    let away = shake.app.departures.take(&client, limit::AWAY, Instant::now());
+    let away = away.into_iter().map(|left| (left.run, left.seq)).collect();
+    let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+    let dialect = Tutor::new(Arc::clone(&shake.app.dialects.tutor), Arc::clone(&id), away);
+    let here = shake.app.presence.open(user, id, shake.app.engine.clock().wall());
+    open_in(shake, Box::new(dialect), Some(client), Some(here))
+}
+
 fn open(shake: Handshake, dialect: Box<dyn Dialect>) -> Response {
     open_for(shake, dialect, None)
 }
 
 /// The same, remembering under this name how far the client was when he leaves.
 fn open_for(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>) -> Response {
+    open_in(shake, dialect, client, None)
+}
+
+/// The same, and it meets others in rooms.
+fn open_in(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>, here: Option<Here>) -> Response {
     let remembers = client.map(|client| (Arc::clone(&shake.app.departures), client));
     let Handshake { app, conn, who, seat, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
     let App { engine, auth, draining, metrics, .. } = app;
-    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers };
+    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers, here };
     // Counted and waited for like everything that runs.
     upgrade.serve(&tasks, "socket", move |socket| Connection::new(around, who, dialect).serve(socket))
 }

@@ -140,6 +140,7 @@ impl House {
             gate: gate.clone(),
             dialects: given.dialects,
             departures: Arc::default(),
+            presence: Arc::default(),
             draining: draining.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -30,6 +30,10 @@ pub(super) const OWNERS_RUNS: &str =
     runs!("WHERE r.owner = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
 pub(super) const SESSIONS_RUNS: &str =
     runs!("WHERE r.session = ?1 AND r.ordinal < ?2 ORDER BY r.ordinal DESC LIMIT ?3");
+// From the sessions, of which an index knows the message: a session is one look, and all runs would be many.
+pub(super) const RUN_OF_MESSAGE: &str = runs!(
+    "WHERE s.owner = ?1 AND r.message_id = ?2 AND (?3 IS NULL OR s.id = ?3) ORDER BY +r.ordinal DESC LIMIT 1"
+);
 pub(super) const HISTORY: &str = "
     SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
     FROM messages m JOIN runs r ON r.ordinal = m.run
