@@ -10,6 +10,7 @@ mod operation;
 mod operator;
 mod runs;
 mod shapes;
+mod tutor_socket;
 
 pub(super) use self::shapes::Appointment;
 
@@ -65,6 +66,7 @@ pub fn document() -> Value {
     let mut book = Book::new();
     accounts::describe(&mut book);
     chat::describe(&mut book);
+    tutor_socket::describe(&mut book);
     documents::describe(&mut book);
     runs::describe(&mut book);
     operator::describe(&mut book);

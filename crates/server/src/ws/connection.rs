@@ -33,7 +33,6 @@ use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
 use super::ending::{End, broken, flood, part, stopping_close};
 use super::farewell::Farewell;
 use super::outbox::Outbox;
-use super::presence::Here;
 use super::rooms::{RoomReply, Rooms};
 use super::upgrade::{Message, WebSocket};
 use crate::auth::Auth;
@@ -58,8 +57,8 @@ pub struct Surroundings {
     pub seat: Seat,
     /// Who this client is for whom it is remembered how far he was, and where that is; `None`: for nobody.
     pub remembers: Option<(Arc<Departures>, Client)>,
-    /// Its place among its user's open sockets, where it meets others in rooms.
-    pub here: Option<Here>,
+    /// The rooms that it joins, where its dialect has any.
+    pub rooms: Option<Box<Rooms>>,
 }
 
 /// The number of a close without a close frame (RFC 6455, 7.1.5); it is never sent.
@@ -93,8 +92,6 @@ pub struct Connection {
     /// Stops that are done, of runs whose last events have not been handed out here yet: no text follows
     /// the acknowledgement.
     stopped: Vec<(RunId, Reply)>,
-    /// The rooms that it joined, where its dialect has any.
-    rooms: Option<Box<Rooms>>,
     /// The run that was handed out to its end here last.
     ended: Option<(RunId, Seq)>,
     opened: Instant,
@@ -105,12 +102,9 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that speaks this dialect; `who` where the handshake carried a good token.
-    pub fn new(mut around: Surroundings, who: Option<Identity>, dialect: Box<dyn Dialect>) -> Self {
+    pub fn new(around: Surroundings, who: Option<Identity>, dialect: Box<dyn Dialect>) -> Self {
         let now = Instant::now();
-        let here = around.here.take().zip(who.as_ref());
-        let rooms = here.map(|(here, who)| Box::new(Rooms::new(around.engine.clone(), who.who.clone(), here)));
         Self {
-            rooms,
             outbox: Outbox::new(Arc::clone(&around.written)),
             who: who.as_ref().map(|identity| identity.who.clone()),
             standing: around.auth.standing(who),
@@ -142,7 +136,7 @@ impl Connection {
             self.depart();
             // From here on nobody is watching, and nobody is in a room.
             self.views.clear();
-            self.rooms = None;
+            self.around.rooms = None;
             match end {
                 End::Gone => {
                     self.around.metrics.socket_closed(name, WITHOUT_A_WORD);
@@ -200,7 +194,7 @@ impl Connection {
             }
             let (outbox, views, turn) = (&mut self.outbox, &mut self.views, &mut self.turn);
             let standing = &mut self.standing;
-            let rooms = &mut self.rooms;
+            let rooms = &mut self.around.rooms;
             let (writes, reads) = (!outbox.is_empty(), outbox.is_empty() && !views.is_empty());
             tokio::select! {
                 frame = stream.next(), if hears => match self.on_message(frame) {
@@ -276,7 +270,7 @@ impl Connection {
         // Two lanes, each with its own room: stops that wait for a disk take none from the turn that a
         // dialect shows next.
         let lane = match &command {
-            Command::Room(_) => self.rooms.as_ref().map_or(0, |rooms| rooms.waiting()),
+            Command::Room(_) => self.around.rooms.as_ref().map_or(0, |rooms| rooms.waiting()),
             command if command.is_ordered() => self.ordered.len(),
             _ => self.busy.len(),
         };
@@ -379,6 +373,9 @@ impl Connection {
         }
         for view in &self.views {
             departures.leave(client, view.follow.run(), view.left, false, now);
+        }
+        if !self.views.is_empty() {
+            departures.gone(client);
         }
     }
 

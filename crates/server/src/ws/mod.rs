@@ -36,7 +36,7 @@ use self::connection::{Connection, Surroundings};
 use self::departures::Client;
 use self::dialect::Dialect;
 use self::native::{Native, SUBPROTOCOL};
-use self::presence::Here;
+use self::rooms::Rooms;
 use self::tutor::Tutor;
 use self::upgrade::WebSocketUpgrade;
 use crate::app::App;
@@ -131,16 +131,17 @@ async fn open_native(mut shake: Handshake) -> Response {
 /// Nobody is let in without a good token (contract): the handshake is refused, as the original does.
 async fn open_tutor(mut shake: Handshake) -> Response {
     sign_in::agree(&mut shake, tutor::SUBPROTOCOL, sign_in::Others::Taken);
-    let Some(user) = shake.who.as_ref().map(|identity| identity.who.user.clone()) else {
+    let Some(who) = shake.who.as_ref().map(|identity| identity.who.clone()) else {
         return Refusal::new(StatusCode::FORBIDDEN, "A good access token is needed: ?token=…").into_response();
     };
-    let client: Client = format!("tutor:{user}").into();
+    let client: Client = format!("tutor:{}", who.user).into();
     let away = shake.app.departures.take(&client, limit::AWAY, Instant::now());
     let away = away.into_iter().map(|left| (left.run, left.seq)).collect();
     let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
     let dialect = Tutor::new(Arc::clone(&shake.app.dialects.tutor), Arc::clone(&id), away);
-    let here = shake.app.presence.open(user, id, shake.app.engine.clock().wall());
-    open_in(shake, Box::new(dialect), Some(client), Some(here))
+    let here = shake.app.presence.open(who.user.clone(), id, shake.app.engine.clock().wall());
+    let rooms = Box::new(Rooms::new(shake.app.engine.clone(), who, here));
+    open_in(shake, Box::new(dialect), Some(client), Some(rooms))
 }
 
 fn open(shake: Handshake, dialect: Box<dyn Dialect>) -> Response {
@@ -153,12 +154,12 @@ fn open_for(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>)
 }
 
 /// The same, and it meets others in rooms.
-fn open_in(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>, here: Option<Here>) -> Response {
+fn open_in(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>, rooms: Option<Box<Rooms>>) -> Response {
     let remembers = client.map(|client| (Arc::clone(&shake.app.departures), client));
     let Handshake { app, conn, who, seat, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
     let App { engine, auth, draining, metrics, .. } = app;
-    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers, here };
+    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers, rooms };
     // Counted and waited for like everything that runs.
     upgrade.serve(&tasks, "socket", move |socket| Connection::new(around, who, dialect).serve(socket))
 }

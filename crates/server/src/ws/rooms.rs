@@ -81,7 +81,7 @@ impl RoomCommand {
 }
 
 /// See the module.
-pub(super) struct Rooms {
+pub struct Rooms {
     engine: Engine,
     who: Principal,
     here: Here,

@@ -72,6 +72,7 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn create(&self, new: NewRun) -> Result<Created, StoreError> {
+        self.faults.creates().await;
         self.write_with(|kept| kept.logs.create(new))?
     }
 

@@ -112,11 +112,13 @@ impl Turn {
         // Encoded like the rest, so that the state behind them is the same, and thrown away.
         let mut unsaid = Vec::new();
         for piece in pieces(seen, true) {
-            // The ending is shown again to whoever has seen it: who asks is always answered.
             if let Piece::Other(event) = &piece
                 && event.body.is_ending()
             {
-                self.end(event, now, frames);
+                // Shown again to whoever asks: that is always answered.
+                if self.asked || self.muted == Seq::MAX {
+                    self.end(event, now, frames);
+                }
                 return true;
             }
             self.piece(piece, &at, &mut unsaid);
