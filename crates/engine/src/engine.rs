@@ -18,8 +18,8 @@ use headwater_core::run::Run;
 use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 
 pub use self::read::{From, View};
-pub use self::room::{Entered, StoppedTurn};
 pub(crate) use self::read::{history, unreadable};
+pub use self::room::{Entered, StoppedTurn};
 use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::hub::{Hub, Life};

@@ -132,7 +132,8 @@ async fn open_native(mut shake: Handshake) -> Response {
 async fn open_tutor(mut shake: Handshake) -> Response {
     sign_in::agree(&mut shake, tutor::SUBPROTOCOL, sign_in::Others::Taken);
     let Some(who) = shake.who.as_ref().map(|identity| identity.who.clone()) else {
-        return Refusal::new(StatusCode::FORBIDDEN, "A good access token is needed: ?token=…").into_response();
+        return Refusal::new(StatusCode::FORBIDDEN, "A good access token is needed: ?token=…")
+            .into_response();
     };
     let client: Client = format!("tutor:{}", who.user).into();
     let away = shake.app.departures.take(&client, limit::AWAY, Instant::now());
@@ -154,12 +155,18 @@ fn open_for(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>)
 }
 
 /// The same, and it meets others in rooms.
-fn open_in(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>, rooms: Option<Box<Rooms>>) -> Response {
+fn open_in(
+    shake: Handshake,
+    dialect: Box<dyn Dialect>,
+    client: Option<Client>,
+    rooms: Option<Box<Rooms>>,
+) -> Response {
     let remembers = client.map(|client| (Arc::clone(&shake.app.departures), client));
     let Handshake { app, conn, who, seat, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
     let App { engine, auth, draining, metrics, .. } = app;
-    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers, rooms };
+    let around =
+        Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers, rooms };
     // Counted and waited for like everything that runs.
     upgrade.serve(&tasks, "socket", move |socket| Connection::new(around, who, dialect).serve(socket))
 }

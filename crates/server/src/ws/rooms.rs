@@ -202,7 +202,9 @@ impl Rooms {
     fn done(&mut self, step: Step) -> Option<RoomReply> {
         match step {
             Step::Told { told: Ok(()), .. } => None,
-            Step::Told { session, told: Err(error) } => Some(RoomReply::Refused { session: Some(session), error }),
+            Step::Told { session, told: Err(error) } => {
+                Some(RoomReply::Refused { session: Some(session), error })
+            }
             Step::Leave(session) => {
                 self.leave(&session);
                 None

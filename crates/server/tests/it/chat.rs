@@ -208,6 +208,29 @@ async fn the_text_is_the_same_through_every_dialect() {
         }
     }
     assert_eq!(told, whole);
+    let mut tutor = house.socket("/api/ws").await;
+    // It shows what is asked there, and what streams in a session.
+    tutor
+        .say(
+            &json!({"type": "chat_stream", "data": {"message_id": "m", "session_id": "s", "message": "hi"}})
+                .to_string(),
+        )
+        .await;
+    let mut act = house.cues.next().await;
+    for word in &words {
+        act.say(*word).await;
+    }
+    act.end().await;
+    let mut told = String::new();
+    loop {
+        let frame = tutor.hear().await;
+        told.push_str(frame["data"]["content"].as_str().unwrap_or_default());
+        if frame["type"] == "stream_complete" {
+            assert_eq!(frame["data"]["full_content"], whole);
+            break;
+        }
+    }
+    assert_eq!(told, whole);
     let stream =
         house.http("GET", &format!("/api/runs/{run}/events")).send().await.unwrap().text().await.unwrap();
     let told: String = stream

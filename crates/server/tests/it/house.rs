@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::lecture::Lecture;
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
 use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderInfo};
@@ -28,7 +29,6 @@ use headwater_server::http::health::Readiness;
 use headwater_server::http::metrics::MetricsFor;
 use headwater_server::metrics::Metrics;
 use headwater_store::MemoryStore;
-use crate::lecture::Lecture;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -117,12 +117,11 @@ impl House {
         let store = Arc::new(MemoryStore::new());
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let provider = given.provider.unwrap_or(stage);
-        let workflows: Vec<Arc<dyn Workflow>> =
-            vec![
-                Arc::new(Generate::new(provider.clone())),
-                Arc::new(Lecture(provider.clone())),
-                Arc::new(Assist::new(assistant, provider, None)),
-            ];
+        let workflows: Vec<Arc<dyn Workflow>> = vec![
+            Arc::new(Generate::new(provider.clone())),
+            Arc::new(Lecture(provider.clone())),
+            Arc::new(Assist::new(assistant, provider, None)),
+        ];
         let tasks = Tasks::default();
         let engine =
             Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), given.settings);

@@ -42,7 +42,8 @@ impl Workflow for Lecture {
     async fn run(&self, turn: Turn) -> Result<Finished, Error> {
         let messages = vec![PromptMessage::new(Role::User, turn.ask.message)];
         let request = ModelRequest { messages, max_tokens: 9, ..ModelRequest::default() };
-        let failed = |e: headwater_core::port::ProviderError| Error::new(Code::ProviderInterrupted, e.message);
+        let failed =
+            |e: headwater_core::port::ProviderError| Error::new(Code::ProviderInterrupted, e.message);
         let mut deltas = self.0.generate(request).await.map_err(failed)?;
         while let Some(delta) = deltas.next().await {
             match delta.map_err(failed)? {

@@ -2,10 +2,10 @@
 
 use headwater_core::port::Store;
 use headwater_core::port::sharing::Sharing;
+use headwater_core::rate::Rate;
 use headwater_core::{MessageId, Millis, SessionId};
 use headwater_providers::scripted::stage::Act;
 use headwater_server::gate;
-use headwater_core::rate::Rate;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error as Refused;
 
@@ -14,7 +14,10 @@ use crate::house::{House, Socket, open_gate, principal};
 const START: &str = r#"@{"type":"categorized","category":"research","provider":"stage"}"#;
 
 fn chat(message: &str, session: &str) -> String {
-    frame("chat_stream", json!({"message_id": message, "session_id": session, "message": format!("{message}?")}))
+    frame(
+        "chat_stream",
+        json!({"message_id": message, "session_id": session, "message": format!("{message}?")}),
+    )
 }
 
 fn frame(kind: &str, data: Value) -> String {
@@ -93,7 +96,8 @@ async fn a_lesson_from_its_question_to_its_end() {
     act.say(START).await;
     act.say(r#"@{"type":"context_gathered","recent_messages":0,"relevant_messages":0,"semantic_search":false,"rag":false,"sources":[]}"#).await;
     act.say(r#"@{"type":"felt","emotion":{"primary":"joy","arousal":0.5,"valence":0.5,"readiness":"optimal_readiness"}}"#).await;
-    act.say(r#"@{"type":"thought","id":"t","step":1,"mode":"analytical","text":"first","confidence":0.9}"#).await;
+    act.say(r#"@{"type":"thought","id":"t","step":1,"mode":"analytical","text":"first","confidence":0.9}"#)
+        .await;
     act.say("Because ").await;
     act.say("it is.").await;
     act.say(r#"@{"type":"ability_learned","subject":"biology","ability":0.5,"confidence":0.1}"#).await;
@@ -103,7 +107,10 @@ async fn a_lesson_from_its_question_to_its_end() {
     assert_eq!(kinds(&frames)[..5], expected);
     assert_eq!(text(&frames), "Because it is.");
     let last = frames.last().unwrap();
-    assert_eq!((&last["type"], &last["data"]["full_content"]), (&json!("stream_complete"), &json!("Because it is.")));
+    assert_eq!(
+        (&last["type"], &last["data"]["full_content"]),
+        (&json!("stream_complete"), &json!("Because it is."))
+    );
     assert_eq!(last["data"]["metadata"]["ability_updated"]["subject"], "biology");
     for frame in &frames {
         assert_eq!((&frame["data"]["message_id"], &frame["data"]["session_id"]), (&json!("m"), &json!("s")));
@@ -112,7 +119,10 @@ async fn a_lesson_from_its_question_to_its_end() {
     // The same once more: the run that is there.
     socket.say(&chat("m", "s")).await;
     let again = ending(&mut socket).await;
-    assert_eq!((again[0]["type"].as_str(), text(&again)), (Some("stream_start"), "Because it is.".to_owned()));
+    assert_eq!(
+        (again[0]["type"].as_str(), text(&again)),
+        (Some("stream_start"), "Because it is.".to_owned())
+    );
     assert!(house.cues.try_next().is_none(), "a second run was made");
 }
 
@@ -127,11 +137,17 @@ async fn a_stop_reaches_the_model_from_any_socket_of_the_user() {
     second.say(&stop("m")).await;
     let acknowledged = second.hear().await;
     assert_eq!(acknowledged["type"], "stop_acknowledged");
-    assert_eq!((&acknowledged["data"]["session_id"], acknowledged["data"].get("already_completed")), (&json!("s"), None));
+    assert_eq!(
+        (&acknowledged["data"]["session_id"], acknowledged["data"].get("already_completed")),
+        (&json!("s"), None)
+    );
     act.cancelled().await;
     assert!(!act.say("too late").await);
     let stopped = second.hear().await;
-    assert_eq!((&stopped["type"], &stopped["data"]["partial_content"]), (&json!("generation_stopped"), &json!("never ")));
+    assert_eq!(
+        (&stopped["type"], &stopped["data"]["partial_content"]),
+        (&json!("generation_stopped"), &json!("never "))
+    );
     assert_eq!(stopped["data"]["reason"], "user_cancelled");
     assert_eq!(kinds(&ending(&mut first).await), ["generation_stopped"]);
     // Once more: it is over.
@@ -208,7 +224,10 @@ async fn the_answers_of_a_joined_session_come_to_all_of_its_sockets() {
     early.say("two").await;
     early.end().await;
     let frames = ending(&mut second).await;
-    assert_eq!((text(&frames), &frames.last().unwrap()["data"]["full_content"]), ("two".into(), &json!("one two")));
+    assert_eq!(
+        (text(&frames), &frames.last().unwrap()["data"]["full_content"]),
+        ("two".into(), &json!("one two"))
+    );
     ending(&mut first).await;
     // And what comes later; the one that asked gets it once though it joined as well.
     first.say(&join("s")).await;
@@ -252,7 +271,10 @@ async fn members_meet_and_watch_and_strangers_do_not() {
     assert_eq!((&typing["type"], &typing["data"]["isTyping"]), (&json!("typing_indicator"), &json!(true)));
     bob.say(&frame("message_sent", json!({"sessionId": "s", "userId": "ann"}))).await;
     let update = ann.hear().await;
-    assert_eq!((&update["data"]["user_id"], &update["data"]["action"]), (&json!("bob"), &json!("message_sent")));
+    assert_eq!(
+        (&update["data"]["user_id"], &update["data"]["action"]),
+        (&json!("bob"), &json!("message_sent"))
+    );
     // A session of that name is Eve's own for her: she hears and is heard by nobody.
     eve.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
     let mut act = ask(&mut house, &mut ann, "n", "s", "secret").await;
@@ -264,7 +286,10 @@ async fn members_meet_and_watch_and_strangers_do_not() {
     assert_eq!(bob.hear().await["data"]["code"], "UNAUTHORIZED");
     bob.say(&chat("b", "s")).await;
     let refused = bob.hear().await;
-    assert_eq!((&refused["type"], &refused["data"]["error"]["code"]), (&json!("stream_error"), &json!("UNAUTHORIZED")));
+    assert_eq!(
+        (&refused["type"], &refused["data"]["error"]["code"]),
+        (&json!("stream_error"), &json!("UNAUTHORIZED"))
+    );
     assert!(act.say(" more").await);
     assert_eq!(bob.hear().await["data"]["content"], " more");
     act.end().await;
@@ -371,6 +396,9 @@ async fn a_provider_that_breaks_off_leaves_what_it_said() {
     let frames = ending(&mut socket).await;
     let error = &frames.last().unwrap()["data"];
     assert_eq!(error["partial_content"], "half ");
-    assert_eq!((&error["error"]["code"], &error["error"]["recoverable"]), (&json!("AI_PROVIDER_UNAVAILABLE"), &json!(true)));
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["recoverable"]),
+        (&json!("AI_PROVIDER_UNAVAILABLE"), &json!(true))
+    );
     assert!(error["error"]["message"].as_str().unwrap().starts_with("AI generation failed: "));
 }

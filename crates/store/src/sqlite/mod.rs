@@ -116,7 +116,8 @@ impl Store for SqliteStore {
         message: &MessageId,
     ) -> Result<Option<Run>, StoreError> {
         let (owner, session, message) = (owner.clone(), session.cloned(), message.clone());
-        self.read_with(move |connection| runs::of_message(connection, &owner, session.as_ref(), &message)).await
+        self.read_with(move |connection| runs::of_message(connection, &owner, session.as_ref(), &message))
+            .await
     }
 
     async fn append(&self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError> {

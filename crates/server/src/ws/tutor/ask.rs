@@ -23,7 +23,9 @@ pub(super) struct Ask {
 /// Reads the `data` of a `chat_stream`; what is wrong with it as a sentence.
 pub(super) fn ask(data: &Data, workflow: &str) -> Result<Ask, String> {
     let text = |key: &str| data.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let (Some(message), Some(session), Some(words)) = (text("message_id"), text("session_id"), text("message")) else {
+    let (Some(message), Some(session), Some(words)) =
+        (text("message_id"), text("session_id"), text("message"))
+    else {
         return Err(MISSING.to_owned());
     };
     let message = MessageId::parse(message).map_err(|error| format!("message_id: {error}"))?;
@@ -42,11 +44,8 @@ pub(super) fn ask(data: &Data, workflow: &str) -> Result<Ask, String> {
         Some(Value::Bool(set)) => Ok(*set),
         Some(_) => Err(format!("context.{key} must be true or false")),
     };
-    let lesson = Lesson {
-        subject: subject(context)?,
-        reasoning: flag("enable_reasoning")?,
-        rag: flag("enable_rag")?,
-    };
+    let lesson =
+        Lesson { subject: subject(context)?, reasoning: flag("enable_reasoning")?, rag: flag("enable_rag")? };
     let run = StartRun {
         workflow: workflow.to_owned(),
         message: words.to_owned(),
@@ -67,7 +66,9 @@ fn subject(context: Option<&Data>) -> Result<Option<String>, String> {
         Some(Value::String(subject)) if subject.len() <= most && !subject.chars().any(char::is_control) => {
             Ok(Some(subject.clone()))
         }
-        Some(_) => Err(format!("context.subject must be a text of at most {most} bytes without control characters")),
+        Some(_) => {
+            Err(format!("context.subject must be a text of at most {most} bytes without control characters"))
+        }
     }
 }
 
@@ -81,7 +82,9 @@ pub(super) fn said_back<'a>(data: &'a Data, key: &str) -> Option<&'a str> {
 pub(super) fn session(data: &Data) -> Result<Option<SessionId>, String> {
     match data.get("session_id").or_else(|| data.get("sessionId")) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => SessionId::parse(text).map(Some).map_err(|error| format!("session_id: {error}")),
+        Some(Value::String(text)) => {
+            SessionId::parse(text).map(Some).map_err(|error| format!("session_id: {error}"))
+        }
         Some(_) => Err("session_id must be a text".to_owned()),
     }
 }

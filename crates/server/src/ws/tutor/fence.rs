@@ -188,7 +188,11 @@ impl Fence {
             if behind.is_empty() && !whole {
                 return None;
             }
-            base = if is_end(behind) || content > column + length + CODE_INDENT { column + length + 1 } else { content };
+            base = if is_end(behind) || content > column + length + CODE_INDENT {
+                column + length + 1
+            } else {
+                content
+            };
             if lists.len() < limit::FENCE_LISTS {
                 lists.push(base);
             }
@@ -337,7 +341,10 @@ mod tests {
 
     /// `[` and `]` stand around what is code.
     fn shown(text: &str) -> String {
-        judged([text]).into_iter().map(|(code, piece)| if code { format!("[{piece}]") } else { piece }).collect()
+        judged([text])
+            .into_iter()
+            .map(|(code, piece)| if code { format!("[{piece}]") } else { piece })
+            .collect()
     }
 
     // Planted faults: a fence closed by a shorter one; a backtick in the info string not looked for; text that goes on

@@ -88,7 +88,8 @@ impl Tutor {
     fn on_stop(&mut self, data: &Data, out: &mut Out) {
         let message = data.get("message_id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let message = message.ok_or("stop_generation needs message_id".to_owned());
-        let message = message.and_then(|id| MessageId::parse(id).map_err(|error| format!("message_id: {error}")));
+        let message =
+            message.and_then(|id| MessageId::parse(id).map_err(|error| format!("message_id: {error}")));
         let (message, session) = match (message, session(data)) {
             (Ok(message), Ok(session)) => (message, session),
             (Err(wrong), _) | (_, Err(wrong)) => return invalid(&wrong, out),
@@ -116,7 +117,8 @@ impl Tutor {
             Err(error) => {
                 refuse_stream(&error, message.as_str(), session.as_str(), out);
                 // Nothing of it is left to be stopped.
-                let head = Head { message_id: message.as_str(), session_id: session.as_str(), timestamp: out.now };
+                let head =
+                    Head { message_id: message.as_str(), session_id: session.as_str(), timestamp: out.now };
                 for _ in 0..stops {
                     out.frames.push(json(&ServerFrame::StopAcknowledged { head, already_completed: true }));
                 }
@@ -174,7 +176,10 @@ impl Tutor {
         let stops = std::mem::take(&mut turn.stops);
         let head = turn.head(out.now);
         // It is seen here, so that this says nothing new: what cannot be found is somebody else's.
-        let theirs = Error::new(Code::ReadOnly, "this session is shared with you to be seen; only its owner may stop an answer");
+        let theirs = Error::new(
+            Code::ReadOnly,
+            "this session is shared with you to be seen; only its owner may stop an answer",
+        );
         let error = if error.code == Code::NotFound { theirs } else { error };
         for _ in 0..stops {
             out.frames.push(refusal(&error, Some(head.message_id), Some(head.session_id)));
@@ -195,7 +200,9 @@ impl Tutor {
             json(&ServerFrame::StopAcknowledged { head, already_completed })
         };
         match turn {
-            Ok(StoppedTurn { session, already: true, .. }) => out.frames.push(acknowledged(Some(&session), true)),
+            Ok(StoppedTurn { session, already: true, .. }) => {
+                out.frames.push(acknowledged(Some(&session), true))
+            }
             Ok(StoppedTurn { run, session, already: false, .. }) => {
                 // It came to be shown meanwhile: its ending is near, and the acknowledgement stands in front of that.
                 if let Some(turn) = self.turn(&run) {
@@ -220,10 +227,12 @@ impl Tutor {
             "stop_generation" => self.on_stop(data, out),
             "ping" => out.frames.push(json(&ServerFrame::Pong { timestamp: out.now })),
             "get_health" => out.commands.push(Command::Room(RoomCommand::Sockets)),
-            "join_session" | "leave_session" | "user_typing" | "message_sent" => match room::command(kind, data) {
-                Ok(command) => out.commands.push(Command::Room(command)),
-                Err(wrong) => invalid(&wrong, out),
-            },
+            "join_session" | "leave_session" | "user_typing" | "message_sent" => {
+                match room::command(kind, data) {
+                    Ok(command) => out.commands.push(Command::Room(command)),
+                    Err(wrong) => invalid(&wrong, out),
+                }
+            }
             // The name is the client's own, and may be anything: how long it is says enough.
             _ => tracing::debug!(bytes = kind.len(), "a frame of a type that is not known was ignored"),
         }
@@ -271,7 +280,9 @@ impl Dialect for Tutor {
         match reply {
             Reply::Started { mark, started, .. } => self.on_started(mark, started, out),
             Reply::Following { run: Ok((run, _)), .. } => self.on_following(&run),
-            Reply::Following { target: Target::Run(run), run: Err(error), .. } => self.on_lost(&run, &error, out),
+            Reply::Following { target: Target::Run(run), run: Err(error), .. } => {
+                self.on_lost(&run, &error, out)
+            }
             Reply::Lost { run, error } => self.on_lost(&run, &error, out),
             Reply::Stopped { run, outcome, .. } => self.on_stopped(&run, outcome.map(|_| ()), out),
             Reply::TurnStopped { session, message, turn, .. } => {

@@ -1,10 +1,10 @@
 //! Frames in, frames out: no socket, no clock, no engine.
 
+use headwater_core::Millis;
 use headwater_core::event::{Body, Emotion, Failure, Outcome, Readiness, Source, ThinkingMode};
 use headwater_core::port::bus::{Happening, Notice};
 use headwater_core::port::provider::Usage;
 use headwater_core::run::Tail;
-use headwater_core::Millis;
 use headwater_engine::ask::{Lesson, Special};
 use serde_json::json;
 
@@ -17,7 +17,8 @@ struct Client {
     out: Out,
 }
 
-const ASK: &str = r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"Why is grass green?"}}"#;
+const ASK: &str =
+    r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"Why is grass green?"}}"#;
 const STOP: &str = r#"{"type":"stop_generation","data":{"message_id":"m","session_id":"s"}}"#;
 
 fn run(id: &str) -> RunId {
@@ -52,7 +53,10 @@ fn ended(seq: Seq, outcome: Outcome, error: Option<Code>) -> Arc<Event> {
 
 fn model(seq: Seq) -> Arc<Event> {
     let (provider, model) = ("groq".to_owned(), "m".to_owned());
-    event(seq, Body::ModelStarted { provider, model, label: None, estimated_input_tokens: Some(9), team: None })
+    event(
+        seq,
+        Body::ModelStarted { provider, model, label: None, estimated_input_tokens: Some(9), team: None },
+    )
 }
 
 fn begun(seq: Seq) -> Arc<Event> {
@@ -62,7 +66,12 @@ fn begun(seq: Seq) -> Arc<Event> {
 /// The beginning of a lesson.
 fn lesson() -> Vec<Arc<Event>> {
     let source = |name: &str| Source { source: name.into(), heading: "H".into(), score: 0.9 };
-    let emotion = Emotion { primary: "curiosity".into(), arousal: 0.5, valence: 0.25, readiness: Readiness::HighReadiness };
+    let emotion = Emotion {
+        primary: "curiosity".into(),
+        arousal: 0.5,
+        valence: 0.25,
+        readiness: Readiness::HighReadiness,
+    };
     vec![
         begun(1),
         event(
@@ -204,14 +213,30 @@ fn a_lesson_has_the_originals_frames_with_their_keys_in_order() {
     assert_eq!(
         client.raw(),
         [
-            format!(r#"{{"type":"stream_start","data":{{{ids}1002,"ai_message_id":"r","metadata":{{"provider":"gemini","category":"research","estimated_tokens":40}},"seq":2}}}}"#),
-            format!(r#"{{"type":"context_info","data":{{{ids}1003,"context":{{"recent_messages_used":4,"relevant_messages_used":1,"semantic_search_enabled":true,"rag_enabled":true,"rag_sources":["a.md","b.md"]}},"seq":3}}}}"#),
-            format!(r#"{{"type":"emotion_update","data":{{{ids}1004,"emotion":{{"primary_emotion":"curiosity","arousal":0.5,"valence":0.25,"learning_readiness":"high_readiness"}},"seq":4}}}}"#),
-            format!(r#"{{"type":"thinking_chunk","data":{{{ids}1005,"reasoning_step":{{"step_number":1,"thinking_mode":"creative","description":"A leaf","confidence":0.75,"timestamp":1005}},"seq":5}}}}"#),
-            format!(r#"{{"type":"content_chunk","data":{{{ids}1007,"content":"Because\n","chunk_index":0,"is_code":false,"seq":7}}}}"#),
-            format!(r#"{{"type":"content_chunk","data":{{{ids}1008,"content":"```py\nx","chunk_index":1,"is_code":true,"seq":8}}}}"#),
-            format!(r#"{{"type":"content_chunk","data":{{{ids}1009,"content":"\n```\n","chunk_index":2,"is_code":true,"seq":9}}}}"#),
-            format!(r#"{{"type":"stream_complete","data":{{{ids}1011,"ai_message_id":"r","full_content":"{content}","metadata":{{"provider_used":"groq","response_time_ms":10,"tokens_used":42,"cost":0.0,"cost_unknown":true,"ability_updated":{{"subject":"biology","new_ability":0.625,"confidence":0.5}}}},"seq":11}}}}"#),
+            format!(
+                r#"{{"type":"stream_start","data":{{{ids}1002,"ai_message_id":"r","metadata":{{"provider":"gemini","category":"research","estimated_tokens":40}},"seq":2}}}}"#
+            ),
+            format!(
+                r#"{{"type":"context_info","data":{{{ids}1003,"context":{{"recent_messages_used":4,"relevant_messages_used":1,"semantic_search_enabled":true,"rag_enabled":true,"rag_sources":["a.md","b.md"]}},"seq":3}}}}"#
+            ),
+            format!(
+                r#"{{"type":"emotion_update","data":{{{ids}1004,"emotion":{{"primary_emotion":"curiosity","arousal":0.5,"valence":0.25,"learning_readiness":"high_readiness"}},"seq":4}}}}"#
+            ),
+            format!(
+                r#"{{"type":"thinking_chunk","data":{{{ids}1005,"reasoning_step":{{"step_number":1,"thinking_mode":"creative","description":"A leaf","confidence":0.75,"timestamp":1005}},"seq":5}}}}"#
+            ),
+            format!(
+                r#"{{"type":"content_chunk","data":{{{ids}1007,"content":"Because\n","chunk_index":0,"is_code":false,"seq":7}}}}"#
+            ),
+            format!(
+                r#"{{"type":"content_chunk","data":{{{ids}1008,"content":"```py\nx","chunk_index":1,"is_code":true,"seq":8}}}}"#
+            ),
+            format!(
+                r#"{{"type":"content_chunk","data":{{{ids}1009,"content":"\n```\n","chunk_index":2,"is_code":true,"seq":9}}}}"#
+            ),
+            format!(
+                r#"{{"type":"stream_complete","data":{{{ids}1011,"ai_message_id":"r","full_content":"{content}","metadata":{{"provider_used":"groq","response_time_ms":10,"tokens_used":42,"cost":0.0,"cost_unknown":true,"ability_updated":{{"subject":"biology","new_ability":0.625,"confidence":0.5}}}},"seq":11}}}}"#
+            ),
         ]
     );
     assert!(client.tutor.turns.is_empty());
@@ -276,9 +301,14 @@ fn a_chat_stream_that_is_not_whole_ends_at_once() {
 #[test]
 fn other_frames_that_cannot_be_read_are_refused_and_unknown_types_ignored() {
     let mut client = Client::ready();
-    for bad in ["ping", "[]", "7", r#"{"data":{}}"#, r#"{"type":5,"data":{}}"#, r#"{"type":"ping","data":7}"#] {
+    for bad in ["ping", "[]", "7", r#"{"data":{}}"#, r#"{"type":5,"data":{}}"#, r#"{"type":"ping","data":7}"#]
+    {
         let frames = client.says(bad).frames();
-        assert_eq!((&frames[0]["type"], &frames[0]["data"]["code"]), (&json!("error"), &json!("INVALID_MESSAGE_FORMAT")), "{bad}");
+        assert_eq!(
+            (&frames[0]["type"], &frames[0]["data"]["code"]),
+            (&json!("error"), &json!("INVALID_MESSAGE_FORMAT")),
+            "{bad}"
+        );
     }
     for bad in ["stop_generation", "join_session", "leave_session", "user_typing", "message_sent"] {
         let frames = client.says(&json!({"type": bad, "data": {}}).to_string()).frames();
@@ -288,7 +318,10 @@ fn other_frames_that_cannot_be_read_are_refused_and_unknown_types_ignored() {
     assert_eq!(client.types(), ["error"]);
     client.says(r#"{"type":"presence_query","data":{}}"#).says(r#"{"type":"","data":{}}"#);
     assert!(client.raw().is_empty() && client.commands().is_empty() && client.out.close.is_none());
-    assert_eq!(client.says(r#"{"type":"ping","data":{}}"#).raw(), [r#"{"type":"pong","data":{"timestamp":5}}"#]);
+    assert_eq!(
+        client.says(r#"{"type":"ping","data":{}}"#).raw(),
+        [r#"{"type":"pong","data":{"timestamp":5}}"#]
+    );
     assert_eq!(client.says(r#"{"type":"ping"}"#).types(), ["pong"]);
 }
 
@@ -340,7 +373,9 @@ fn a_stop_of_what_is_not_shown_here_goes_by_its_name() {
     let mut client = Client::ready();
     let asked = |client: &mut Client| {
         let commands = client.says(STOP).commands();
-        let [Command::StopTurn { session: Some(s), message, .. }] = &commands[..] else { panic!("{commands:?}") };
+        let [Command::StopTurn { session: Some(s), message, .. }] = &commands[..] else {
+            panic!("{commands:?}")
+        };
         (Some(s.clone()), message.clone())
     };
     let (s, m) = asked(&mut client);
@@ -348,7 +383,10 @@ fn a_stop_of_what_is_not_shown_here_goes_by_its_name() {
         Ok(StoppedTurn { run: run("r"), session: session("s"), outcome: Outcome::Cancelled, already })
     };
     client.told(Reply::TurnStopped { tag: None, session: s.clone(), message: m.clone(), turn: turn(false) });
-    assert_eq!(client.raw(), [r#"{"type":"stop_acknowledged","data":{"message_id":"m","session_id":"s","timestamp":5}}"#]);
+    assert_eq!(
+        client.raw(),
+        [r#"{"type":"stop_acknowledged","data":{"message_id":"m","session_id":"s","timestamp":5}}"#]
+    );
     assert!(matches!(&client.commands()[..], [Command::Follow { whole: true, .. }]));
     // Of its log only the ending is shown.
     client.follows("r", Some("m"));
@@ -412,7 +450,11 @@ fn endings_have_the_originals_words() {
         assert_eq!(frame["data"]["partial_content"], "part");
         if kind == "stream_error" {
             let error = &frame["data"]["error"];
-            assert_eq!((&error["code"], &error["recoverable"]), (&json!(word), &json!(recoverable)), "{code:?}");
+            assert_eq!(
+                (&error["code"], &error["recoverable"]),
+                (&json!(word), &json!(recoverable)),
+                "{code:?}"
+            );
             if word == "AI_PROVIDER_UNAVAILABLE" {
                 assert_eq!(error["message"], "AI generation failed: it broke");
             }
@@ -441,7 +483,9 @@ fn every_stream_begins_with_its_start_and_ends_once_whatever_the_workflow() {
         assert_eq!(frames[0]["data"]["message_id"], "r");
         assert_eq!(frames[0]["data"]["metadata"]["provider"], provider);
         assert_eq!(frames[0]["data"]["metadata"]["category"], category);
-        let endings = frames.iter().filter(|f| matches!(f["type"].as_str().unwrap(), "stream_complete" | "stream_error"));
+        let endings = frames
+            .iter()
+            .filter(|f| matches!(f["type"].as_str().unwrap(), "stream_complete" | "stream_error"));
         assert_eq!(endings.count(), 1);
         assert!(frames.iter().all(|f| f["data"]["message_id"] == "r" && f["data"]["session_id"] == "s"));
         assert!(frames.iter().all(|f| f["data"]["timestamp"].is_i64()));
@@ -460,7 +504,9 @@ fn the_same_message_again_does_nothing_where_its_run_is_shown() {
     let notice = Notice { user: user("ann"), connection: String::new(), what: Happening::Run(run("q")) };
     client.told(Reply::Room(RoomReply::Heard { session: session("s"), notice }));
     assert_eq!(client.commands().len(), 1);
-    client.says(r#"{"type":"chat_stream","data":{"message_id":"n","session_id":"s","message":"hi"}}"#).commands();
+    client
+        .says(r#"{"type":"chat_stream","data":{"message_id":"n","session_id":"s","message":"hi"}}"#)
+        .commands();
     client.started(2, "q");
     assert!(client.commands().is_empty());
 }
@@ -471,10 +517,19 @@ fn who_was_away_gets_what_came_since() {
     let mut client = Client::away(vec![(run("r"), 8)]);
     assert_eq!(client.types(), ["connect"]);
     let commands = client.commands();
-    assert!(matches!(&commands[..], [Command::Follow { from: From::After(8), whole: true, .. }]), "{commands:?}");
+    assert!(
+        matches!(&commands[..], [Command::Follow { from: From::After(8), whole: true, .. }]),
+        "{commands:?}"
+    );
     client.follows("r", Some("m"));
     let mut log = lesson();
-    log.extend([token(7, "a\n"), token(8, "b\n``"), token(9, "`rs\nc"), token(10, "\n```"), ended(11, Outcome::Completed, None)]);
+    log.extend([
+        token(7, "a\n"),
+        token(8, "b\n``"),
+        token(9, "`rs\nc"),
+        token(10, "\n```"),
+        ended(11, Outcome::Completed, None),
+    ]);
     client.sees("r", &log);
     let frames = client.frames();
     let kinds: Vec<_> = frames.iter().map(|f| f["type"].as_str().unwrap()).collect();
@@ -492,7 +547,9 @@ fn who_was_away_gets_what_came_since() {
 #[test]
 fn a_client_may_say_after_which_event_it_goes_on() {
     let mut client = Client::ready();
-    client.says(r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"hi","after":7}}"#).commands();
+    client
+        .says(r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"hi","after":7}}"#)
+        .commands();
     client.started(0, "r");
     assert!(matches!(&client.commands()[..], [Command::Follow { from: From::After(7), .. }]));
     client.told(Reply::Following {
@@ -533,7 +590,9 @@ fn what_is_said_in_a_room_is_passed_on() {
     client.says(r#"{"type":"join_session","data":{"session_id":"s"}}"#);
     client.says(r#"{"type":"user_typing","data":{"session_id":"s","isTyping":true}}"#);
     client.says(r#"{"type":"message_sent","data":{"sessionId":"s","userId":"eve"}}"#);
-    client.says(r#"{"type":"leave_session","data":{"session_id":"s"}}"#).says(r#"{"type":"get_health","data":{}}"#);
+    client
+        .says(r#"{"type":"leave_session","data":{"session_id":"s"}}"#)
+        .says(r#"{"type":"get_health","data":{}}"#);
     let commands = client.commands();
     assert!(
         matches!(
@@ -573,7 +632,8 @@ fn what_is_said_in_a_room_is_passed_on() {
 
 #[test]
 fn the_text_is_the_same_however_it_is_merged() {
-    let text: Vec<String> = (0..200).map(|n| format!("w{n}\n{}", ["", "```\n", "    ", "1. "][n % 4])).collect();
+    let text: Vec<String> =
+        (0..200).map(|n| format!("w{n}\n{}", ["", "```\n", "    ", "1. "][n % 4])).collect();
     let whole: String = text.concat();
     let mut log = lesson();
     log.extend((7..).zip(&text).map(|(seq, text)| token(seq, text)));

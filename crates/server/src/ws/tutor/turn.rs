@@ -9,8 +9,8 @@ use headwater_core::{Code, Millis, RunId, SessionId};
 
 use super::fence::Fence;
 use super::frames::{
-    Ability, CompleteMetadata, Context, Emotion, Head, ServerFrame, Spent, StartMetadata, Step, StoppedMetadata,
-    UNKNOWN,
+    Ability, CompleteMetadata, Context, Emotion, Head, ServerFrame, Spent, StartMetadata, Step,
+    StoppedMetadata, UNKNOWN,
 };
 use super::words::{failure, problem};
 use crate::wire::json;
