@@ -10,6 +10,7 @@ mod ending;
 mod farewell;
 mod flood;
 mod heads;
+pub mod kept;
 pub mod merge;
 pub mod native;
 mod outbox;

@@ -14,6 +14,7 @@ use headwater_core::{Principal, RunId, SessionId, limit};
 use headwater_engine::Engine;
 use headwater_engine::engine::Entered;
 
+use super::kept::{Kept, keep, take};
 use super::presence::{Here, Socket};
 
 /// What a client wants in the rooms.
@@ -51,6 +52,8 @@ pub enum RoomReply {
         /// What.
         notice: Notice,
     },
+    /// What others said while this user had no socket, oldest first.
+    Kept(Vec<Kept>),
     /// Nobody could be told, or the sockets are not.
     Refused {
         /// As it was given, where one was.
@@ -97,6 +100,7 @@ enum Step {
     Entered { session: SessionId, entered: Result<Entered, Error> },
     Leave(SessionId),
     Told { session: SessionId, told: Result<(), Error> },
+    Kept(Vec<Kept>),
 }
 
 /// What is heard in a room.
@@ -122,7 +126,10 @@ impl Drop for Joined {
 
 impl Rooms {
     pub(super) fn new(engine: Engine, who: Principal, here: Here) -> Self {
-        Self { engine, who, here, joined: Vec::new(), lane: VecDeque::new(), turn: 0 }
+        let (store, user, at) = (Arc::clone(engine.store()), who.user.clone(), engine.clock().wall());
+        // Before anything that he asks for.
+        let kept = async move { Step::Kept(take(&store, &user, at).await) }.boxed();
+        Self { engine, who, here, joined: Vec::new(), lane: VecDeque::from([kept]), turn: 0 }
     }
 
     /// Commands that are not done yet.
@@ -146,12 +153,17 @@ impl Rooms {
                 self.lane.push_back(std::future::ready(Step::Leave(session)).boxed());
             }
             RoomCommand::Tell { session, what } => {
-                let notice = self.notice(what);
+                let (notice, presence) = (self.notice(what), Arc::clone(self.here.presence()));
                 self.lane.push_back(
                     async move {
-                        let told = engine.room(&who, &session).await;
-                        let told = told.map(|room| engine.bus().tell(&room, notice));
-                        Step::Told { session, told }
+                        match engine.room(&who, &session).await {
+                            Ok(room) => {
+                                engine.bus().tell(&room, notice.clone());
+                                keep(engine.store(), &presence, &room, &notice, engine.clock().wall()).await;
+                                Step::Told { session, told: Ok(()) }
+                            }
+                            Err(error) => Step::Told { session, told: Err(error) },
+                        }
                     }
                     .boxed(),
                 );
@@ -202,6 +214,7 @@ impl Rooms {
     fn done(&mut self, step: Step) -> Option<RoomReply> {
         match step {
             Step::Told { told: Ok(()), .. } => None,
+            Step::Kept(kept) => (!kept.is_empty()).then_some(RoomReply::Kept(kept)),
             Step::Told { session, told: Err(error) } => {
                 Some(RoomReply::Refused { session: Some(session), error })
             }
@@ -229,11 +242,25 @@ impl Rooms {
             return Err(Error::new(Code::QueueFull, words));
         }
         self.engine.bus().tell(&room, self.notice(Happening::Joined));
+        self.keep_that_he_came(room.clone());
         self.here.joined(&room.session);
         let heard = hear(self.engine.clone(), self.who.clone(), room.clone(), notices);
         let goodbye = self.notice(Happening::Left);
         self.joined.push(Joined { engine: self.engine.clone(), room, goodbye, heard });
         Ok(live)
+    }
+
+    /// For those of the session who are not here.
+    fn keep_that_he_came(&mut self, room: Room) {
+        let (engine, presence) = (self.engine.clone(), Arc::clone(self.here.presence()));
+        let notice = self.notice(Happening::Joined);
+        self.lane.push_back(
+            async move {
+                keep(engine.store(), &presence, &room, &notice, engine.clock().wall()).await;
+                Step::Told { session: room.session, told: Ok(()) }
+            }
+            .boxed(),
+        );
     }
 
     fn leave(&mut self, session: &SessionId) {

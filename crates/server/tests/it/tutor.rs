@@ -363,6 +363,38 @@ async fn a_dropped_socket_costs_nothing_and_the_next_one_gets_the_rest() {
     assert_eq!(eve.hear().await["type"], "pong");
 }
 
+// Planted faults: kept for those who are here as well; kept for the one who said it.
+#[tokio::test]
+async fn who_had_no_socket_hears_what_was_said_when_he_comes() {
+    let mut house = House::new().await;
+    let mut ann = come(&house, "ann").await;
+    let act = ask(&mut house, &mut ann, "m", "s", "one").await;
+    act.end().await;
+    ending(&mut ann).await;
+    for member in ["bob", "cid"] {
+        share(&house, "s", member).await;
+    }
+    let mut cid = come(&house, "cid").await;
+    ann.say(&join("s")).await;
+    ann.until("session_joined").await;
+    ann.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    ann.say(&frame("message_sent", json!({"sessionId": "s"}))).await;
+    // Answered in their order, so that everything before it is kept.
+    ann.say(&join("s")).await;
+    ann.until("session_joined").await;
+    let mut bob = come(&house, "bob").await;
+    let joined = bob.hear().await;
+    assert_eq!((&joined["type"], &joined["data"]["user_id"]), (&json!("user_joined"), &json!("ann")));
+    let sent = bob.hear().await;
+    assert_eq!((&sent["type"], &sent["data"]["session_id"]), (&json!("session_update"), &json!("s")));
+    // Once, and nobody who was here, or said it.
+    let (mut again, mut more) = (come(&house, "bob").await, come(&house, "ann").await);
+    for socket in [&mut bob, &mut again, &mut more, &mut cid, &mut ann] {
+        socket.say(&frame("get_health", json!({}))).await;
+        assert_eq!(socket.hear().await["type"], "health_info");
+    }
+}
+
 #[tokio::test]
 async fn who_sends_too_much_is_told_and_his_stop_is_heard() {
     let gate = gate::Rules { messages: Some(Rate::per_minute(4, 4)), ..open_gate() };

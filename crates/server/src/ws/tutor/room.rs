@@ -1,7 +1,7 @@
 //! What the sockets of a session tell each other.
 
 use headwater_core::port::bus::{Happening, Notice};
-use headwater_core::{RunId, SessionId};
+use headwater_core::{Millis, RunId, SessionId};
 use serde_json::Value;
 
 use super::ask::{Data, session};
@@ -46,7 +46,12 @@ impl Tutor {
                 let session = session.as_ref().map(SessionId::as_str);
                 out.frames.push(refusal(&error, None, session));
             }
-            RoomReply::Heard { session, notice } => self.on_notice(&session, &notice, out),
+            RoomReply::Heard { session, notice } => self.on_notice(&session, &notice, timestamp, out),
+            RoomReply::Kept(kept) => {
+                for kept in kept {
+                    self.on_notice(&kept.session, &kept.notice(), kept.at, out);
+                }
+            }
             RoomReply::Sockets(sockets) => {
                 let connections = sockets.iter().map(Into::into).collect();
                 out.frames.push(json(&ServerFrame::HealthInfo { connections, timestamp }));
@@ -54,8 +59,9 @@ impl Tutor {
         }
     }
 
-    fn on_notice(&mut self, session: &SessionId, notice: &Notice, out: &mut Out) {
-        let (user_id, session_id, timestamp) = (notice.user.as_str(), session.as_str(), out.now);
+    /// `timestamp`: when it was said.
+    fn on_notice(&mut self, session: &SessionId, notice: &Notice, timestamp: Millis, out: &mut Out) {
+        let (user_id, session_id) = (notice.user.as_str(), session.as_str());
         let frame = match &notice.what {
             Happening::Joined => ServerFrame::UserJoined { user_id, session_id, timestamp },
             Happening::Left => ServerFrame::UserLeft { user_id, session_id, timestamp },
