@@ -13,6 +13,7 @@ mod house;
 mod knowing;
 mod models;
 mod retaining;
+mod rooms;
 mod starting;
 mod thinking;
 mod tools;
