@@ -389,10 +389,15 @@ async fn who_had_no_socket_hears_what_was_said_when_he_comes() {
     assert_eq!((&sent["type"], &sent["data"]["session_id"]), (&json!("session_update"), &json!("s")));
     // Once, and nobody who was here, or said it.
     let (mut again, mut more) = (come(&house, "bob").await, come(&house, "ann").await);
-    for socket in [&mut bob, &mut again, &mut more, &mut cid, &mut ann] {
-        socket.say(&frame("get_health", json!({}))).await;
-        assert_eq!(socket.hear().await["type"], "health_info");
+    let mut other = come(&house, "cid").await;
+    // Joined behind what was kept; each its own, so that none hears of the others.
+    for (n, socket) in [&mut bob, &mut again, &mut more, &mut other, &mut ann].into_iter().enumerate() {
+        socket.say(&join(&format!("own{n}"))).await;
+        assert_eq!(socket.hear().await["type"], "session_joined");
     }
+    // Who was here heard it then, if he had joined.
+    cid.say(&join("own")).await;
+    assert_eq!(cid.hear().await["type"], "session_joined");
 }
 
 #[tokio::test]

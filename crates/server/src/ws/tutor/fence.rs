@@ -219,12 +219,10 @@ impl Fence {
         match self.line.take() {
             Some(Line::Outside { becomes, .. }) => self.before = becomes,
             Some(Line::Opens { open, .. }) => self.open = Some(open),
-            Some(Line::Inside(closing)) => {
-                if closing.closes(self.open) {
-                    (self.open, self.before) = (None, Before::Break);
-                }
+            Some(Line::Inside(closing)) if closing.closes(self.open) => {
+                (self.open, self.before) = (None, Before::Break);
             }
-            None => {}
+            Some(Line::Inside(_)) | None => {}
         }
     }
 }
