@@ -101,6 +101,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         gate: Arc::clone(&gate),
         dialects,
         departures: Arc::default(),
+        presence: Arc::default(),
         draining: draining.clone(),
     };
     let edge = Edge::with_limits(tasks.clone(), facing.limits);

@@ -23,6 +23,8 @@ pub enum Code {
     EmailTaken,
     /// It does not exist, or is not yours: the same answer.
     NotFound,
+    /// It is shared with you to be seen; only its owner may add to it or change it.
+    ReadOnly,
     /// The request breaks the protocol or a rule of its fields.
     InvalidRequest,
     /// The message has no text.
@@ -91,6 +93,7 @@ impl Code {
         Self::InvalidCredentials,
         Self::EmailTaken,
         Self::NotFound,
+        Self::ReadOnly,
         Self::InvalidRequest,
         Self::EmptyMessage,
         Self::UnknownType,
@@ -132,6 +135,7 @@ impl Code {
             Self::InvalidCredentials => "invalid_credentials",
             Self::EmailTaken => "email_taken",
             Self::NotFound => "not_found",
+            Self::ReadOnly => "read_only",
             Self::InvalidRequest => "invalid_request",
             Self::EmptyMessage => "empty_message",
             Self::UnknownType => "unknown_type",
@@ -180,7 +184,7 @@ impl Code {
             | Self::UnknownModel => 422,
             Self::EmailTaken | Self::CursorInvalid | Self::CursorForeign => 400,
             Self::AuthRequired | Self::InvalidToken | Self::TokenExpired | Self::InvalidCredentials => 401,
-            Self::OriginRefused => 403,
+            Self::OriginRefused | Self::ReadOnly => 403,
             Self::NotFound => 404,
             Self::MessageIdReused | Self::CursorAhead => 409,
             Self::CursorExpired => 410,
@@ -208,7 +212,7 @@ impl Code {
     pub fn close_code(self) -> u16 {
         match self {
             Self::AuthRequired | Self::InvalidToken | Self::TokenExpired | Self::InvalidCredentials => 4401,
-            Self::OriginRefused => 4403,
+            Self::OriginRefused | Self::ReadOnly => 4403,
             Self::RateLimited => 4429,
             Self::NotFound => 4404,
             Self::TooLarge => 1009,
@@ -268,6 +272,7 @@ impl Code {
             | Self::InvalidCredentials
             | Self::EmailTaken
             | Self::NotFound
+            | Self::ReadOnly
             | Self::InvalidRequest
             | Self::EmptyMessage
             | Self::UnknownType

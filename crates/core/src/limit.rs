@@ -559,6 +559,19 @@ pub const PARENT_BYTES: usize = 8 * 1024;
 /// Clients of whom it is remembered how far they were when they left, and thus some 2 MB.
 pub const DEPARTURES: usize = 10_000;
 
+/// How long it is remembered how far the tutor's client was when its socket left: longer than its slowest reconnect,
+/// or a lunch-break's sleep of a phone; who comes later reads the history.
+pub const AWAY: Duration = Duration::from_secs(10 * 60);
+/// Rooms that one socket may be in: a person looks at one conversation; his windows share a socket at worst.
+pub const ROOMS: usize = 32;
+/// Notices that wait for a user of shared sessions who has no socket open; beyond them the oldest goes.
+pub const NOTICES_KEPT: usize = 100;
+/// Characters at the beginning of a line of an answer that are held back until it is known whether it is code: an
+/// opening fence with a long name of a language.
+pub const FENCE_HELD: usize = 80;
+/// Lists within lists whose indentation is kept apart when code is told from text: deeper ones share the last.
+pub const FENCE_LISTS: usize = 16;
+
 /// Notices of a room that wait for one slow listener: they are small, and old ones are of no use.
 pub const NOTICES: usize = 64;
 

@@ -2,6 +2,7 @@
 
 mod make;
 mod read;
+mod room;
 mod shared;
 pub mod told;
 
@@ -20,6 +21,7 @@ use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 
 pub use self::read::{From, View};
 pub(crate) use self::read::{history, unreadable};
+pub use self::room::{Entered, StoppedTurn};
 use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::hub::{Hub, Life};

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::ws;
 use crate::ws::ai_stream::Terms;
 use crate::ws::departures::Departures;
+use crate::ws::presence::Presence;
 
 /// What every handler may need. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +47,8 @@ pub struct App {
     pub dialects: Dialects,
     /// How far clients were when their sockets left.
     pub departures: Arc<Departures>,
+    /// Which sockets of a user are open.
+    pub presence: Arc<Presence>,
     /// Cancelled when the server is about to stop: nothing new, and idle connections go.
     pub draining: CancellationToken,
 }

@@ -336,6 +336,15 @@ pub trait Store: Desk + Records + Sharing + Recall + 'static {
     /// it would make a new run. Makes nothing.
     async fn find(&self, new: &NewRun) -> Result<Option<Created>, StoreError>;
 
+    /// This owner's run of that message id, in this session or, where none is named, in whichever of his used it
+    /// last.
+    async fn run_of_message(
+        &self,
+        owner: &UserId,
+        session: Option<&SessionId>,
+        message: &MessageId,
+    ) -> Result<Option<Run>, StoreError>;
+
     /// Appends a batch, with its ending where it has one.
     async fn append(&self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError>;
 

@@ -77,6 +77,9 @@ impl Engine {
                 Some(Created::New(_)) | None => {}
             }
         }
+        if ask.own_session {
+            self.may_ask_in(who, &session).await?;
+        }
         let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
         // Nor do they count: only what is new costs a model's time.
         self.inner.starts.take(&who.user).map_err(|wait| Error::too_fast("questions", wait))?;
@@ -99,6 +102,7 @@ impl Engine {
             Ok(Created::New(run)) => {
                 let before = before.filter(|_| workflow.remembers());
                 self.begin((who.clone(), run, ask), workflow, live, before, place);
+                self.tell_of(who, &session, &id);
                 Ok(Started { run: id, session, joined: false })
             }
             Ok(Created::Joined(run)) => {

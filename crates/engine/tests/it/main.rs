@@ -15,6 +15,7 @@ mod house;
 mod knowing;
 mod models;
 mod retaining;
+mod rooms;
 mod sharing;
 mod starting;
 mod teams;

@@ -13,6 +13,7 @@ mod runs;
 mod shapes;
 mod sharing;
 mod tutor;
+mod tutor_socket;
 
 pub(super) use self::shapes::Appointment;
 
@@ -78,6 +79,7 @@ pub fn document() -> Value {
     accounts::describe(&mut book);
     chat::describe(&mut book);
     ai::describe(&mut book);
+    tutor_socket::describe(&mut book);
     documents::describe(&mut book);
     runs::describe(&mut book);
     sharing::describe(&mut book);

@@ -1,6 +1,6 @@
 //! A connection's commands, each as a future of its own: none keeps the connection from hearing the next.
 
-use headwater_core::{Code, Error, Principal, RunId, SessionId, limit};
+use headwater_core::{Code, Error, MessageId, Principal, RunId, SessionId, limit};
 use headwater_engine::engine::From;
 use headwater_engine::{Engine, Follow, StartRun, View};
 
@@ -23,6 +23,17 @@ pub(super) async fn start(engine: Engine, who: Principal, tag: Tag, mark: u64, a
 pub(super) async fn stop(engine: Engine, who: Principal, tag: Tag, run: RunId) -> Done {
     let outcome = engine.stop(&who, &run).await;
     Done::Reply(Reply::Stopped { tag, run, outcome })
+}
+
+pub(super) async fn stop_turn(
+    engine: Engine,
+    who: Principal,
+    tag: Tag,
+    session: Option<SessionId>,
+    message: MessageId,
+) -> Done {
+    let turn = engine.stop_turn(&who, session.as_ref(), &message).await;
+    Done::Reply(Reply::TurnStopped { tag, session, message, turn })
 }
 
 pub(super) async fn list(
@@ -80,6 +91,11 @@ pub(super) fn refused(command: &Command, error: Error) -> Option<Reply> {
         Command::Stop { tag, run } => {
             Reply::Stopped { tag: tag.clone(), run: run.clone(), outcome: Err(error) }
         }
+        Command::StopTurn { tag, session, message } => {
+            let (session, message) = (session.clone(), message.clone());
+            Reply::TurnStopped { tag: tag.clone(), session, message, turn: Err(error) }
+        }
+        Command::Room(command) => Reply::Room(command.refused(error)?),
         Command::List { tag, .. } => Reply::Listed { tag: tag.clone(), runs: Err(error) },
     })
 }

@@ -7,6 +7,7 @@
 //! the runs are not read any further.
 
 mod over;
+mod roomed;
 mod seated;
 
 use std::collections::VecDeque;
@@ -26,12 +27,13 @@ use headwater_engine::{Engine, Follow, Followed};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::commands::{Done, follow, list, no_room, refused, start, stop, too_many};
+use super::commands::{Done, follow, list, no_room, refused, start, stop, stop_turn, too_many};
 use super::departures::{Client, Departures};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
 use super::ending::{End, broken, flood, part, stopping_close};
 use super::farewell::Farewell;
 use super::outbox::Outbox;
+use super::rooms::{RoomReply, Rooms};
 use super::upgrade::{Message, WebSocket};
 use crate::auth::Auth;
 use crate::auth::standing::Standing;
@@ -55,6 +57,8 @@ pub struct Surroundings {
     pub seat: Seat,
     /// Who this client is for whom it is remembered how far he was, and where that is; `None`: for nobody.
     pub remembers: Option<(Arc<Departures>, Client)>,
+    /// The rooms that it joins, where its dialect has any.
+    pub rooms: Option<Box<Rooms>>,
 }
 
 /// The number of a close without a close frame (RFC 6455, 7.1.5); it is never sent.
@@ -130,8 +134,9 @@ impl Connection {
             let end = self.until_end(&mut sink, &mut stream).await;
             drop(open);
             self.depart();
-            // From here on nobody is watching.
+            // From here on nobody is watching, and nobody is in a room.
             self.views.clear();
+            self.around.rooms = None;
             match end {
                 End::Gone => {
                     self.around.metrics.socket_closed(name, WITHOUT_A_WORD);
@@ -189,6 +194,7 @@ impl Connection {
             }
             let (outbox, views, turn) = (&mut self.outbox, &mut self.views, &mut self.turn);
             let standing = &mut self.standing;
+            let rooms = &mut self.around.rooms;
             let (writes, reads) = (!outbox.is_empty(), outbox.is_empty() && !views.is_empty());
             tokio::select! {
                 frame = stream.next(), if hears => match self.on_message(frame) {
@@ -211,6 +217,9 @@ impl Connection {
                 done = poll_fn(|cx| poll_first(&mut self.ordered, cx)), if !self.ordered.is_empty() => {
                     self.ordered.pop_front();
                     self.on_done(done);
+                }
+                said = poll_fn(|cx| poll_rooms(rooms, cx)), if hears && rooms.is_some() => {
+                    self.tell(|dialect, out| dialect.on_reply(Reply::Room(said), out));
                 }
                 (at, followed) = poll_fn(|cx| poll_views(views, turn, cx)), if reads => self.on_followed(at, followed),
                 () = sleep_until(wake) => {}
@@ -260,7 +269,11 @@ impl Connection {
         }
         // Two lanes, each with its own room: stops that wait for a disk take none from the turn that a
         // dialect shows next.
-        let lane = if command.is_ordered() { self.ordered.len() } else { self.busy.len() };
+        let lane = match &command {
+            Command::Room(_) => self.around.rooms.as_ref().map_or(0, |rooms| rooms.waiting()),
+            command if command.is_ordered() => self.ordered.len(),
+            _ => self.busy.len(),
+        };
         if lane >= limit::COMMANDS
             && let Some(reply) = refused(&command, no_room())
         {
@@ -278,6 +291,10 @@ impl Connection {
                 self.ordered.push_back(std::future::ready(Done::Unfollow { tag, run }).boxed());
             }
             Command::Stop { tag, run } => self.busy.push(stop(engine, who, tag, run).boxed()),
+            Command::StopTurn { tag, session, message } => {
+                self.busy.push(stop_turn(engine, who, tag, session, message).boxed());
+            }
+            Command::Room(command) => self.in_room(command),
             Command::List { tag, session, before, limit } => {
                 self.busy.push(list(engine, who, tag, session, before, limit).boxed());
             }
@@ -290,6 +307,12 @@ impl Connection {
                 if self.views.iter().any(|v| v.follow.run() == &run) =>
             {
                 self.stopped.push((run.clone(), Reply::Stopped { tag, run, outcome: Ok(outcome) }));
+            }
+            Done::Reply(Reply::TurnStopped { tag, session, message, turn: Ok(turn) })
+                if self.views.iter().any(|v| v.follow.run() == &turn.run) =>
+            {
+                let run = turn.run.clone();
+                self.stopped.push((run, Reply::TurnStopped { tag, session, message, turn: Ok(turn) }));
             }
             Done::Reply(reply) => self.tell(|dialect, out| dialect.on_reply(reply, out)),
             Done::Follow { reply, follow } => {
@@ -351,6 +374,9 @@ impl Connection {
         for view in &self.views {
             departures.leave(client, view.follow.run(), view.left, false, now);
         }
+        if !self.views.is_empty() {
+            departures.gone(client);
+        }
     }
 
     fn on_message(
@@ -391,6 +417,11 @@ impl Connection {
 /// The first alone makes progress; those behind it wait for it.
 fn poll_first(ordered: &mut VecDeque<BoxFuture<'static, Done>>, cx: &mut Context<'_>) -> Poll<Done> {
     ordered.front_mut().map_or(Poll::Pending, |first| first.poll_unpin(cx))
+}
+
+/// The next thing of any room that was joined.
+fn poll_rooms(rooms: &mut Option<Box<Rooms>>, cx: &mut Context<'_>) -> Poll<RoomReply> {
+    rooms.as_mut().map_or(Poll::Pending, |rooms| rooms.poll(cx))
 }
 
 /// The next thing of any followed run; whoever was served is asked last the next time.

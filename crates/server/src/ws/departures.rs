@@ -34,16 +34,24 @@ pub struct Departures {
 
 #[derive(Debug, Default)]
 struct Inner {
-    left: HashMap<Client, Vec<Departure>>,
+    left: HashMap<Client, Left>,
     /// Oldest first; who left again stands here again.
     order: VecDeque<Client>,
+}
+
+/// What one client left.
+#[derive(Debug, Default)]
+struct Left {
+    runs: Vec<Departure>,
+    /// His sockets that left, and have not come back: each is told everything once.
+    sockets: usize,
 }
 
 impl Departures {
     /// A client's socket left: he was after `seq` of that run.
     pub fn leave(&self, client: &Client, run: &RunId, seq: Seq, ended: bool, now: Instant) {
         let mut inner = self.inner.lock();
-        let mine = inner.left.entry(Arc::clone(client)).or_default();
+        let mine = &mut inner.left.entry(Arc::clone(client)).or_default().runs;
         // Of two sockets that leave one after the other, the one that was further knows better.
         let seq = mine.iter().find(|d| d.run == *run).map_or(seq, |before| before.seq.max(seq));
         mine.retain(|d| d.run != *run);
@@ -60,18 +68,33 @@ impl Departures {
         }
     }
 
+    /// One of this client's sockets is gone with everything that was said by [`Departures::leave`]: as many as are gone
+    /// may [`Departures::take`] it. They cannot be told apart, and each may be the one that wants a run's rest.
+    pub fn gone(&self, client: &Client) {
+        if let Some(left) = self.inner.lock().left.get_mut(client) {
+            left.sockets += 1;
+        }
+    }
+
     /// Where this client was in that run, if he left no longer ago than `within`.
     #[must_use]
     pub fn of(&self, client: &str, run: &RunId, within: Duration, now: Instant) -> Option<Departure> {
         let inner = self.inner.lock();
-        let found = inner.left.get(client)?.iter().find(|d| d.run == *run)?;
+        let found = inner.left.get(client)?.runs.iter().find(|d| d.run == *run)?;
         (now.duration_since(found.at) <= within).then(|| found.clone())
     }
 
-    /// Everything that this client left unfinished no longer ago than `within`; it is told once.
+    /// Everything that this client left unfinished no longer ago than `within`; told once for each socket that is gone.
     #[must_use]
     pub fn take(&self, client: &str, within: Duration, now: Instant) -> Vec<Departure> {
-        let mut all = self.inner.lock().left.remove(client).unwrap_or_default();
+        let mut inner = self.inner.lock();
+        let mut all = match inner.left.get_mut(client) {
+            Some(left) if left.sockets > 1 => {
+                left.sockets -= 1;
+                left.runs.clone()
+            }
+            _ => inner.left.remove(client).map(|left| left.runs).unwrap_or_default(),
+        };
         all.retain(|d| !d.ended && now.duration_since(d.at) <= within);
         all
     }
@@ -98,6 +121,19 @@ mod tests {
         let unfinished: Vec<_> = departures.take("ann", soon, now).into_iter().map(|d| d.run).collect();
         assert_eq!(unfinished, [run(1)]);
         assert_eq!(departures.of("ann", &run(1), soon, now), None);
+    }
+
+    // Planted fault: what was left forgotten with the first socket that came back.
+    #[tokio::test(start_paused = true)]
+    async fn each_of_two_windows_gets_what_both_left() {
+        let (departures, soon, now) = (Departures::default(), Duration::from_secs(10), Instant::now());
+        let ann = Client::from("ann");
+        for n in [1, 2] {
+            departures.leave(&ann, &run(n), 7, false, now);
+            departures.gone(&ann);
+        }
+        let told = || departures.take("ann", soon, now).len();
+        assert_eq!((told(), told(), told()), (2, 2, 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use headwater_core::event::{Event, Outcome, Seq};
 use headwater_core::run::Run;
-use headwater_core::{Error, Millis, Principal, RunId, SessionId};
-use headwater_engine::{StartRun, Started, engine::From};
+use headwater_core::{Error, MessageId, Millis, Principal, RunId, SessionId};
+use headwater_engine::{StartRun, Started, engine::From, engine::StoppedTurn};
+
+use super::rooms::{RoomCommand, RoomReply};
 
 /// One frame of a client.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +83,17 @@ pub enum Command {
         /// Which run.
         run: RunId,
     },
+    /// Stop a run by the client's own name for its turn.
+    StopTurn {
+        /// Comes back with the reply.
+        tag: Tag,
+        /// In this session; without one in whichever used the name last.
+        session: Option<SessionId>,
+        /// The name.
+        message: MessageId,
+    },
+    /// Something in the rooms where the sockets of a session meet. In order among themselves, and behind nothing else.
+    Room(RoomCommand),
     /// List runs, newest first.
     List {
         /// Comes back with the reply.
@@ -107,7 +120,11 @@ impl Command {
     pub fn is_ordered(&self) -> bool {
         match self {
             Self::Start { .. } | Self::Follow { .. } | Self::Unfollow { .. } => true,
-            Self::SignIn { .. } | Self::Stop { .. } | Self::List { .. } => false,
+            Self::SignIn { .. }
+            | Self::Stop { .. }
+            | Self::StopTurn { .. }
+            | Self::Room(_)
+            | Self::List { .. } => false,
         }
     }
 }
@@ -171,6 +188,19 @@ pub enum Reply {
         /// How the run ended; nothing follows that ending.
         outcome: Result<Outcome, Error>,
     },
+    /// Of [`Command::StopTurn`]; where the run is followed here, after its last event.
+    TurnStopped {
+        /// As it was given.
+        tag: Tag,
+        /// As it was given.
+        session: Option<SessionId>,
+        /// As it was given.
+        message: MessageId,
+        /// What became of it.
+        turn: Result<StoppedTurn, Error>,
+    },
+    /// Of [`Command::Room`], and what others do in the rooms that were joined.
+    Room(RoomReply),
     /// Of [`Command::List`].
     Listed {
         /// As it was given.

@@ -11,10 +11,14 @@ mod ending;
 mod farewell;
 mod flood;
 mod heads;
+pub mod kept;
 pub mod merge;
 pub mod native;
 mod outbox;
+pub mod presence;
+pub mod rooms;
 mod sign_in;
+pub mod tutor;
 pub mod upgrade;
 
 use std::sync::Arc;
@@ -25,7 +29,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use headwater_core::limit;
 use headwater_engine::ask::new_session;
+use tokio::time::Instant;
 
 use self::ai_stream::AiStream;
 use self::chat::Chat;
@@ -33,6 +39,8 @@ use self::connection::{Connection, Surroundings};
 use self::departures::Client;
 use self::dialect::Dialect;
 use self::native::{Native, SUBPROTOCOL};
+use self::rooms::Rooms;
+use self::tutor::Tutor;
 use self::upgrade::WebSocketUpgrade;
 use crate::app::App;
 use crate::auth::development;
@@ -54,7 +62,7 @@ pub fn routes() -> Router<App> {
 
 /// Those of the tutor's own listener.
 pub fn tutor_routes() -> Router<App> {
-    Router::new()
+    Router::new().route("/api/ws", get(open_tutor))
 }
 
 /// Those of the listener of `orchestrate`.
@@ -156,17 +164,45 @@ async fn open_native(mut shake: Handshake) -> Response {
     open(shake, Box::new(native))
 }
 
+/// Nobody is let in without a good token (contract): the handshake is refused, as the original does.
+async fn open_tutor(mut shake: Handshake) -> Response {
+    sign_in::agree(&mut shake, tutor::SUBPROTOCOL, sign_in::Others::Taken);
+    let Some(who) = shake.who.as_ref().map(|identity| identity.who.clone()) else {
+        return Refusal::new(StatusCode::FORBIDDEN, "A good access token is needed: ?token=…")
+            .into_response();
+    };
+    let client: Client = format!("tutor:{}", who.user).into();
+    let away = shake.app.departures.take(&client, limit::AWAY, Instant::now());
+    let away = away.into_iter().map(|left| (left.run, left.seq)).collect();
+    let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+    let dialect = Tutor::new(Arc::clone(&shake.app.dialects.tutor), Arc::clone(&id), away);
+    let here = shake.app.presence.open(who.user.clone(), id, shake.app.engine.clock().wall());
+    let rooms = Box::new(Rooms::new(shake.app.engine.clone(), who, here));
+    open_in(shake, Box::new(dialect), Some(client), Some(rooms))
+}
+
 fn open(shake: Handshake, dialect: Box<dyn Dialect>) -> Response {
     open_for(shake, dialect, None)
 }
 
 /// The same, remembering under this name how far the client was when he leaves.
 fn open_for(shake: Handshake, dialect: Box<dyn Dialect>, client: Option<Client>) -> Response {
+    open_in(shake, dialect, client, None)
+}
+
+/// The same, and it meets others in rooms.
+fn open_in(
+    shake: Handshake,
+    dialect: Box<dyn Dialect>,
+    client: Option<Client>,
+    rooms: Option<Box<Rooms>>,
+) -> Response {
     let remembers = client.map(|client| (Arc::clone(&shake.app.departures), client));
     let Handshake { app, conn, who, seat, upgrade, .. } = shake;
     let tasks = app.engine.tasks().clone();
     let App { engine, auth, draining, metrics, .. } = app;
-    let around = Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers };
+    let around =
+        Surroundings { engine, auth, draining, metrics, written: conn.written, seat, remembers, rooms };
     // Counted and waited for like everything that runs.
     upgrade.serve(&tasks, "socket", move |socket| Connection::new(around, who, dialect).serve(socket))
 }

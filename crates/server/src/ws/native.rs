@@ -286,6 +286,8 @@ impl Dialect for Native {
                 Err(error) => refuse(&tag, None, error, out),
             },
             Reply::Lost { run, error } => refuse(&None, Some(run), error, out),
+            // Neither turns by a client's name nor rooms are asked for here.
+            Reply::TurnStopped { .. } | Reply::Room(_) => {}
         }
     }
 

@@ -108,6 +108,26 @@ const FRAMES: &[(&str, &str, Own)] = &[
     ("/ws", r#"{"type":"stop","run_id":"{run}"}"#, Differs),
     // Done for Ann without a word.
     ("/ws/chat", r#"{"type":"stop","run_id":"{run}"}"#, Open),
+    (
+        "/api/ws",
+        r#"{"type":"chat_stream","data":{"message_id":"{message}","session_id":"{session}","message":"hi"}}"#,
+        Differs,
+    ),
+    ("/api/ws", r#"{"type":"stop_generation","data":{"message_id":"{run}"}}"#, Differs),
+    ("/api/ws", r#"{"type":"stop_generation","data":{"message_id":"{message}"}}"#, Differs),
+    // Over by now, which is answered like nothing.
+    (
+        "/api/ws",
+        r#"{"type":"stop_generation","data":{"message_id":"{message}","session_id":"{session}"}}"#,
+        Open,
+    ),
+    // A session is entered under its name, and what is said in one's own has no answer; that Ann hears nothing of it is
+    // asked behind all rows.
+    ("/api/ws", r#"{"type":"join_session","data":{"session_id":"{session}"}}"#, Open),
+    ("/api/ws", r#"{"type":"leave_session","data":{"session_id":"{session}"}}"#, Open),
+    ("/api/ws", r#"{"type":"user_typing","data":{"session_id":"{session}","isTyping":true}}"#, Open),
+    ("/api/ws", r#"{"type":"message_sent","data":{"sessionId":"{session}","userId":"ann"}}"#, Open),
+    ("/api/ws", r#"{"type":"get_health","data":{}}"#, Open),
 ];
 
 /// The names of somebody's things.
@@ -305,8 +325,22 @@ async fn reply(mut act: Act) {
 async fn say(house: &mut House, user: &str, row: &(&str, &str, Own), things: &Things) -> String {
     let (path, frame, _) = row;
     let mut socket = house.stranger(&format!("{path}?token={}", house.token(user))).await;
+    if *path == "/api/ws" {
+        socket.raw().await; // It greets.
+    }
     socket.say(&things.put(frame)).await;
-    let answer = socket.raw().await;
+    if ["leave_session", "user_typing", "message_sent"].iter().any(|silent| frame.contains(silent)) {
+        socket.say(r#"{"type":"ping","data":{}}"#).await;
+    }
+    let answer = {
+        let mut answered = std::pin::pin!(socket.raw());
+        loop {
+            tokio::select! {
+                answer = &mut answered => break answer,
+                act = house.cues.next() => reply(act).await,
+            }
+        }
+    };
     while let Some(act) = house.cues.try_next() {
         reply(act).await;
     }
@@ -321,6 +355,9 @@ async fn what_is_anns_does_not_exist_for_eve() {
     let mut house = lessons::given(Surface::Main, Given::default()).await;
     let (anns, mut act) = anns(&mut house).await;
     let nobodys = Things::nobodys();
+    let mut listening = house.socket("/api/ws").await;
+    listening.say(r#"{"type":"join_session","data":{"session_id":"anns-session"}}"#).await;
+    listening.until("session_joined").await;
     // Each row by somebody new, so that what one has made is not in the next one's answer.
     let (eve, mallory) = (|n: usize| format!("eve{n}"), |n: usize| format!("mallory{n}"));
     for (n, row) in ROUTES.iter().enumerate() {
@@ -334,6 +371,15 @@ async fn what_is_anns_does_not_exist_for_eve() {
         let nothing = say(&mut house, &mallory(100 + n), row, &nobodys).await;
         assert_eq!(tried, nothing, "{row:?}");
         assert!(!tried.contains("secret"), "{row:?}: {tried}");
+    }
+    // Nobody came into her session, or said anything there.
+    listening.say(r#"{"type":"ping","data":{}}"#).await;
+    loop {
+        let heard = listening.hear().await;
+        assert!(heard["data"].get("user_id").is_none(), "{heard}");
+        if heard["type"] == "pong" {
+            break;
+        }
     }
     // And nothing of hers has changed.
     assert!(act.say("more").await && !act.is_cancelled());

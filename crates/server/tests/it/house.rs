@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::lecture::Lecture;
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
 use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderInfo};
@@ -120,8 +121,12 @@ impl House {
         let store = Arc::new(MemoryStore::new());
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let provider = given.provider.unwrap_or(stage);
-        let mut workflows: Vec<Arc<dyn Workflow>> =
-            vec![Arc::new(Generate::new(provider.clone())), Arc::new(Assist::new(assistant, provider, None))];
+        let mut workflows: Vec<Arc<dyn Workflow>> = vec![
+            Arc::new(Generate::new(provider.clone())),
+            Arc::new(Lecture(provider.clone())),
+            Arc::new(Assist::new(assistant, provider, None)),
+        ];
+        // Of one name the later is taken.
         workflows.extend(given.workflows);
         let tasks = Tasks::default();
         let engine =
@@ -146,6 +151,7 @@ impl House {
             gate: gate.clone(),
             dialects: given.dialects,
             departures: Arc::default(),
+            presence: Arc::default(),
             draining: draining.clone(),
         };
         let app = surface(app, served);

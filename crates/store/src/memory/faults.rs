@@ -17,6 +17,8 @@ pub enum Fail {
 #[derive(Debug)]
 pub struct Faults {
     held: watch::Sender<bool>,
+    /// The same for runs that are to be made.
+    creates_held: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
     plan: Mutex<Plan>,
 }
@@ -33,6 +35,7 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             held: watch::Sender::new(false),
+            creates_held: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
             plan: Mutex::new(Plan { appends: 0, when: Fail::Before, reads: 0, writes: 0 }),
         }
@@ -48,6 +51,22 @@ impl Faults {
     /// Lets the waiting appends go on, and those that come.
     pub fn release_appends(&self) {
         self.held.send_replace(false);
+    }
+
+    /// Every run that is to be made waits, with nothing stored, until [`Faults::release_creates`].
+    pub fn hold_creates(&self) {
+        self.creates_held.send_replace(true);
+    }
+
+    /// Lets the waiting ones go on, and those that come.
+    pub fn release_creates(&self) {
+        self.creates_held.send_replace(false);
+    }
+
+    /// Waits while the making of runs is held.
+    pub(super) async fn creates(&self) {
+        // An error would mean that the sender is gone, and it is ours.
+        let _ = self.creates_held.subscribe().wait_for(|held| !held).await;
     }
 
     /// Returns once at least `n` appends wait at the same time.

@@ -57,6 +57,20 @@ impl Logs {
         Some(if same { Created::Joined(logged.run.clone()) } else { Created::Reused })
     }
 
+    pub(super) fn of_message(
+        &self,
+        owner: &UserId,
+        session: Option<&SessionId>,
+        message: &MessageId,
+    ) -> Option<Run> {
+        let named = |run: &&Run| {
+            run.owner == *owner
+                && run.message_id.as_ref() == Some(message)
+                && session.is_none_or(|session| run.session == *session)
+        };
+        self.runs.iter().rev().map(|logged| &logged.run).find(named).cloned()
+    }
+
     pub(super) fn create(&mut self, new: NewRun) -> Result<Created, StoreError> {
         if let Some(found) = self.find(&new) {
             return Ok(found);

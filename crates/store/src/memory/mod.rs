@@ -18,7 +18,7 @@ use headwater_core::port::store::{
     ReadError, Revocation, RunPage, RunState, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
-use headwater_core::{RunId, SessionId, UserId};
+use headwater_core::{MessageId, RunId, SessionId, UserId};
 use parking_lot::Mutex;
 
 use crate::rules;
@@ -72,11 +72,21 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn create(&self, new: NewRun) -> Result<Created, StoreError> {
+        self.faults.creates().await;
         self.write_with(|kept| kept.logs.create(new))?
     }
 
     async fn find(&self, new: &NewRun) -> Result<Option<Created>, StoreError> {
         self.read_with(|kept| kept.logs.find(new))
+    }
+
+    async fn run_of_message(
+        &self,
+        owner: &UserId,
+        session: Option<&SessionId>,
+        message: &MessageId,
+    ) -> Result<Option<Run>, StoreError> {
+        self.read_with(|kept| kept.logs.of_message(owner, session, message))
     }
 
     async fn append(&self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError> {

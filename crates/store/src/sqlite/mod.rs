@@ -30,7 +30,7 @@ use headwater_core::port::store::{
     NewRun, ReadError, Revocation, RunPage, RunState, Store, StoreError, User,
 };
 use headwater_core::run::{Message, Run, Tail};
-use headwater_core::{RunId, SessionId, UserId, limit};
+use headwater_core::{MessageId, RunId, SessionId, UserId, limit};
 use rusqlite::Connection;
 
 pub use copy::{Copied, CopyError, Restored, backup, restore};
@@ -109,6 +109,17 @@ impl Store for SqliteStore {
     async fn find(&self, new: &NewRun) -> Result<Option<Created>, StoreError> {
         let new = new.clone();
         self.read_with(move |connection| runs::find(connection, &new)).await
+    }
+
+    async fn run_of_message(
+        &self,
+        owner: &UserId,
+        session: Option<&SessionId>,
+        message: &MessageId,
+    ) -> Result<Option<Run>, StoreError> {
+        let (owner, session, message) = (owner.clone(), session.cloned(), message.clone());
+        self.read_with(move |connection| runs::of_message(connection, &owner, session.as_ref(), &message))
+            .await
     }
 
     async fn append(&self, run: &RunId, term: Term, batch: Batch) -> Result<(), AppendError> {

@@ -33,6 +33,17 @@ pub(super) fn find(connection: &Connection, new: &NewRun) -> Result<Option<Creat
     })
 }
 
+/// The run of a message id, the newest where several sessions have one.
+pub(super) fn of_message(
+    connection: &Connection,
+    owner: &UserId,
+    session: Option<&SessionId>,
+    message: &MessageId,
+) -> Result<Option<Run>, Fault> {
+    let key = params![owner.as_str(), message.as_str(), session.map(SessionId::as_str)];
+    Ok(runs_by(connection, sql::RUN_OF_MESSAGE, key)?.pop())
+}
+
 pub(super) fn create(connection: &Connection, new: &NewRun) -> Result<Created, Fault> {
     if let Some(found) = find(connection, new)? {
         return Ok(found);

@@ -18,6 +18,7 @@ clauses! {
     of_a_hundred_equal_turns_one_is_made
     a_run_id_is_used_once
     runs_are_listed_newest_first
+    a_run_is_found_by_its_message
     history_is_the_newest_oldest_first
     a_conversation_is_read_run_by_run
     what_belongs_to_another_does_not_exist
@@ -51,6 +52,22 @@ async fn the_same_turn_is_joined(store: SharedStore) {
     assert_eq!(store.history(&run.owner, &run.session, 10).await.unwrap().len(), 2, "nothing was added");
     assert_eq!(store.runs(&run.owner, None, None, 10).await.unwrap().len(), 1);
     assert_eq!(store.run(&run.owner, &run_id("r2")).await.unwrap(), None);
+}
+
+// Planted faults: the owner not asked; the oldest in place of the newest.
+async fn a_run_is_found_by_its_message(store: SharedStore) {
+    let first = made(&*store, named(new_run("r1", "u", "s"), "m", "f")).await;
+    let newest = made(&*store, named(new_run("r2", "u", "t"), "m", "f")).await;
+    made(&*store, named(new_run("r3", "u", "t"), "n", "f")).await;
+    let eves = made(&*store, named(new_run("r4", "eve", "s"), "m", "f")).await;
+    let (u, eve, s, t) = (user_id("u"), user_id("eve"), session_id("s"), session_id("t"));
+    let m = MessageId::parse("m").unwrap();
+    assert_eq!(store.run_of_message(&u, Some(&s), &m).await.unwrap(), Some(first));
+    assert_eq!(store.run_of_message(&u, None, &m).await.unwrap(), Some(newest));
+    assert_eq!(store.run_of_message(&eve, None, &m).await.unwrap(), Some(eves));
+    assert_eq!(store.run_of_message(&eve, Some(&t), &m).await.unwrap(), None);
+    let other = MessageId::parse("o").unwrap();
+    assert_eq!(store.run_of_message(&u, None, &other).await.unwrap(), None);
 }
 
 async fn a_message_id_used_for_something_else_is_refused(store: SharedStore) {

@@ -234,6 +234,8 @@ pub(super) fn word(code: Code) -> &'static str {
         Code::OriginRefused => "ORIGIN_REFUSED",
         Code::MessageIdReused => "MESSAGE_ID_REUSED",
         Code::NotFound => "NOT_FOUND",
+        // Never here: a message into a session that is only shared makes one of that name of the sender's own.
+        Code::ReadOnly => "NOT_FOUND",
         Code::CursorInvalid => "CURSOR_INVALID",
         Code::CursorForeign => "CURSOR_FOREIGN",
         Code::CursorAhead => "CURSOR_AHEAD",

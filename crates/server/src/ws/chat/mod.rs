@@ -293,7 +293,7 @@ impl Dialect for Chat {
                 refuse_run(&error, Some(&run), out);
             }
             Reply::Lost { run, error } => self.on_lost(Some(&run), &error, true, out),
-            Reply::Listed { .. } | Reply::Unfollowed { .. } => {}
+            Reply::Listed { .. } | Reply::Unfollowed { .. } | Reply::TurnStopped { .. } | Reply::Room(_) => {}
         }
     }
 

@@ -47,10 +47,13 @@ impl Connection {
                 self.around.seat.start()
             }
             Command::Follow { asked: true, .. } | Command::List { .. } => self.around.seat.message(&who.user),
+            Command::Room(command) if command.is_work() => self.around.seat.message(&who.user),
             Command::Follow { asked: false, .. }
             | Command::SignIn { .. }
             | Command::Unfollow { .. }
-            | Command::Stop { .. } => Ok(()),
+            | Command::Stop { .. }
+            | Command::StopTurn { .. }
+            | Command::Room(_) => Ok(()),
         }
     }
 }

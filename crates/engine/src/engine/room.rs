@@ -1,0 +1,129 @@
+//! What happens between the people of a session: who may ask in it, who is told of a run, and stops by the name that
+//! a client gave its turn.
+
+use headwater_core::code::{Code, Error};
+use headwater_core::event::Outcome;
+use headwater_core::port::bus::{Happening, Notice, Notices, Room};
+use headwater_core::run::Run;
+use headwater_core::{MessageId, Principal, RunId, SessionId};
+
+use super::{Engine, store_failed};
+
+/// A turn that was to be stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoppedTurn {
+    /// Its run.
+    pub run: RunId,
+    /// Its conversation.
+    pub session: SessionId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// It was over before anybody wanted to stop it here.
+    pub already: bool,
+}
+
+/// Somebody in a room.
+pub struct Entered {
+    /// Which one.
+    pub room: Room,
+    /// What is told there from now on.
+    pub notices: Notices,
+    /// The session's newest run, where it has not ended.
+    pub live: Option<RunId>,
+}
+
+impl Engine {
+    /// The room of a session as this user sees it: of his own, of one that is shared with him, or, where there is
+    /// none of that name, of the one that he is about to have.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn room(&self, who: &Principal, session: &SessionId) -> Result<Room, Error> {
+        let owner = self.inner.store.owner_of(&who.user, session).await.map_err(store_failed)?;
+        Ok(Room { owner: owner.unwrap_or_else(|| who.user.clone()), session: session.clone() })
+    }
+
+    /// Enters that room: hears what is told there, and learns what streams there now. Nothing falls between the two.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn enter(&self, who: &Principal, session: &SessionId) -> Result<Entered, Error> {
+        let room = self.room(who, session).await?;
+        // Listen first, look second.
+        let notices = self.inner.bus.listen(&room);
+        let newest = self.inner.store.newest_run(&room.owner, &room.session).await.map_err(store_failed)?;
+        let live = newest.filter(|run| run.tail.outcome.is_none()).map(|run| run.id);
+        Ok(Entered { room, notices, live })
+    }
+
+    /// Whether he may still be in that room: its owner may have stopped sharing the session.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn may_stay(&self, who: &Principal, room: &Room) -> Result<bool, Error> {
+        if room.owner == who.user {
+            return Ok(true);
+        }
+        let members = self.inner.store.members(&room.owner, &room.session).await.map_err(store_failed)?;
+        Ok(members.contains(&who.user))
+    }
+
+    /// Stops the run of a turn by the client's own name for it, as [`Engine::stop`] does; without a session in
+    /// whichever of this user's used the name last. A run that is called by its own name is found as well.
+    ///
+    /// A turn that is just being made is waited for: who asks on one socket and stops on another stops it.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], also where it is somebody else's; [`Code::StoreFailed`].
+    pub async fn stop_turn(
+        &self,
+        who: &Principal,
+        session: Option<&SessionId>,
+        message: &MessageId,
+    ) -> Result<StoppedTurn, Error> {
+        let mut found = self.turn(who, session, message).await?;
+        if let (None, Some(session)) = (&found, session) {
+            // Starts of a session come one after the other through its lane: those that came before are stored now.
+            let lane = self.inner.hub.lane(&who.user, session).await;
+            found = self.turn(who, Some(session), message).await?;
+            drop(lane);
+        }
+        let run = found.ok_or_else(|| Error::not_found("Message"))?;
+        let already = run.tail.outcome.is_some();
+        let outcome = self.stop(who, &run.id).await?;
+        Ok(StoppedTurn { run: run.id, session: run.session, outcome, already })
+    }
+
+    async fn turn(
+        &self,
+        who: &Principal,
+        session: Option<&SessionId>,
+        message: &MessageId,
+    ) -> Result<Option<Run>, Error> {
+        let store = &self.inner.store;
+        if let Some(run) = store.run_of_message(&who.user, session, message).await.map_err(store_failed)? {
+            return Ok(Some(run));
+        }
+        let Ok(id) = RunId::parse(message.as_str()) else { return Ok(None) };
+        let run = store.run(&who.user, &id).await.map_err(store_failed)?;
+        Ok(run.filter(|run| session.is_none_or(|session| run.session == *session)))
+    }
+
+    /// Whether he may ask in a session of that name: his own, or one that nobody shares with him.
+    pub(super) async fn may_ask_in(&self, who: &Principal, session: &SessionId) -> Result<(), Error> {
+        let owner = self.inner.store.owner_of(&who.user, session).await.map_err(store_failed)?;
+        if owner.is_none_or(|owner| owner == who.user) {
+            return Ok(());
+        }
+        let words = "this session is shared with you to be seen; only its owner may ask in it";
+        Err(Error::new(Code::ReadOnly, words))
+    }
+
+    /// Whoever joined the session follows its new run.
+    pub(super) fn tell_of(&self, who: &Principal, session: &SessionId, run: &RunId) {
+        let room = Room { owner: who.user.clone(), session: session.clone() };
+        let what = Happening::Run(run.clone());
+        // On no connection: whoever asked is told as well, and knows his own run.
+        self.inner.bus.tell(&room, Notice { user: who.user.clone(), connection: String::new(), what });
+    }
+}

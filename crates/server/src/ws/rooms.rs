@@ -1,0 +1,297 @@
+//! The rooms that a connection joined: where the sockets of one session meet, those of its owner and of whoever he
+//! shares it with. What is said there goes over the bus; nobody is told what he said himself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+use headwater_core::code::{Code, Error};
+use headwater_core::port::bus::{Happening, Notice, Notices, Room};
+use headwater_core::{Principal, RunId, SessionId, limit};
+use headwater_engine::Engine;
+use headwater_engine::engine::Entered;
+
+use super::kept::{Kept, keep, take};
+use super::presence::{Here, Socket};
+
+/// What a client wants in the rooms.
+#[derive(Debug, Clone)]
+pub enum RoomCommand {
+    /// Hear what is said in a session, and follow its runs.
+    Join(SessionId),
+    /// No more.
+    Leave(SessionId),
+    /// Tell the others, whether it was joined or not.
+    Tell {
+        /// In which session.
+        session: SessionId,
+        /// What.
+        what: Happening,
+    },
+    /// Which sockets of this user are open.
+    Sockets,
+}
+
+/// What comes of it, and what others say.
+#[derive(Debug, Clone)]
+pub enum RoomReply {
+    /// Of [`RoomCommand::Join`].
+    Joined {
+        /// As it was given.
+        session: SessionId,
+        /// The session's newest run, where it has not ended.
+        live: Result<Option<RunId>, Error>,
+    },
+    /// Somebody else said something, or a run was made.
+    Heard {
+        /// In which session.
+        session: SessionId,
+        /// What.
+        notice: Notice,
+    },
+    /// What others said while this user had no socket, oldest first.
+    Kept(Vec<Kept>),
+    /// Nobody could be told, or the sockets are not.
+    Refused {
+        /// As it was given, where one was.
+        session: Option<SessionId>,
+        /// Why.
+        error: Error,
+    },
+    /// Of [`RoomCommand::Sockets`], oldest first.
+    Sockets(Vec<Socket>),
+}
+
+impl RoomCommand {
+    /// Whether it counts among what a client may ask for. Leaving is never refused.
+    #[must_use]
+    pub fn is_work(&self) -> bool {
+        !matches!(self, Self::Leave(_))
+    }
+
+    /// The answer where it is not carried out, because of this.
+    pub(super) fn refused(&self, error: Error) -> Option<RoomReply> {
+        Some(match self {
+            Self::Join(session) => RoomReply::Joined { session: session.clone(), live: Err(error) },
+            Self::Tell { session, .. } => RoomReply::Refused { session: Some(session.clone()), error },
+            Self::Sockets => RoomReply::Refused { session: None, error },
+            Self::Leave(_) => return None,
+        })
+    }
+}
+
+/// See the module.
+pub struct Rooms {
+    engine: Engine,
+    who: Principal,
+    here: Here,
+    joined: Vec<Joined>,
+    /// Done one after the other: who types, sends and leaves is heard in that order.
+    lane: VecDeque<BoxFuture<'static, Step>>,
+    /// Which of the rooms is asked first; moves on, so that none waits for another.
+    turn: usize,
+}
+
+/// A command that was carried out.
+enum Step {
+    Entered { session: SessionId, entered: Result<Entered, Error> },
+    Leave(SessionId),
+    Told { session: SessionId, told: Result<(), Error> },
+    Kept(Vec<Kept>),
+}
+
+/// What is heard in a room.
+enum Heard {
+    Notice(Notice),
+    /// The session is shared no more.
+    Out,
+}
+
+/// A room that was joined; the others are told when it is left, however that comes.
+struct Joined {
+    engine: Engine,
+    room: Room,
+    goodbye: Notice,
+    heard: BoxStream<'static, Heard>,
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.engine.bus().tell(&self.room, self.goodbye.clone());
+    }
+}
+
+impl Rooms {
+    pub(super) fn new(engine: Engine, who: Principal, here: Here) -> Self {
+        let (store, user, at) = (Arc::clone(engine.store()), who.user.clone(), engine.clock().wall());
+        // Before anything that he asks for.
+        let kept = async move { Step::Kept(take(&store, &user, at).await) }.boxed();
+        Self { engine, who, here, joined: Vec::new(), lane: VecDeque::from([kept]), turn: 0 }
+    }
+
+    /// Commands that are not done yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.lane.len()
+    }
+
+    /// Begins to do it; what can be answered at once is.
+    pub(super) fn carry_out(&mut self, command: RoomCommand) -> Option<RoomReply> {
+        let (engine, who) = (self.engine.clone(), self.who.clone());
+        match command {
+            RoomCommand::Sockets => return Some(RoomReply::Sockets(self.here.all())),
+            RoomCommand::Join(session) => self.lane.push_back(
+                async move {
+                    let entered = engine.enter(&who, &session).await;
+                    Step::Entered { session, entered }
+                }
+                .boxed(),
+            ),
+            RoomCommand::Leave(session) => {
+                self.lane.push_back(std::future::ready(Step::Leave(session)).boxed());
+            }
+            RoomCommand::Tell { session, what } => {
+                let (notice, presence) = (self.notice(what), Arc::clone(self.here.presence()));
+                self.lane.push_back(
+                    async move {
+                        match engine.room(&who, &session).await {
+                            Ok(room) => {
+                                engine.bus().tell(&room, notice.clone());
+                                keep(engine.store(), &presence, &room, &notice, engine.clock().wall()).await;
+                                Step::Told { session, told: Ok(()) }
+                            }
+                            Err(error) => Step::Told { session, told: Err(error) },
+                        }
+                    }
+                    .boxed(),
+                );
+            }
+        }
+        None
+    }
+
+    /// The next thing that the client is told. May be called again after it was not waited for: nothing is lost.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RoomReply> {
+        while let Some(Poll::Ready(step)) = self.lane.front_mut().map(|first| first.poll_unpin(cx)) {
+            self.lane.pop_front();
+            if let Some(reply) = self.done(step) {
+                return Poll::Ready(reply);
+            }
+        }
+        for step in 0..self.joined.len() {
+            let at = (self.turn + step) % self.joined.len();
+            if let Some(reply) = self.poll_room(at, cx) {
+                self.turn = at + 1;
+                return Poll::Ready(reply);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// What is heard in one of the rooms.
+    fn poll_room(&mut self, at: usize, cx: &mut Context<'_>) -> Option<RoomReply> {
+        loop {
+            let joined = self.joined.get_mut(at)?;
+            match joined.heard.poll_next_unpin(cx) {
+                Poll::Ready(Some(Heard::Notice(notice))) if notice.connection == self.here.id() => {}
+                Poll::Ready(Some(Heard::Notice(notice))) => {
+                    return Some(RoomReply::Heard { session: joined.room.session.clone(), notice });
+                }
+                Poll::Ready(Some(Heard::Out) | None) => {
+                    let session = joined.room.session.clone();
+                    self.leave(&session);
+                    // Those behind it moved up: they are asked again.
+                    cx.waker().wake_by_ref();
+                    return None;
+                }
+                Poll::Pending => return None,
+            }
+        }
+    }
+
+    fn done(&mut self, step: Step) -> Option<RoomReply> {
+        match step {
+            Step::Told { told: Ok(()), .. } => None,
+            Step::Kept(kept) => (!kept.is_empty()).then_some(RoomReply::Kept(kept)),
+            Step::Told { session, told: Err(error) } => {
+                Some(RoomReply::Refused { session: Some(session), error })
+            }
+            Step::Leave(session) => {
+                self.leave(&session);
+                None
+            }
+            Step::Entered { session, entered } => {
+                let live = entered.and_then(|entered| self.join(entered));
+                Some(RoomReply::Joined { session, live })
+            }
+        }
+    }
+
+    /// Twice is once: the others are told of the first.
+    fn join(&mut self, Entered { room, notices, live }: Entered) -> Result<Option<RunId>, Error> {
+        if self.joined.iter().any(|joined| joined.room == room) {
+            return Ok(live);
+        }
+        // A session of that name which came to be another's is entered anew.
+        self.leave(&room.session);
+        if self.joined.len() >= limit::ROOMS {
+            let most = limit::ROOMS;
+            let words = format!("this connection has joined {most} sessions already; leave one");
+            return Err(Error::new(Code::QueueFull, words));
+        }
+        self.engine.bus().tell(&room, self.notice(Happening::Joined));
+        self.keep_that_he_came(room.clone());
+        self.here.joined(&room.session);
+        let heard = hear(self.engine.clone(), self.who.clone(), room.clone(), notices);
+        let goodbye = self.notice(Happening::Left);
+        self.joined.push(Joined { engine: self.engine.clone(), room, goodbye, heard });
+        Ok(live)
+    }
+
+    /// For those of the session who are not here.
+    fn keep_that_he_came(&mut self, room: Room) {
+        let (engine, presence) = (self.engine.clone(), Arc::clone(self.here.presence()));
+        let notice = self.notice(Happening::Joined);
+        self.lane.push_back(
+            async move {
+                keep(engine.store(), &presence, &room, &notice, engine.clock().wall()).await;
+                Step::Told { session: room.session, told: Ok(()) }
+            }
+            .boxed(),
+        );
+    }
+
+    fn leave(&mut self, session: &SessionId) {
+        self.joined.retain(|joined| joined.room.session != *session);
+        self.here.left(session);
+    }
+
+    fn notice(&self, what: Happening) -> Notice {
+        Notice { user: self.who.user.clone(), connection: self.here.id().to_owned(), what }
+    }
+}
+
+/// What is heard in a room. In somebody else's it is asked with each notice whether this user may hear it: the owner
+/// may have changed his mind.
+fn hear(engine: Engine, who: Principal, room: Room, notices: Notices) -> BoxStream<'static, Heard> {
+    if room.owner == who.user {
+        return notices.map(Heard::Notice).boxed();
+    }
+    let around = Arc::new((engine, who, room));
+    notices
+        .filter_map(move |notice| {
+            let around = Arc::clone(&around);
+            async move {
+                let (engine, who, room) = &*around;
+                match engine.may_stay(who, room).await {
+                    Ok(true) => Some(Heard::Notice(notice)),
+                    Ok(false) => Some(Heard::Out),
+                    // A notice may be lost; whether he may stay is asked with the next.
+                    Err(_) => None,
+                }
+            }
+        })
+        .boxed()
+}

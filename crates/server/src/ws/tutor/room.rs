@@ -1,0 +1,84 @@
+//! What the sockets of a session tell each other.
+
+use headwater_core::port::bus::{Happening, Notice};
+use headwater_core::{Millis, RunId, SessionId};
+use serde_json::Value;
+
+use super::ask::{Data, session};
+use super::frames::ServerFrame;
+use super::{Tutor, refusal};
+use crate::wire::json;
+use crate::ws::dialect::Out;
+use crate::ws::rooms::{RoomCommand, RoomReply};
+use crate::ws::tutor::turn::Turn;
+
+/// What one of the four frames of a room asks for; what is wrong with it as a sentence. Who asks is known: a user that
+/// the frame names is not looked at.
+pub(super) fn command(kind: &str, data: &Data) -> Result<RoomCommand, String> {
+    let session = session(data)?.ok_or_else(|| format!("{kind} needs session_id"))?;
+    Ok(match kind {
+        "join_session" => RoomCommand::Join(session),
+        "leave_session" => RoomCommand::Leave(session),
+        "message_sent" => RoomCommand::Tell { session, what: Happening::Sent },
+        _ => {
+            let typing = data.get("isTyping").or_else(|| data.get("is_typing")).and_then(Value::as_bool);
+            let typing = typing.ok_or("user_typing needs isTyping, true or false")?;
+            RoomCommand::Tell { session, what: Happening::Typing(typing) }
+        }
+    })
+}
+
+impl Tutor {
+    pub(super) fn on_room(&mut self, reply: RoomReply, out: &mut Out) {
+        let timestamp = out.now;
+        match reply {
+            RoomReply::Joined { session, live: Ok(live) } => {
+                let session_id = session.as_str();
+                out.frames.push(json(&ServerFrame::SessionJoined { session_id, timestamp }));
+                if let Some(run) = live {
+                    self.watch(&run, out);
+                }
+            }
+            RoomReply::Joined { session, live: Err(error) } => {
+                out.frames.push(refusal(&error, None, Some(session.as_str())));
+            }
+            RoomReply::Refused { session, error } => {
+                let session = session.as_ref().map(SessionId::as_str);
+                out.frames.push(refusal(&error, None, session));
+            }
+            RoomReply::Heard { session, notice } => self.on_notice(&session, &notice, timestamp, out),
+            RoomReply::Kept(kept) => {
+                for kept in kept {
+                    self.on_notice(&kept.session, &kept.notice(), kept.at, out);
+                }
+            }
+            RoomReply::Sockets(sockets) => {
+                let connections = sockets.iter().map(Into::into).collect();
+                out.frames.push(json(&ServerFrame::HealthInfo { connections, timestamp }));
+            }
+        }
+    }
+
+    /// `timestamp`: when it was said.
+    fn on_notice(&mut self, session: &SessionId, notice: &Notice, timestamp: Millis, out: &mut Out) {
+        let (user_id, session_id) = (notice.user.as_str(), session.as_str());
+        let frame = match &notice.what {
+            Happening::Joined => ServerFrame::UserJoined { user_id, session_id, timestamp },
+            Happening::Left => ServerFrame::UserLeft { user_id, session_id, timestamp },
+            Happening::Typing(is_typing) => {
+                ServerFrame::TypingIndicator { user_id, is_typing: *is_typing, session_id, timestamp }
+            }
+            Happening::Sent => {
+                let action = "message_sent";
+                ServerFrame::SessionUpdate { session_id, user_id, action, timestamp }
+            }
+            Happening::Run(run) => return self.watch(run, out),
+        };
+        out.frames.push(json(&frame));
+    }
+
+    /// Shows a run of a session that was joined, from its beginning.
+    fn watch(&mut self, run: &RunId, out: &mut Out) {
+        self.show(run, || Turn::new(run.clone(), 0), 0, out);
+    }
+}

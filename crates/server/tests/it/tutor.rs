@@ -1,0 +1,441 @@
+//! `/api/ws` on real sockets.
+
+use headwater_core::port::Store;
+use headwater_core::port::sharing::Sharing;
+use headwater_core::rate::Rate;
+use headwater_core::{MessageId, Millis, SessionId};
+use headwater_providers::scripted::stage::Act;
+use headwater_server::gate;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Error as Refused;
+
+use crate::house::{House, Socket, open_gate, principal};
+
+const START: &str = r#"@{"type":"categorized","category":"research","provider":"stage"}"#;
+
+fn chat(message: &str, session: &str) -> String {
+    frame(
+        "chat_stream",
+        json!({"message_id": message, "session_id": session, "message": format!("{message}?")}),
+    )
+}
+
+fn frame(kind: &str, data: Value) -> String {
+    json!({"type": kind, "data": data, "timestamp": 1}).to_string()
+}
+
+fn stop(message: &str) -> String {
+    frame("stop_generation", json!({"message_id": message}))
+}
+
+fn join(session: &str) -> String {
+    frame("join_session", json!({"session_id": session}))
+}
+
+async fn come(house: &House, user: &str) -> Socket {
+    let mut socket = house.stranger(&format!("/api/ws?token={}", house.token(user))).await;
+    let greeting = socket.hear().await;
+    assert_eq!((&greeting["type"], &greeting["data"]["user_id"]), (&json!("connect"), &json!(user)));
+    socket
+}
+
+async fn share(house: &House, session: &str, member: &str) {
+    let (ann, member) = (principal("ann").user, principal(member).user);
+    assert!(house.store.share(&ann, &SessionId::parse(session).unwrap(), &member, Millis(1)).await.unwrap());
+}
+
+/// Everything up to one of the three endings.
+async fn ending(socket: &mut Socket) -> Vec<Value> {
+    let mut frames = Vec::new();
+    loop {
+        let frame = socket.hear().await;
+        let over = matches!(
+            frame["type"].as_str().unwrap(),
+            "stream_complete" | "stream_error" | "generation_stopped"
+        );
+        frames.push(frame);
+        if over {
+            return frames;
+        }
+    }
+}
+
+fn kinds(frames: &[Value]) -> Vec<&str> {
+    frames.iter().map(|frame| frame["type"].as_str().unwrap()).collect()
+}
+
+fn text(frames: &[Value]) -> String {
+    frames.iter().filter_map(|frame| frame["data"]["content"].as_str()).collect()
+}
+
+/// A question, its answer's beginning `word` on the socket, and the model that says it.
+async fn ask(house: &mut House, socket: &mut Socket, message: &str, session: &str, word: &str) -> Act {
+    socket.say(&chat(message, session)).await;
+    let mut act = house.cues.next().await;
+    assert!(act.say(START).await && act.say(word).await);
+    assert_eq!(socket.until("content_chunk").await["data"]["content"], word);
+    act
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_a_good_token() {
+    let house = House::new().await;
+    for path in ["/api/ws", "/api/ws?token=", "/api/ws?token=bad"] {
+        let answer = tokio_tungstenite::connect_async(format!("ws://{}{path}", house.address)).await;
+        let Err(Refused::Http(answer)) = answer else { panic!("{path}") };
+        assert_eq!(answer.status(), 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_lesson_from_its_question_to_its_end() {
+    let mut house = House::new().await;
+    let mut socket = come(&house, "ann").await;
+    socket.say(&chat("m", "s")).await;
+    let mut act = house.cues.next().await;
+    act.say(START).await;
+    act.say(r#"@{"type":"context_gathered","recent_messages":0,"relevant_messages":0,"semantic_search":false,"rag":false,"sources":[]}"#).await;
+    act.say(r#"@{"type":"felt","emotion":{"primary":"joy","arousal":0.5,"valence":0.5,"readiness":"optimal_readiness"}}"#).await;
+    act.say(r#"@{"type":"thought","id":"t","step":1,"mode":"analytical","text":"first","confidence":0.9}"#)
+        .await;
+    act.say("Because ").await;
+    act.say("it is.").await;
+    act.say(r#"@{"type":"ability_learned","subject":"biology","ability":0.5,"confidence":0.1}"#).await;
+    act.end().await;
+    let frames = ending(&mut socket).await;
+    let expected = ["stream_start", "context_info", "emotion_update", "thinking_chunk", "content_chunk"];
+    assert_eq!(kinds(&frames)[..5], expected);
+    assert_eq!(text(&frames), "Because it is.");
+    let last = frames.last().unwrap();
+    assert_eq!(
+        (&last["type"], &last["data"]["full_content"]),
+        (&json!("stream_complete"), &json!("Because it is."))
+    );
+    assert_eq!(last["data"]["metadata"]["ability_updated"]["subject"], "biology");
+    for frame in &frames {
+        assert_eq!((&frame["data"]["message_id"], &frame["data"]["session_id"]), (&json!("m"), &json!("s")));
+        assert!(frame["data"]["timestamp"].is_i64());
+    }
+    // The same once more: the run that is there.
+    socket.say(&chat("m", "s")).await;
+    let again = ending(&mut socket).await;
+    assert_eq!(
+        (again[0]["type"].as_str(), text(&again)),
+        (Some("stream_start"), "Because it is.".to_owned())
+    );
+    assert!(house.cues.try_next().is_none(), "a second run was made");
+}
+
+// Planted faults: the acknowledgement before the run has ended (text came after it); the upstream left open.
+#[tokio::test]
+async fn a_stop_reaches_the_model_from_any_socket_of_the_user() {
+    let mut house = House::new().await;
+    let mut first = come(&house, "ann").await;
+    let mut second = come(&house, "ann").await;
+    let mut act = ask(&mut house, &mut first, "m", "s", "never ").await;
+    // On the other socket, which does not show it.
+    second.say(&stop("m")).await;
+    let acknowledged = second.hear().await;
+    assert_eq!(acknowledged["type"], "stop_acknowledged");
+    assert_eq!(
+        (&acknowledged["data"]["session_id"], acknowledged["data"].get("already_completed")),
+        (&json!("s"), None)
+    );
+    act.cancelled().await;
+    assert!(!act.say("too late").await);
+    let stopped = second.hear().await;
+    assert_eq!(
+        (&stopped["type"], &stopped["data"]["partial_content"]),
+        (&json!("generation_stopped"), &json!("never "))
+    );
+    assert_eq!(stopped["data"]["reason"], "user_cancelled");
+    assert_eq!(kinds(&ending(&mut first).await), ["generation_stopped"]);
+    // Once more: it is over.
+    for socket in [&mut first, &mut second] {
+        socket.say(&stop("m")).await;
+        assert_eq!(socket.hear().await["data"]["already_completed"], true);
+    }
+    // On its own socket, in mid-stream.
+    let act = ask(&mut house, &mut first, "n", "s", "a ").await;
+    first.say(&stop("n")).await;
+    assert_eq!(kinds(&ending(&mut first).await), ["stop_acknowledged", "generation_stopped"]);
+    drop(act);
+}
+
+#[tokio::test]
+async fn a_stop_before_the_first_word_and_in_the_same_breath_works() {
+    let house = House::new().await;
+    let mut socket = come(&house, "ann").await;
+    socket.say(&chat("m", "s")).await;
+    socket.say(&stop("m")).await;
+    let frames = ending(&mut socket).await;
+    assert_eq!(kinds(&frames), ["stream_start", "stop_acknowledged", "generation_stopped"]);
+    assert_eq!(frames[2]["data"]["partial_content"], "");
+    // By its name alone from elsewhere while it is being made: the store holds the start up.
+    let mut other = come(&house, "ann").await;
+    house.store.faults().hold_appends();
+    socket.say(&chat("n", "s")).await;
+    // Its run is stored now, and its first event is not.
+    let (ann, n) = (principal("ann").user, MessageId::parse("n").unwrap());
+    while house.store.run_of_message(&ann, None, &n).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    other.say(&frame("stop_generation", json!({"message_id": "n", "session_id": "s"}))).await;
+    other.say(&frame("ping", json!({}))).await;
+    assert_eq!(other.hear().await["type"], "pong", "nothing waits behind the stop");
+    house.store.faults().release_appends();
+    assert_eq!(kinds(&ending(&mut other).await), ["stop_acknowledged", "generation_stopped"]);
+    assert_eq!(ending(&mut socket).await.last().unwrap()["type"], "generation_stopped");
+}
+
+// Planted fault: stops put into the lane of starts, behind all of them.
+#[tokio::test]
+async fn stops_and_pings_come_before_a_flood_of_questions() {
+    let mut house = House::new().await;
+    let mut socket = come(&house, "ann").await;
+    let act = ask(&mut house, &mut socket, "m", "s", "word ").await;
+    // Creating is held up for good: every one of these waits in the lane of starts.
+    house.store.faults().hold_creates();
+    for n in 0..30 {
+        socket.say(&chat(&format!("f{n}"), "s")).await;
+    }
+    socket.say(&stop("m")).await;
+    socket.say(&frame("ping", json!({}))).await;
+    socket.until("pong").await;
+    let acknowledged = socket.until("stop_acknowledged").await;
+    assert_eq!(acknowledged["data"]["message_id"], "m");
+    act.cancelled().await;
+    assert_eq!(socket.until("generation_stopped").await["data"]["partial_content"], "word ");
+    // What found no room was told so, and nothing else has come of the others.
+    house.store.faults().release_creates();
+}
+
+#[tokio::test]
+async fn the_answers_of_a_joined_session_come_to_all_of_its_sockets() {
+    let mut house = House::new().await;
+    let mut first = come(&house, "ann").await;
+    let mut second = come(&house, "ann").await;
+    let mut early = ask(&mut house, &mut first, "m", "s", "one ").await;
+    // Who joins follows what streams there, from its beginning.
+    second.say(&join("s")).await;
+    assert_eq!(second.hear().await["type"], "session_joined");
+    assert_eq!(second.hear().await["type"], "stream_start");
+    assert_eq!(second.hear().await["data"]["chunk_index"], 0);
+    early.say("two").await;
+    early.end().await;
+    let frames = ending(&mut second).await;
+    assert_eq!(
+        (text(&frames), &frames.last().unwrap()["data"]["full_content"]),
+        ("two".into(), &json!("one two"))
+    );
+    ending(&mut first).await;
+    // And what comes later; the one that asked gets it once though it joined as well.
+    first.say(&join("s")).await;
+    assert_eq!(first.hear().await["type"], "session_joined");
+    assert_eq!(second.hear().await["type"], "user_joined");
+    let act = ask(&mut house, &mut first, "n", "s", "three").await;
+    act.end().await;
+    assert_eq!(kinds(&ending(&mut first).await), ["stream_complete"]);
+    assert_eq!(kinds(&ending(&mut second).await), ["stream_start", "content_chunk", "stream_complete"]);
+    first.say(&frame("ping", json!({}))).await;
+    assert_eq!(first.hear().await["type"], "pong", "nothing came twice");
+    // Who left gets nothing more.
+    second.say(&frame("leave_session", json!({"session_id": "s"}))).await;
+    let left = first.hear().await;
+    assert_eq!((&left["type"], &left["data"]["user_id"]), (&json!("user_left"), &json!("ann")));
+    let act = ask(&mut house, &mut first, "o", "s", "four").await;
+    act.end().await;
+    ending(&mut first).await;
+    second.say(&frame("ping", json!({}))).await;
+    assert_eq!(second.hear().await["type"], "pong");
+}
+
+// Planted faults: the room of a session's name whoever owns it; whoever speaks told what he says himself.
+#[tokio::test]
+async fn members_meet_and_watch_and_strangers_do_not() {
+    let mut house = House::new().await;
+    let mut ann = come(&house, "ann").await;
+    let act = ask(&mut house, &mut ann, "m", "s", "one").await;
+    act.end().await;
+    ending(&mut ann).await;
+    share(&house, "s", "bob").await;
+    let (mut bob, mut eve) = (come(&house, "bob").await, come(&house, "eve").await);
+    for socket in [&mut ann, &mut bob, &mut eve] {
+        socket.say(&join("s")).await;
+        let joined = socket.hear().await;
+        assert_eq!((&joined["type"], &joined["data"]["session_id"]), (&json!("session_joined"), &json!("s")));
+    }
+    assert_eq!(ann.hear().await["data"]["user_id"], "bob");
+    bob.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    let typing = ann.hear().await;
+    assert_eq!((&typing["type"], &typing["data"]["isTyping"]), (&json!("typing_indicator"), &json!(true)));
+    bob.say(&frame("message_sent", json!({"sessionId": "s", "userId": "ann"}))).await;
+    let update = ann.hear().await;
+    assert_eq!(
+        (&update["data"]["user_id"], &update["data"]["action"]),
+        (&json!("bob"), &json!("message_sent"))
+    );
+    // A session of that name is Eve's own for her: she hears and is heard by nobody.
+    eve.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    let mut act = ask(&mut house, &mut ann, "n", "s", "secret").await;
+    assert_eq!(bob.until("content_chunk").await["data"]["content"], "secret");
+    eve.say(&frame("ping", json!({}))).await;
+    assert_eq!(eve.hear().await["type"], "pong");
+    // A member watches: he neither stops nor asks.
+    bob.say(&stop("n")).await;
+    assert_eq!(bob.hear().await["data"]["code"], "UNAUTHORIZED");
+    bob.say(&chat("b", "s")).await;
+    let refused = bob.hear().await;
+    assert_eq!(
+        (&refused["type"], &refused["data"]["error"]["code"]),
+        (&json!("stream_error"), &json!("UNAUTHORIZED"))
+    );
+    assert!(act.say(" more").await);
+    assert_eq!(bob.hear().await["data"]["content"], " more");
+    act.end().await;
+    ending(&mut ann).await;
+    ending(&mut bob).await;
+    // Whoever is let in no more hears nothing more.
+    let (user, session) = (principal("ann").user, SessionId::parse("s").unwrap());
+    house.store.unshare(&user, &session, &principal("bob").user).await.unwrap();
+    ann.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    let left = ann.hear().await;
+    assert_eq!((&left["type"], &left["data"]["user_id"]), (&json!("user_left"), &json!("bob")));
+    let act = ask(&mut house, &mut ann, "o", "s", "private").await;
+    act.end().await;
+    ending(&mut ann).await;
+    bob.say(&frame("ping", json!({}))).await;
+    assert_eq!(bob.hear().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn who_goes_is_missed_and_his_sockets_are_listed() {
+    let house = House::new().await;
+    let (mut first, mut second) = (come(&house, "ann").await, come(&house, "ann").await);
+    let _bob = come(&house, "bob").await;
+    for socket in [&mut first, &mut second] {
+        socket.say(&join("s")).await;
+        socket.until("session_joined").await;
+    }
+    assert_eq!(first.hear().await["type"], "user_joined");
+    first.say(&frame("get_health", json!({}))).await;
+    let health = first.hear().await;
+    let connections = health["data"]["connections"].as_array().unwrap();
+    assert_eq!(connections.len(), 2);
+    assert!(connections.iter().all(|c| c["sessions"] == json!(["s"]) && c["connected_at"].is_i64()));
+    drop(second);
+    assert_eq!(first.hear().await["type"], "user_left");
+    // He is told before the place is given back, or after: asked until it is.
+    loop {
+        first.say(&frame("get_health", json!({}))).await;
+        if first.hear().await["data"]["connections"].as_array().unwrap().len() == 1 {
+            break;
+        }
+    }
+}
+
+// Planted faults: the position not kept (everything comes again); what was left forgotten.
+#[tokio::test]
+async fn a_dropped_socket_costs_nothing_and_the_next_one_gets_the_rest() {
+    let mut house = House::new().await;
+    let mut socket = come(&house, "ann").await;
+    let mut act = ask(&mut house, &mut socket, "m", "s", "one ").await;
+    socket.0.close(None).await.unwrap();
+    while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket.0).await {}
+    act.say("two ").await;
+    // The server notices the end of the old one in its own time.
+    let mut socket = loop {
+        if house.gate.sockets() == 0 {
+            break come(&house, "ann").await;
+        }
+        tokio::task::yield_now().await;
+    };
+    let next = socket.hear().await;
+    assert_eq!((&next["data"]["content"], &next["data"]["chunk_index"]), (&json!("two "), &json!(0)));
+    act.say("three").await;
+    act.end().await;
+    let frames = ending(&mut socket).await;
+    assert_eq!(kinds(&frames), ["content_chunk", "stream_complete"]);
+    assert_eq!(frames[1]["data"]["full_content"], "one two three");
+    // Another's socket gets nothing of it.
+    let mut eve = come(&house, "eve").await;
+    eve.say(&frame("ping", json!({}))).await;
+    assert_eq!(eve.hear().await["type"], "pong");
+}
+
+// Planted faults: kept for those who are here as well; kept for the one who said it.
+#[tokio::test]
+async fn who_had_no_socket_hears_what_was_said_when_he_comes() {
+    let mut house = House::new().await;
+    let mut ann = come(&house, "ann").await;
+    let act = ask(&mut house, &mut ann, "m", "s", "one").await;
+    act.end().await;
+    ending(&mut ann).await;
+    for member in ["bob", "cid"] {
+        share(&house, "s", member).await;
+    }
+    let mut cid = come(&house, "cid").await;
+    ann.say(&join("s")).await;
+    ann.until("session_joined").await;
+    ann.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    ann.say(&frame("message_sent", json!({"sessionId": "s"}))).await;
+    // Answered in their order, so that everything before it is kept.
+    ann.say(&join("s")).await;
+    ann.until("session_joined").await;
+    let mut bob = come(&house, "bob").await;
+    let joined = bob.hear().await;
+    assert_eq!((&joined["type"], &joined["data"]["user_id"]), (&json!("user_joined"), &json!("ann")));
+    let sent = bob.hear().await;
+    assert_eq!((&sent["type"], &sent["data"]["session_id"]), (&json!("session_update"), &json!("s")));
+    // Once, and nobody who was here, or said it.
+    let (mut again, mut more) = (come(&house, "bob").await, come(&house, "ann").await);
+    let mut other = come(&house, "cid").await;
+    // Joined behind what was kept; each its own, so that none hears of the others.
+    for (n, socket) in [&mut bob, &mut again, &mut more, &mut other, &mut ann].into_iter().enumerate() {
+        socket.say(&join(&format!("own{n}"))).await;
+        assert_eq!(socket.hear().await["type"], "session_joined");
+    }
+    // Who was here heard it then, if he had joined.
+    cid.say(&join("own")).await;
+    assert_eq!(cid.hear().await["type"], "session_joined");
+}
+
+#[tokio::test]
+async fn who_sends_too_much_is_told_and_his_stop_is_heard() {
+    let gate = gate::Rules { messages: Some(Rate::per_minute(4, 4)), ..open_gate() };
+    let mut house = House::with(gate, headwater_engine::Settings::default()).await;
+    let mut socket = come(&house, "ann").await;
+    let act = ask(&mut house, &mut socket, "m", "s", "one").await;
+    for _ in 0..3 {
+        socket.say(&join("s")).await;
+        assert_eq!(socket.hear().await["type"], "session_joined");
+    }
+    socket.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    let refused = socket.hear().await;
+    assert_eq!(refused["type"], "error");
+    assert_eq!(refused["data"]["message"], "Rate limit exceeded. Please slow down.");
+    assert_eq!(refused["data"]["code"], "RATE_LIMIT_EXCEEDED");
+    socket.say(&chat("n", "s")).await;
+    assert_eq!(socket.hear().await["data"]["message_id"], "n");
+    socket.say(&frame("ping", json!({}))).await;
+    assert_eq!(socket.hear().await["type"], "pong");
+    socket.say(&stop("m")).await;
+    assert_eq!(kinds(&ending(&mut socket).await), ["stop_acknowledged", "generation_stopped"]);
+    drop(act);
+}
+
+#[tokio::test]
+async fn a_provider_that_breaks_off_leaves_what_it_said() {
+    let mut house = House::new().await;
+    let mut socket = come(&house, "ann").await;
+    let act = ask(&mut house, &mut socket, "m", "s", "half ").await;
+    drop(act);
+    let frames = ending(&mut socket).await;
+    let error = &frames.last().unwrap()["data"];
+    assert_eq!(error["partial_content"], "half ");
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["recoverable"]),
+        (&json!("AI_PROVIDER_UNAVAILABLE"), &json!(true))
+    );
+    assert!(error["error"]["message"].as_str().unwrap().starts_with("AI generation failed: "));
+}
