@@ -8,6 +8,7 @@ pub mod generate;
 pub mod prompt;
 
 use async_trait::async_trait;
+use headwater_core::event::TeamPlan;
 use headwater_core::port::SharedStore;
 use headwater_core::port::provider::ProviderInfo;
 use headwater_core::{Code, Error, Principal, RunId, SessionId};
@@ -59,6 +60,11 @@ pub trait Workflow: Send + Sync + 'static {
     /// Which models a client may ask for by name, where it may at all.
     fn models(&self) -> Option<&Models> {
         None
+    }
+
+    /// Who works side by side in it, in the order in which they are shown; nobody where it has no teams.
+    fn teams(&self) -> Vec<TeamPlan> {
+        Vec::new()
     }
 
     /// Who carries its tools out, where it has any.

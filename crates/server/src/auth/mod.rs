@@ -1,5 +1,6 @@
 //! Who somebody is: accounts, passwords, tokens, tickets, sign-outs, and the extractors that handlers ask for.
 
+mod developer;
 mod grant;
 pub mod keys;
 pub mod password;

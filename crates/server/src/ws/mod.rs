@@ -1,6 +1,7 @@
 //! WebSocket: one pure codec a protocol, one task a connection. To add a dialect: its file, its line in
 //! [`routes`], its page in `docs/protocol/`, its transcripts.
 
+mod awaited;
 pub mod chat;
 mod commands;
 pub mod connection;
@@ -12,6 +13,7 @@ mod flood;
 mod heads;
 pub mod merge;
 pub mod native;
+pub mod orchestrate;
 mod outbox;
 mod sign_in;
 pub mod upgrade;
@@ -54,7 +56,7 @@ pub fn tutor_routes() -> Router<App> {
 
 /// Those of the listener of `orchestrate`.
 pub fn orchestrate_routes() -> Router<App> {
-    Router::new()
+    Router::new().route("/ws/orchestrate/{job_id}", get(orchestrate::open))
 }
 
 /// What stands behind `?`. A connection is always accepted, so what cannot be read counts as not said, and
@@ -78,6 +80,8 @@ struct Handshake {
     who: Option<Identity>,
     /// The subprotocols that the client names.
     protocols: Vec<String>,
+    /// How it came here, where the edge knows.
+    reached: Option<Reached>,
     /// What it holds as long as it is open.
     seat: Seat,
     upgrade: WebSocketUpgrade,
@@ -94,7 +98,8 @@ impl FromRequestParts<App> for Handshake {
         let who = sign_in::shown(&parts.headers, &asked, &app.auth);
         let protocols = sign_in::protocols(&parts.headers).map(str::to_owned).collect();
         let seat = seat(parts, app, &conn, who.is_some()).map_err(IntoResponse::into_response)?;
-        Ok(Self { app: app.clone(), conn, asked, who, protocols, seat, upgrade })
+        let reached = parts.extensions.get().copied();
+        Ok(Self { app: app.clone(), conn, asked, who, protocols, reached, seat, upgrade })
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Given {
     /// Who answers instead of the stage.
     pub provider: Option<SharedProvider>,
     pub dialects: Dialects,
+    /// Beside `generate` and `assist`.
+    pub workflows: Vec<Arc<dyn Workflow>>,
 }
 
 pub(crate) struct House {
@@ -116,8 +118,9 @@ impl House {
         let store = Arc::new(MemoryStore::new());
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let provider = given.provider.unwrap_or(stage);
-        let workflows: Vec<Arc<dyn Workflow>> =
+        let mut workflows: Vec<Arc<dyn Workflow>> =
             vec![Arc::new(Generate::new(provider.clone())), Arc::new(Assist::new(assistant, provider, None))];
+        workflows.extend(given.workflows);
         let tasks = Tasks::default();
         let engine =
             Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), given.settings);

@@ -20,6 +20,7 @@ mod house;
 mod layers;
 mod metrics;
 mod native;
+mod orchestrate;
 mod patience;
 mod runs;
 mod showing;
