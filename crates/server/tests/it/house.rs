@@ -17,7 +17,7 @@ use headwater_engine::workflow::generate::Generate;
 use headwater_engine::{Clock, Engine, Followed, Settings, StartRun, Tasks};
 use headwater_extract::InProcess as InProcessText;
 use headwater_providers::scripted::stage::{Act, Cues, Stage};
-use headwater_server::app::{App, Dialects, router};
+use headwater_server::app::{App, Dialects, Surface, surface};
 use headwater_server::auth::secret::Secret;
 use headwater_server::auth::token::{Issue, Tokens};
 use headwater_server::auth::{self, Auth};
@@ -65,6 +65,8 @@ pub(crate) struct Given {
     /// Who answers instead of the stage.
     pub provider: Option<SharedProvider>,
     pub dialects: Dialects,
+    /// Which listener it is; the main one where nobody says.
+    pub surface: Option<Surface>,
     /// Beside `generate` and `assist`.
     pub workflows: Vec<Arc<dyn Workflow>>,
 }
@@ -132,7 +134,8 @@ impl House {
         let uploads = folder.path().join("uploads");
         let documents =
             Documents::open(shared, None, Arc::new(InProcessText), tasks.clone(), uploads).unwrap();
-        let app = router(App {
+        let which = given.surface.unwrap_or(Surface::Main);
+        let served = App {
             engine: engine.clone(),
             auth: auth.clone(),
             chat: "assist".into(),
@@ -144,7 +147,8 @@ impl House {
             dialects: given.dialects,
             departures: Arc::default(),
             draining: draining.clone(),
-        });
+        };
+        let app = surface(served, which);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (edge, shutdown) = (

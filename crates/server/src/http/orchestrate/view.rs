@@ -28,10 +28,10 @@ pub(super) struct Fold {
     /// How it ended, once it has.
     pub ended: Option<Outcome>,
     /// What its models used so far.
-    cost: Cost,
+    pub(super) cost: Cost,
     /// There are teams; otherwise the text is the code of one, see [`Fold::text`].
-    job: bool,
-    text: String,
+    pub(super) job: bool,
+    pub(super) text: String,
 }
 
 impl Fold {
