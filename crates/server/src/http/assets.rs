@@ -72,6 +72,10 @@ where
         .route("/docs", get(|headers: HeaderMap| async move { serve("/docs.html", &headers) }))
         .route("/docs/native.md", get(|headers: HeaderMap| async move { serve("/docs/native.md", &headers) }))
         .route("/docs/chat.md", get(|headers: HeaderMap| async move { serve("/docs/chat.md", &headers) }))
+        .route(
+            "/docs/orchestrate.md",
+            get(|headers: HeaderMap| async move { serve("/docs/orchestrate.md", &headers) }),
+        )
         .route("/knowledge", get(|headers: HeaderMap| async move { serve("/knowledge.html", &headers) }))
         .route("/THIRD_PARTY.md", get(|headers: HeaderMap| async move { serve("/THIRD_PARTY.md", &headers) }))
         .route(
@@ -165,7 +169,7 @@ mod tests {
                 assert_eq!(headers["x-content-type-options"], "nosniff");
             }
         }
-        for text in ["/THIRD_PARTY.md", "/docs/native.md", "/docs/chat.md"] {
+        for text in ["/THIRD_PARTY.md", "/docs/native.md", "/docs/chat.md", "/docs/orchestrate.md"] {
             let (status, headers, _) = fetch(text, None).await;
             assert_eq!(
                 (status.as_u16(), headers[CACHE_CONTROL].to_str().unwrap()),

@@ -8,6 +8,7 @@ mod chat;
 mod documents;
 mod operation;
 mod operator;
+mod orchestrate;
 mod runs;
 mod shapes;
 
@@ -36,11 +37,15 @@ where
 }
 
 /// The groups in the order in which a person reads them.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Accounts", "Signing in and out. Access tokens live 30 minutes."),
     ("Chat", "The assistant, by WebSocket and by plain requests. The dialect: [chat.md](/docs/chat.md)."),
     ("Documents", "What the assistant reads before it answers: shared documents and your own."),
     ("Runs", "The native protocol: runs and their logs. The whole of it: [native.md](/docs/native.md)."),
+    (
+        "Orchestrate",
+        "Code by teams of models that work side by side. The dialect: [orchestrate.md](/docs/orchestrate.md).",
+    ),
     ("Desk", "Appointments that were made in the chat, and what you think of answers."),
     ("Server", "For operators and balancers."),
     ("Pages", "What a browser opens."),
@@ -57,7 +62,8 @@ read or write its store 500. What belongs to somebody else is answered \
 like what does not exist.
 
 Errors are `{\"detail\": …}`: a sentence, or for a 422 mostly the list of what is wrong with the fields. Under \
-`/api/runs` they are `{\"error\": {code, message, retryable}}`.";
+`/api/runs` they are `{\"error\": {code, message, retryable}}`; under `/api/orchestrate` a 401 and a 429 are \
+`{\"error\": …}`, a sentence.";
 
 /// The document. The same for the same source: keys are sorted, and nothing of the machine or the time is in it.
 #[must_use]
@@ -67,6 +73,7 @@ pub fn document() -> Value {
     chat::describe(&mut book);
     documents::describe(&mut book);
     runs::describe(&mut book);
+    orchestrate::describe(&mut book);
     operator::describe(&mut book);
     let (paths, schemas) = book.close();
     let tags: Vec<Value> =

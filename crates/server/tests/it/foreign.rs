@@ -59,7 +59,11 @@ const ROUTES: &[(&str, &str, &str, Own)] = &[
     ("POST", "/api/v1/feedback", r#"{"message_id":"{run}","sentiment":"negative"}"#, Same),
     ("DELETE", "/api/v1/appointments/{appointment}", "", Differs),
     ("DELETE", "/api/v1/documents/{document}", "", Differs),
+    ("GET", "/api/orchestrate/status/{run}", "", Differs),
+    ("GET", "/api/orchestrate/job/{run}", "", Differs),
+    ("POST", "/api/orchestrate/generate/{run}", "", Differs),
     ("POST", "/api/runs/{run}/stop", "", Differs),
+    ("DELETE", "/api/orchestrate/job/{run}", "", Differs),
 ];
 
 /// Route and frame. The first frame that comes back is compared.
@@ -84,6 +88,8 @@ const FRAMES: &[(&str, &str, Own)] = &[
         r#"{"type":"message","message":"hi","session_id":"{session}","message_id":"{message}"}"#,
         Differs,
     ),
+    // The first frame is `connected` for everybody; what follows: `orchestrate/returns.rs`.
+    ("/ws/orchestrate/{run}", "ping", Same),
     ("/ws", r#"{"type":"stop","run_id":"{run}"}"#, Differs),
     // Done for Ann without a word.
     ("/ws/chat", r#"{"type":"stop","run_id":"{run}"}"#, Open),
@@ -133,7 +139,10 @@ impl Things {
 
     /// The reverse, and what is new in every answer taken out.
     fn mask(&self, answer: &str) -> String {
-        let text = self.names().iter().fold(answer.to_owned(), |text, (slot, name)| text.replace(name, slot));
+        let mut text = self.names().iter().fold(answer.to_owned(), |text, (slot, name)| text.replace(name, slot));
+        if let Some(at) = text.find("\"timestamp\":\"20") {
+            text.replace_range(at + 13..at + 37, "(fresh)");
+        }
         // Words of their own: ids that were made just now, and times.
         let split = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-');
         let fresh = |word: &str| {
@@ -269,7 +278,7 @@ async fn reply(mut act: Act) {
 
 async fn say(house: &mut House, user: &str, row: &(&str, &str, Own), things: &Things) -> String {
     let (path, frame, _) = row;
-    let mut socket = house.stranger(&format!("{path}?token={}", house.token(user))).await;
+    let mut socket = house.stranger(&format!("{}?token={}", things.put(path), house.token(user))).await;
     socket.say(&things.put(frame)).await;
     let answer = socket.raw().await;
     while let Some(act) = house.cues.try_next() {

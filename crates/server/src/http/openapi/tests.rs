@@ -120,9 +120,14 @@ fn references_lead_somewhere_and_names_are_used_once() {
     assert_eq!(unique.len(), names.len(), "{names:?}");
 
     let mut book = Book::new();
-    for describe in
-        [accounts::describe, chat::describe, documents::describe, runs::describe, operator::describe]
-    {
+    for describe in [
+        accounts::describe,
+        chat::describe,
+        documents::describe,
+        runs::describe,
+        operator::describe,
+        orchestrate::describe,
+    ] {
         describe(&mut book);
     }
     assert_eq!(book.torn(), Vec::<String>::new(), "one name, two shapes");
