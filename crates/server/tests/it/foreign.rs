@@ -139,7 +139,8 @@ impl Things {
 
     /// The reverse, and what is new in every answer taken out.
     fn mask(&self, answer: &str) -> String {
-        let mut text = self.names().iter().fold(answer.to_owned(), |text, (slot, name)| text.replace(name, slot));
+        let mut text =
+            self.names().iter().fold(answer.to_owned(), |text, (slot, name)| text.replace(name, slot));
         if let Some(at) = text.find("\"timestamp\":\"20") {
             text.replace_range(at + 13..at + 37, "(fresh)");
         }

@@ -209,8 +209,8 @@ async fn one_team_fails_and_the_other_goes_on() {
     }
 }
 
-// Planted faults: hidden without being stopped; a member who may cancel.
-#[tokio::test]
+// Planted faults: hidden without being stopped; what was cancelled shown to a new socket.
+#[tokio::test(start_paused = true)]
 async fn who_cancels_stops_the_work_and_the_job_is_gone() {
     let (house, mut jobs) = house().await;
     let (id, job) = begin(&house, &mut jobs).await;
@@ -230,6 +230,10 @@ async fn who_cancels_stops_the_work_and_the_job_is_gone() {
         assert_eq!(answer, (404, json!({"detail": "Job not found"})), "{method} {route}");
     }
     assert_eq!(get(&house, "/api/orchestrate/history").await["total"], 0);
+    let replay = format!("{}?replay=1&token={}", path(&id), house.token("ann"));
+    let mut late = house.stranger(&replay).await;
+    late.connected().await;
+    late.is_silent().await;
 }
 
 // The main surface has no such addresses: another system has them there.
@@ -274,6 +278,10 @@ async fn a_run_of_another_workflow_has_the_same_text_here() {
             _ => {}
         }
     }
+    // From the middle, the whole of it is the whole all the same.
+    let middle = format!("{}?after=4&token={}", path(run.as_str()), house.token("ann"));
+    let mut socket = house.stranger(&middle).await;
+    assert_eq!(socket.until("code_generated").await["data"]["code"], "Hello all");
     let body = get(&house, &format!("/api/orchestrate/status/{run}")).await;
     assert_eq!(body["teams"]["generate"]["generated_code"], "Hello all");
     assert_eq!((&body["status"], &body["progress"]), (&json!("complete"), &json!(100)));
