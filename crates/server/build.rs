@@ -9,7 +9,7 @@ use std::{env, fs};
 /// Pages that the server routes to by name; a build without one of them is broken.
 const PAGES: [&str; 5] = ["index.html", "ws-test.html", "ai-test.html", "docs.html", "knowledge.html"];
 /// The protocols' descriptions, which the page of the API leads to. Read as text, by people.
-const PROTOCOLS: [&str; 3] = ["native.md", "chat.md", "ai_stream.md"];
+const PROTOCOLS: [&str; 4] = ["native.md", "chat.md", "ai_stream.md", "orchestrate.md"];
 
 #[allow(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 fn main() -> Result<(), Box<dyn Error>> {

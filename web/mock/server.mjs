@@ -18,7 +18,7 @@ const CSP =
 const docs = fileURLToPath(new URL('../../docs', import.meta.url));
 const TYPES = { '.json': 'application/json', '.md': 'text/plain; charset=utf-8', '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
 const PAGES = { '/': 'index.html', '/ws/test': 'ws-test.html', '/ws/ai/test': 'ai-test.html', '/docs': 'docs.html', '/knowledge': 'knowledge.html' };
-const TEXTS = { '/openapi.json': 'openapi.json', '/docs/native.md': 'protocol/native.md', '/docs/chat.md': 'protocol/chat.md', '/docs/ai_stream.md': 'protocol/ai_stream.md' };
+const TEXTS = { '/openapi.json': 'openapi.json', '/docs/native.md': 'protocol/native.md', '/docs/chat.md': 'protocol/chat.md', '/docs/ai_stream.md': 'protocol/ai_stream.md', '/docs/orchestrate.md': 'protocol/orchestrate.md' };
 
 const feedback = new Map();
 const generated = new Map();

@@ -571,6 +571,32 @@ pub const NOTICES_KEPT: usize = 100;
 pub const FENCE_HELD: usize = 80;
 /// Lists within lists whose indentation is kept apart when code is told from text: deeper ones share the last.
 pub const FENCE_LISTS: usize = 16;
+/// How long after its socket left a client that names no position is taken for one that comes back (contract): the
+/// seed's client tries five times, two seconds apart.
+pub const RETURN_WITHIN: Duration = Duration::from_secs(10);
+/// How long such a client is shown nothing. A front-end was seen that opens a new socket every 45 ms: what is on its
+/// way when it closes one is lost, and whether it has closed the one before is known by then.
+pub const RETURN_SETTLES: Duration = Duration::from_millis(150);
+/// How long a socket may wait for a run that is not there; as long as a run may take.
+pub const RUN_AWAITED: Duration = RUN_TIME;
+/// How often it looks whether the run has come without a hint: it was shared with him, or made on another node.
+pub const AWAITED_LOOK: Duration = Duration::from_secs(5);
+/// The pause between two looks, however much is hinted of a run that is another's.
+pub const AWAITED_LOOK_LEAST: Duration = Duration::from_secs(1);
+/// New sockets and looks at the state of jobs of one address, which has them instead of [`REQUESTS`]: twenty
+/// front-ends behind one address, each of which opens 22 a second.
+pub const RETURNS: Rate = Rate::per_second(500, 5_000);
+/// Jobs whose state is kept for whoever asks again, and the bytes of all of them together: a state holds the code.
+pub const JOB_STATES: usize = 256;
+/// See [`JOB_STATES`].
+pub const JOB_STATES_BYTES: usize = 32 * 1024 * 1024;
+/// Jobs that are looked at for one page of those with a certain status, the newest first; how a job went stands in
+/// its log.
+pub const JOBS_SEARCHED: usize = 2_000;
+/// Times that a failed job is run anew, one after the other; a brief that fails as often is given anew by a person.
+pub const JOB_RERUNS: usize = 16;
+/// Entries of a list in the description of a project.
+pub const WORKSPACE_ENTRIES: usize = 500;
 
 /// Notices of a room that wait for one slow listener: they are small, and old ones are of no use.
 pub const NOTICES: usize = 64;

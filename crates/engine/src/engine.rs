@@ -14,7 +14,7 @@ use headwater_core::code::{Code, Error};
 use headwater_core::event::{Body, Outcome, TeamPlan};
 use headwater_core::port::desk::Feedback;
 use headwater_core::port::provider::ProviderInfo;
-use headwater_core::port::store::StoreError;
+use headwater_core::port::store::{RunPage, RunState, StoreError};
 use headwater_core::port::{SharedBus, SharedStore};
 use headwater_core::run::Run;
 use headwater_core::{Principal, RunId, SessionId, UserId, limit};
@@ -195,6 +195,30 @@ impl Engine {
     pub async fn used(&self, who: &Principal, quota: &Quota) -> Result<u64, Error> {
         let used = quota.used(&self.inner.store, &who.user, self.inner.clock.wall()).await;
         used.map_err(store_failed)
+    }
+
+    /// This user's runs of one workflow that he has not hidden, newest first: `limit` of them after the first `offset`.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn runs_page(
+        &self,
+        who: &Principal,
+        workflow: &str,
+        state: RunState,
+        (offset, limit): (usize, usize),
+    ) -> Result<RunPage, Error> {
+        let limit = limit.clamp(1, limit::RUNS_PAGE);
+        let page = self.inner.store.runs_page(&who.user, workflow, state, offset, limit).await;
+        page.map_err(store_failed)
+    }
+
+    /// Takes a run of this user's own off his list, for good; its log stays. `false` where it is off already.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn hide_run(&self, who: &Principal, run: &RunId) -> Result<bool, Error> {
+        self.inner.store.hide_run(&who.user, run).await.map_err(store_failed)
     }
 
     /// Keeps what somebody thought of an answer.

@@ -81,6 +81,7 @@ pub struct Gate {
     users: Arc<Places<UserId>>,
     connects: Allowances<AddressKey>,
     requests: Allowances<AddressKey>,
+    returns: Allowances<AddressKey>,
     sign_ins: Allowances<AddressKey>,
     registrations: Allowances<AddressKey>,
     starts_per_address: Allowances<AddressKey>,
@@ -117,6 +118,8 @@ impl Gate {
             users: Places::new(rules.connections_per_user),
             connects: Allowances::new(rules.connects),
             requests: Allowances::new(rules.requests),
+            // Who counts no requests counts none of these either.
+            returns: Allowances::new(rules.requests.map(|_| limit::RETURNS)),
             sign_ins: Allowances::new(rules.sign_ins),
             registrations: Allowances::new(rules.registrations),
             starts_per_address: Allowances::new(rules.starts_per_address),
@@ -152,6 +155,15 @@ impl Gate {
     /// [`Code::RateLimited`].
     pub fn request(&self, address: &AddressKey) -> Result<(), Error> {
         self.ask(&self.requests, address, "requests")
+    }
+
+    /// A request of this address that a client makes again and again although all is well: a socket that it opens anew
+    /// at every turn, a state that it asks for.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`].
+    pub fn coming_back(&self, address: &AddressKey) -> Result<(), Error> {
+        self.ask(&self.returns, address, "requests")
     }
 
     /// A sign-in from this address, good or bad.

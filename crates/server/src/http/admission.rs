@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use headwater_core::code::{Code, Error};
 
+use super::orchestrate::{self, Refused};
 use super::refusal::Refusal;
 use super::runs::Fault;
 use crate::gate::address::Reached;
@@ -65,7 +66,11 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next:
 
 fn ask(gate: &Gate, address: ClientAddress, request: &Request) -> Result<(), Error> {
     let key = address.key();
-    gate.request(&key)?;
+    match route_of(request) {
+        // Front-ends were seen that open a socket at every turn, and ask for a state every two seconds.
+        Some(orchestrate::SOCKET | orchestrate::STATUS) => return gate.coming_back(&key),
+        _ => gate.request(&key)?,
+    }
     if request.method() != Method::POST {
         return Ok(());
     }
@@ -94,6 +99,7 @@ fn route_of(request: &Request) -> Option<&str> {
 fn said(error: Error, route: Option<&str>) -> Response {
     match route {
         Some(route) if route.starts_with("/api/runs") => Fault::from(error).into_response(),
+        Some(route) if route.starts_with("/api/orchestrate") => Refused::from(error).into_response(),
         _ => Refusal::from(error).into_response(),
     }
 }

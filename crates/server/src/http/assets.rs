@@ -77,6 +77,10 @@ where
             "/docs/ai_stream.md",
             get(|headers: HeaderMap| async move { serve("/docs/ai_stream.md", &headers) }),
         )
+        .route(
+            "/docs/orchestrate.md",
+            get(|headers: HeaderMap| async move { serve("/docs/orchestrate.md", &headers) }),
+        )
         .route("/knowledge", get(|headers: HeaderMap| async move { serve("/knowledge.html", &headers) }))
         .route("/THIRD_PARTY.md", get(|headers: HeaderMap| async move { serve("/THIRD_PARTY.md", &headers) }))
         .route(
@@ -171,7 +175,13 @@ mod tests {
                 assert_eq!(headers["x-content-type-options"], "nosniff");
             }
         }
-        for text in ["/THIRD_PARTY.md", "/docs/native.md", "/docs/chat.md", "/docs/ai_stream.md"] {
+        for text in [
+            "/THIRD_PARTY.md",
+            "/docs/native.md",
+            "/docs/chat.md",
+            "/docs/ai_stream.md",
+            "/docs/orchestrate.md",
+        ] {
             let (status, headers, _) = fetch(text, None).await;
             assert_eq!(
                 (status.as_u16(), headers[CACHE_CONTROL].to_str().unwrap()),

@@ -93,9 +93,19 @@ const CONNECTED: &str = "connected";
 async fn ready(State(app): State<App>) -> Response {
     let database = app.readiness.ask(app.engine.store()).await;
     let fine = database == CONNECTED && !app.draining.is_cancelled();
-    let (code, status) =
-        if fine { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
-    let mut answer = (code, Json(Ready { status, database })).into_response();
+    answer(fine, Ready { status: if fine { "ready" } else { "not_ready" }, database })
+}
+
+/// The same in another surface's shape.
+pub(super) async fn ready_as<T: Serialize>(app: &App, shape: impl FnOnce(bool) -> T) -> Response {
+    let connected = app.readiness.ask(app.engine.store()).await == CONNECTED;
+    let fine = connected && !app.draining.is_cancelled();
+    answer(fine, shape(fine))
+}
+
+fn answer(fine: bool, said: impl Serialize) -> Response {
+    let code = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut answer = (code, Json(said)).into_response();
     dress(&mut answer, false, None);
     answer
 }

@@ -9,6 +9,7 @@ mod chat;
 mod documents;
 mod operation;
 mod operator;
+mod orchestrate;
 mod runs;
 mod shapes;
 mod sharing;
@@ -40,7 +41,7 @@ where
 }
 
 /// The groups in the order in which a person reads them.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Accounts", "Signing in and out. Access tokens live 30 minutes."),
     ("Chat", "The assistant, by WebSocket and by plain requests. The dialect: [chat.md](/docs/chat.md)."),
     (
@@ -53,6 +54,10 @@ const TAGS: [(&str, &str); 10] = [
     (
         "Tutor",
         "The tutor over HTTP. What stands under `/tutor` has no such prefix on the tutor's own listener.",
+    ),
+    (
+        "Orchestrate",
+        "Code by teams of models that work side by side. The dialect: [orchestrate.md](/docs/orchestrate.md).",
     ),
     ("Desk", "Appointments that were made in the chat, and what you think of answers."),
     ("Server", "For operators and balancers."),
@@ -70,7 +75,8 @@ read or write its store 500. What belongs to somebody else is answered \
 like what does not exist.
 
 Errors are `{\"detail\": …}`: a sentence, or for a 422 mostly the list of what is wrong with the fields. Under \
-`/api/runs`, `/api/sessions` and `/api/shared` they are `{\"error\": {code, message, retryable}}`.";
+`/api/runs`, `/api/sessions` and `/api/shared` they are `{\"error\": {code, message, retryable}}`; under \
+`/api/orchestrate` a 401 and a 429 are `{\"error\": …}`, a sentence.";
 
 /// The document. The same for the same source: keys are sorted, and nothing of the machine or the time is in it.
 #[must_use]
@@ -84,6 +90,7 @@ pub fn document() -> Value {
     runs::describe(&mut book);
     sharing::describe(&mut book);
     tutor::describe(&mut book);
+    orchestrate::describe(&mut book);
     operator::describe(&mut book);
     let (paths, schemas) = book.close();
     let tags: Vec<Value> =

@@ -64,6 +64,12 @@ impl Refusal {
         self.status
     }
 
+    /// Seconds until it is worth another try, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// What is wrong in one line, for surfaces whose errors have another shape.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -108,7 +114,7 @@ pub(super) fn status_of(code: Code) -> StatusCode {
 
 /// What an answer that says no has beside its body, whatever the body's shape. `close`: the connection ends
 /// with it. `retry_after`: seconds until it is worth another try, where that is known.
-pub(super) fn dress(answer: &mut Response, close: bool, retry_after: Option<u64>) {
+pub(crate) fn dress(answer: &mut Response, close: bool, retry_after: Option<u64>) {
     let status = answer.status();
     let headers = answer.headers_mut();
     match status {

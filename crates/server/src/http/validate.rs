@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub use body::{JsonBody, read_body};
-pub use fields::{Fields, Text};
+pub use fields::{Fields, Text, expected};
 
 /// Characters of a text that are shown back to whoever sent it.
 const SHOWN_CHARS: usize = 256;
@@ -64,6 +64,25 @@ impl Problem {
             input,
             ctx: None,
         }
+    }
+
+    /// The same, of an entry of a list.
+    fn at(mut self, entry: usize) -> Self {
+        self.loc.push(json!(entry));
+        self
+    }
+
+    /// Of something behind `?`.
+    pub(in crate::http) fn of_query(
+        kind: &'static str,
+        name: &str,
+        msg: String,
+        input: &str,
+        ctx: Value,
+    ) -> Self {
+        let input = shown(&json!(input));
+        let ctx = (!ctx.is_null()).then(|| Box::new(ctx));
+        Self { r#type: kind, loc: vec![json!("query"), json!(name)], msg, input, ctx }
     }
 
     fn with(mut self, ctx: Value) -> Self {

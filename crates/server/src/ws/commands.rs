@@ -4,6 +4,7 @@ use headwater_core::{Code, Error, MessageId, Principal, RunId, SessionId, limit}
 use headwater_engine::engine::From;
 use headwater_engine::{Engine, Follow, StartRun, View};
 
+use super::departures::Arrival;
 use super::dialect::{Command, Reply, Tag, Target};
 
 /// A command that was carried out.
@@ -12,6 +13,10 @@ pub(super) enum Done {
     Reply(Reply),
     /// The dialect is told, and events come from here on.
     Follow { reply: Reply, follow: Box<Follow> },
+    /// The same, of a run that was waited for.
+    Awaited { reply: Reply, follow: Box<Follow>, arrival: Option<Arrival> },
+    /// What was waited for cannot be shown: the connection is closed for this.
+    InVain(Error),
     /// The dialect is told, and events come from here no more.
     Unfollow { tag: Tag, run: RunId },
 }
@@ -81,7 +86,7 @@ pub(super) fn no_room() -> Error {
 /// The answer to a command that is not carried out, because of this. Letting go is never refused.
 pub(super) fn refused(command: &Command, error: Error) -> Option<Reply> {
     Some(match command {
-        Command::SignIn { .. } | Command::Unfollow { .. } => return None,
+        Command::SignIn { .. } | Command::Await { .. } | Command::Unfollow { .. } => return None,
         Command::Start { tag, mark, .. } => {
             Reply::Started { tag: tag.clone(), mark: *mark, started: Err(error) }
         }

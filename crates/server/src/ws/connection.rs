@@ -27,6 +27,7 @@ use headwater_engine::{Engine, Follow, Followed};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::awaited::awaited;
 use super::commands::{Done, follow, list, no_room, refused, start, stop, stop_turn, too_many};
 use super::departures::{Client, Departures};
 use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
@@ -87,6 +88,8 @@ pub struct Connection {
     turn: usize,
     /// Runs are made, followed and let go of one after the other, in the order in which that was asked.
     ordered: VecDeque<BoxFuture<'static, Done>>,
+    /// The run that this connection waits for, see [`Command::Await`].
+    awaited: Option<BoxFuture<'static, Done>>,
     /// Everything else that waits for the store.
     busy: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Stops that are done, of runs whose last events have not been handed out here yet: no text follows
@@ -114,6 +117,7 @@ impl Connection {
             views: Vec::new(),
             turn: 0,
             ordered: VecDeque::new(),
+            awaited: None,
             busy: FuturesUnordered::new(),
             stopped: Vec::new(),
             ended: None,
@@ -221,6 +225,10 @@ impl Connection {
                 said = poll_fn(|cx| poll_rooms(rooms, cx)), if hears && rooms.is_some() => {
                     self.tell(|dialect, out| dialect.on_reply(Reply::Room(said), out));
                 }
+                done = poll_fn(|cx| poll_awaited(&mut self.awaited, cx)), if self.awaited.is_some() => {
+                    self.awaited = None;
+                    self.on_done(done);
+                }
                 (at, followed) = poll_fn(|cx| poll_views(views, turn, cx)), if reads => self.on_followed(at, followed),
                 () = sleep_until(wake) => {}
                 () = standing.moved() => {}
@@ -281,6 +289,10 @@ impl Connection {
         }
         match command {
             Command::SignIn { .. } => {}
+            Command::Await { tag, asked } => {
+                let remembers = self.around.remembers.clone();
+                self.awaited = Some(awaited(engine, who, remembers, tag, asked).boxed());
+            }
             Command::Start { tag, mark, ask } => {
                 self.ordered.push_back(start(engine, who, tag, mark, *ask).boxed());
             }
@@ -321,9 +333,18 @@ impl Connection {
                 if self.views.len() >= limit::FOLLOWS {
                     return self.tell(|dialect, out| dialect.on_reply(too_many(reply), out));
                 }
-                let at = follow.cursor();
-                self.views.push(Viewing { follow: *follow, left: at, given: at });
+                self.follow(*follow, &reply);
                 self.tell(|dialect, out| dialect.on_reply(reply, out));
+            }
+            Done::Awaited { reply, follow, arrival } => {
+                self.follow(*follow, &reply);
+                if let Some(arrival) = arrival {
+                    arrival.settled();
+                }
+                self.tell(|dialect, out| dialect.on_reply(reply, out));
+            }
+            Done::InVain(error) => {
+                self.out.close = Some(Close { code: error.code.close_code(), reason: error.message });
             }
             Done::Unfollow { tag, run } => {
                 self.views.retain(|v| v.follow.run() != &run);
@@ -331,6 +352,17 @@ impl Connection {
                 self.tell(|dialect, out| dialect.on_reply(Reply::Unfollowed { tag, run }, out));
             }
         }
+    }
+
+    /// Hands out this run from here on.
+    fn follow(&mut self, follow: Follow, reply: &Reply) {
+        // Where the log is read from its beginning for the dialect's sake, the client is further than that.
+        let at = match reply {
+            Reply::Following { run: Ok((_, after)), .. } => *after,
+            _ => follow.cursor(),
+        };
+        self.views.retain(|v| v.follow.run() != follow.run());
+        self.views.push(Viewing { follow, left: at, given: at });
     }
 
     /// Nothing of this run is handed out any more: its stops are acknowledged.
@@ -346,7 +378,7 @@ impl Connection {
         let run = view.follow.run().clone();
         match followed {
             Ok(Followed::Events(events)) => {
-                view.given = view.follow.cursor();
+                view.given = view.given.max(view.follow.cursor());
                 self.tell(|dialect, out| dialect.on_events(&run, &events, out));
                 self.outbox.events(self.out.frames.drain(..));
             }
@@ -368,7 +400,8 @@ impl Connection {
     fn depart(&self) {
         let Some((departures, client)) = &self.around.remembers else { return };
         let now = Instant::now();
-        if let Some((run, seq)) = &self.ended {
+        let followed = |run: &RunId| self.views.iter().any(|view| view.follow.run() == run);
+        if let Some((run, seq)) = self.ended.as_ref().filter(|(run, _)| !followed(run)) {
             departures.leave(client, run, *seq, true, now);
         }
         for view in &self.views {
@@ -422,6 +455,10 @@ fn poll_first(ordered: &mut VecDeque<BoxFuture<'static, Done>>, cx: &mut Context
 /// The next thing of any room that was joined.
 fn poll_rooms(rooms: &mut Option<Box<Rooms>>, cx: &mut Context<'_>) -> Poll<RoomReply> {
     rooms.as_mut().map_or(Poll::Pending, |rooms| rooms.poll(cx))
+}
+
+fn poll_awaited(awaited: &mut Option<BoxFuture<'static, Done>>, cx: &mut Context<'_>) -> Poll<Done> {
+    awaited.as_mut().map_or(Poll::Pending, |awaited| awaited.poll_unpin(cx))
 }
 
 /// The next thing of any followed run; whoever was served is asked last the next time.

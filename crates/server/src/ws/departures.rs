@@ -1,6 +1,10 @@
 //! How far clients were in the runs that they followed when their sockets left: who comes back soon gets what came
 //! since, and not everything again. Kept in memory, for minutes: a client that is forgotten gets the log from its
 //! beginning, which is right as well.
+//!
+//! A front-end may close its socket and open another at every turn, and the two meet here in any order. So a client
+//! that names no position is an [`Arrival`] for a moment before it is shown anything: who leaves within that moment
+//! was shown nothing, hands on what he came to, and has nothing on its way that nobody reads.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -52,8 +56,9 @@ impl Departures {
     pub fn leave(&self, client: &Client, run: &RunId, seq: Seq, ended: bool, now: Instant) {
         let mut inner = self.inner.lock();
         let mine = &mut inner.left.entry(Arc::clone(client)).or_default().runs;
-        // Of two sockets that leave one after the other, the one that was further knows better.
-        let seq = mine.iter().find(|d| d.run == *run).map_or(seq, |before| before.seq.max(seq));
+        // Of two sockets that left, the one that was less far decides: shown twice is better than never. One that
+        // went on where another was has taken that away, see `Arrival`.
+        let seq = mine.iter().find(|d| d.run == *run).map_or(seq, |before| before.seq.min(seq));
         mine.retain(|d| d.run != *run);
         if mine.len() >= limit::FOLLOWS {
             mine.remove(0);
@@ -84,6 +89,25 @@ impl Departures {
         (now.duration_since(found.at) <= within).then(|| found.clone())
     }
 
+    /// Somebody comes who may have been here a moment ago; see [`Arrival`].
+    #[must_use]
+    pub fn arrive(self: &Arc<Self>, client: &Client, run: &RunId, within: Duration, now: Instant) -> Arrival {
+        let found = self.of(client, run, within, now);
+        Arrival { departures: Arc::clone(self), client: Arc::clone(client), run: run.clone(), within, found }
+    }
+
+    /// Where this client was in that run, which is told once.
+    fn take_one(&self, client: &str, run: &RunId, within: Duration, now: Instant) -> Option<Departure> {
+        let mut inner = self.inner.lock();
+        let mine = inner.left.get_mut(client)?;
+        let at = mine.runs.iter().position(|d| d.run == *run)?;
+        let found = mine.runs.remove(at);
+        if mine.runs.is_empty() {
+            inner.left.remove(client);
+        }
+        (now.duration_since(found.at) <= within).then_some(found)
+    }
+
     /// Everything that this client left unfinished no longer ago than `within`; told once for each socket that is gone.
     #[must_use]
     pub fn take(&self, client: &str, within: Duration, now: Instant) -> Vec<Departure> {
@@ -97,6 +121,41 @@ impl Departures {
         };
         all.retain(|d| !d.ended && now.duration_since(d.at) <= within);
         all
+    }
+}
+
+/// Somebody who came and is shown nothing yet. What he found when he came stays his, whoever takes it meanwhile: a
+/// second window of the same person must not make the first one begin anew. Dropped before [`Arrival::settled`], he
+/// leaves behind what he would have gone on from.
+#[derive(Debug)]
+pub struct Arrival {
+    departures: Arc<Departures>,
+    client: Client,
+    run: RunId,
+    within: Duration,
+    found: Option<Departure>,
+}
+
+impl Arrival {
+    /// After which event he goes on: where he was when he came, or else where a socket of his was that left since;
+    /// 0 where there was none. Nobody who comes later finds it.
+    pub fn decide(&mut self, now: Instant) -> Seq {
+        let left = self.departures.take_one(&self.client, &self.run, self.within, now);
+        self.found = self.found.take().or(left);
+        self.found.as_ref().map_or(0, |found| found.seq)
+    }
+
+    /// He is being shown the run: from here on his connection knows how far he is.
+    pub fn settled(mut self) {
+        self.found = None;
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        if let Some(found) = self.found.take() {
+            self.departures.leave(&self.client, &self.run, found.seq, found.ended, Instant::now());
+        }
     }
 }
 
@@ -115,7 +174,7 @@ mod tests {
         departures.leave(&ann, &run(1), 7, false, now);
         departures.leave(&ann, &run(1), 3, false, now);
         departures.leave(&ann, &run(2), 9, true, now);
-        assert_eq!(departures.of("ann", &run(1), soon, now + soon).map(|d| d.seq), Some(7));
+        assert_eq!(departures.of("ann", &run(1), soon, now + soon).map(|d| d.seq), Some(3));
         assert_eq!(departures.of("ann", &run(1), soon, now + soon * 2), None);
         assert_eq!(departures.of("bob", &run(1), soon, now), None);
         let unfinished: Vec<_> = departures.take("ann", soon, now).into_iter().map(|d| d.run).collect();
@@ -144,5 +203,36 @@ mod tests {
         }
         let inner = departures.inner.lock();
         assert_eq!((inner.left.len(), inner.order.len()), (limit::DEPARTURES, limit::DEPARTURES));
+    }
+
+    // Planted faults: nothing handed on by who leaves at once; what is found looked up again at the decision; taken
+    // without being removed.
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_before_he_is_shown_anything_hands_on_what_he_came_to() {
+        let departures = Arc::new(Departures::default());
+        let (ann, soon) = (Client::from("ann"), Duration::from_secs(10));
+        let arrive = || departures.arrive(&ann, &run(1), soon, Instant::now());
+        assert_eq!(arrive().decide(Instant::now()), 0);
+        // The next one opens before it is seen that the first one closed.
+        let mut next = arrive();
+        departures.leave(&ann, &run(1), 7, false, Instant::now());
+        for _ in 0..100 {
+            let _storm = arrive();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(next.decide(Instant::now()), 7);
+        next.settled();
+        // Now somebody is there, and a second window begins at the beginning.
+        assert_eq!(arrive().decide(Instant::now()), 0);
+        // A second window in the middle of a storm takes nothing away from it.
+        departures.leave(&ann, &run(1), 9, false, Instant::now());
+        let storm = arrive();
+        let mut second = arrive();
+        assert_eq!(second.decide(Instant::now()), 9);
+        second.settled();
+        drop(storm);
+        assert_eq!(arrive().decide(Instant::now()), 9);
+        tokio::time::advance(soon * 2).await;
+        assert_eq!(arrive().decide(Instant::now()), 0, "that was long ago");
     }
 }

@@ -13,6 +13,8 @@ use headwater_engine::{StartRun, Started, engine::From, engine::StoppedTurn};
 
 use super::rooms::{RoomCommand, RoomReply};
 
+use super::departures::Client;
+
 /// One frame of a client.
 #[derive(Debug, Clone, Copy)]
 pub enum Frame<'a> {
@@ -33,6 +35,17 @@ pub enum Target {
     Run(RunId),
     /// The newest of a session.
     Newest(SessionId),
+}
+
+/// A run that may not be there yet.
+#[derive(Debug, Clone)]
+pub struct Awaited {
+    /// Which; `None` where what was named cannot be anybody's, which is waited for alike.
+    pub run: Option<RunId>,
+    /// After which event; `None`: where this client was if he was here a moment ago, otherwise the beginning.
+    pub after: Option<Seq>,
+    /// Of another workflow than this the log is read from its beginning all the same, as for [`Command::Follow`].
+    pub whole_unless: Arc<str>,
 }
 
 /// What a client wants done.
@@ -68,6 +81,14 @@ pub enum Command {
         /// A client asked for it, and not the dialect for something else that the client asked for: counts
         /// among what the client may ask for.
         asked: bool,
+    },
+    /// Hand out a run's events as soon as there is such a run for this user; until then nothing is said, for
+    /// [`headwater_core::limit::RUN_AWAITED`] at most. One for each connection: the newest counts.
+    Await {
+        /// Comes back with the reply, which is [`Reply::Following`]. Who waits in vain is closed with the reason.
+        tag: Tag,
+        /// For what.
+        asked: Awaited,
     },
     /// Stop handing out a run's events; the run goes on. In order with starts and follows.
     Unfollow {
@@ -121,6 +142,7 @@ impl Command {
         match self {
             Self::Start { .. } | Self::Follow { .. } | Self::Unfollow { .. } => true,
             Self::SignIn { .. }
+            | Self::Await { .. }
             | Self::Stop { .. }
             | Self::StopTurn { .. }
             | Self::Room(_)
@@ -246,6 +268,11 @@ pub trait Dialect: Send {
 
     /// The connection is open; `who` where the handshake said it. Before any frame is read.
     fn on_open(&mut self, _who: Option<&Principal>, _out: &mut Out) {}
+
+    /// Who this client is for whom it is remembered how far he was, once he is signed in; where a dialect remembers.
+    fn client(&self, _who: &Principal) -> Option<Client> {
+        None
+    }
 
     /// A frame came in.
     fn on_frame(&mut self, frame: Frame<'_>, out: &mut Out);

@@ -2,6 +2,7 @@
 //! [`routes`], its page in `docs/protocol/`, its transcripts.
 
 pub mod ai_stream;
+mod awaited;
 pub mod chat;
 mod commands;
 pub mod connection;
@@ -14,6 +15,7 @@ mod heads;
 pub mod kept;
 pub mod merge;
 pub mod native;
+pub mod orchestrate;
 mod outbox;
 pub mod presence;
 pub mod rooms;
@@ -67,7 +69,7 @@ pub fn tutor_routes() -> Router<App> {
 
 /// Those of the listener of `orchestrate`.
 pub fn orchestrate_routes() -> Router<App> {
-    Router::new()
+    Router::new().route("/ws/orchestrate/{job_id}", get(orchestrate::open))
 }
 
 /// What stands behind `?`. A connection is always accepted, so what cannot be read counts as not said, and
@@ -91,6 +93,8 @@ struct Handshake {
     who: Option<Identity>,
     /// The subprotocols that the client names.
     protocols: Vec<String>,
+    /// From this machine, where the operator lets in whoever is on it.
+    at_home: bool,
     /// What it holds as long as it is open.
     seat: Seat,
     upgrade: WebSocketUpgrade,
@@ -107,7 +111,8 @@ impl FromRequestParts<App> for Handshake {
         let who = sign_in::shown(&parts.headers, &asked, &app.auth);
         let protocols = sign_in::protocols(&parts.headers).map(str::to_owned).collect();
         let seat = seat(parts, app, &conn, who.is_some()).map_err(IntoResponse::into_response)?;
-        Ok(Self { app: app.clone(), conn, asked, who, protocols, seat, upgrade })
+        let at_home = development::is_at_home(parts, app);
+        Ok(Self { app: app.clone(), conn, asked, who, protocols, at_home, seat, upgrade })
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     names.map(str::trim).take(limit::SUBPROTOCOLS)
 }
 
-fn is_bearer(protocol: &str) -> bool {
+pub(super) fn is_bearer(protocol: &str) -> bool {
     protocol.starts_with(ENCODED) || protocol.starts_with(PLAIN)
 }
 

@@ -219,6 +219,8 @@ async fn the_text_is_the_same_through_every_dialect() {
         }
     }
     assert_eq!(told, whole);
+    let mut jobs = house.socket(&format!("/ws/orchestrate/{run}")).await;
+    assert_eq!(jobs.until("code_generated").await["data"]["code"], whole);
     let stream =
         house.http("GET", &format!("/api/runs/{run}/events")).send().await.unwrap().text().await.unwrap();
     let told: String = stream

@@ -77,7 +77,11 @@ const ROUTES: &[(&str, &str, &str, Own)] = &[
     ("GET", "/api/shared", "", Same),
     ("DELETE", "/api/v1/appointments/{appointment}", "", Differs),
     ("DELETE", "/api/v1/documents/{document}", "", Differs),
+    ("GET", "/api/orchestrate/status/{run}", "", Differs),
+    ("GET", "/api/orchestrate/job/{run}", "", Differs),
+    ("POST", "/api/orchestrate/generate/{run}", "", Differs),
     ("POST", "/api/runs/{run}/stop", "", Differs),
+    ("DELETE", "/api/orchestrate/job/{run}", "", Differs),
 ];
 
 /// Route and frame. The first frame that comes back is compared.
@@ -105,6 +109,8 @@ const FRAMES: &[(&str, &str, Own)] = &[
         r#"{"type":"message","message":"hi","session_id":"{session}","message_id":"{message}"}"#,
         Differs,
     ),
+    // The first frame is `connected` for everybody; what follows: `orchestrate/returns.rs`.
+    ("/ws/orchestrate/{run}", "ping", Same),
     ("/ws", r#"{"type":"stop","run_id":"{run}"}"#, Differs),
     // Done for Ann without a word.
     ("/ws/chat", r#"{"type":"stop","run_id":"{run}"}"#, Open),
@@ -324,7 +330,7 @@ async fn reply(mut act: Act) {
 
 async fn say(house: &mut House, user: &str, row: &(&str, &str, Own), things: &Things) -> String {
     let (path, frame, _) = row;
-    let mut socket = house.stranger(&format!("{path}?token={}", house.token(user))).await;
+    let mut socket = house.stranger(&format!("{}?token={}", things.put(path), house.token(user))).await;
     if *path == "/api/ws" {
         socket.raw().await; // It greets.
     }

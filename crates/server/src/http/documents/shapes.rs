@@ -234,7 +234,7 @@ impl From<Passage> for Hit {
 }
 
 /// A point in time as the original writes it: UTC, microseconds, no zone.
-fn iso(at: Millis) -> String {
+pub(in crate::http) fn iso(at: Millis) -> String {
     let (days, millis) = (at.0.div_euclid(86_400_000), at.0.rem_euclid(86_400_000));
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60);

@@ -76,6 +76,7 @@ pub(super) fn describe(book: &mut Book) {
         ("/docs/native.md", "native_protocol", "The native protocol, described"),
         ("/docs/chat.md", "chat_protocol", "The chat dialect, described"),
         ("/docs/ai_stream.md", "ai_stream_protocol", "The ai_stream dialect, described"),
+        ("/docs/orchestrate.md", "orchestrate_protocol", "The orchestrate dialect, described"),
         ("/THIRD_PARTY.md", "licences", "Licences of what the pages contain"),
     ] {
         book.add(page(path, id, summary, "text/plain"));

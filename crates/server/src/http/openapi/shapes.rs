@@ -50,6 +50,55 @@ pub(super) struct Register {
     name: String,
 }
 
+/// A job for the teams.
+#[derive(JsonSchema)]
+pub(super) struct Brief {
+    /// What is wanted.
+    #[schemars(length(min = 1, max = limit::MESSAGE_BYTES))]
+    brief: String,
+    #[serde(default)]
+    target_framework: Option<Framework>,
+    /// Any; it is told to the teams.
+    #[serde(default)]
+    style_preferences: Option<BTreeMap<String, Value>>,
+    /// Names of the configured teams; all of them where it is missing.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = limit::TEAMS))]
+    include_teams: Option<Vec<String>>,
+    #[serde(default)]
+    workspace: Option<Workspace>,
+}
+
+/// What code is written for.
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Framework {
+    React,
+    Vue,
+    Svelte,
+    Vanilla,
+}
+
+/// The project that the code is for. What else stands in it is told to the teams too.
+#[derive(JsonSchema)]
+struct Workspace {
+    project_path: String,
+    project_name: String,
+    #[serde(default)]
+    framework: Option<String>,
+    #[serde(default)]
+    language: Option<String>,
+    #[serde(default)]
+    package_manager: Option<String>,
+    #[serde(default)]
+    git_branch: Option<String>,
+    #[serde(default)]
+    git_remote: Option<String>,
+    #[serde(default)]
+    #[schemars(length(max = limit::WORKSPACE_ENTRIES))]
+    dependencies: Vec<Value>,
+}
+
 #[derive(JsonSchema)]
 pub(super) struct LogIn {
     #[schemars(email, length(max = limit::EMAIL_BYTES))]

@@ -133,6 +133,7 @@ fn references_lead_somewhere_and_names_are_used_once() {
         runs::describe,
         sharing::describe,
         tutor::describe,
+        orchestrate::describe,
         operator::describe,
     ] {
         describe(&mut book);

@@ -130,17 +130,98 @@ impl Fields {
     /// One of these words, which must be there.
     pub fn choice(&mut self, field: &'static str, words: &[&'static str]) -> &'static str {
         let pick = |value: &Value| {
-            words.iter().find(|word| value.as_str() == Some(**word)).copied().ok_or_else(|| {
-                let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
-                let expected = match quoted.split_last() {
-                    Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-                    _ => quoted.concat(),
-                };
-                let msg = format!("Input should be {expected}");
-                Problem::of_field("literal_error", field, msg, value).with(json!({ "expected": expected }))
-            })
+            let found = words.iter().find(|word| value.as_str() == Some(**word)).copied();
+            found.ok_or_else(|| no_such_word(field, value, words))
         };
         self.required(field, pick).unwrap_or_default()
+    }
+
+    /// One of these words; the default, which is one of them, where it is missing.
+    pub fn choice_or(
+        &mut self,
+        field: &'static str,
+        words: &[&'static str],
+        default: &'static str,
+    ) -> &'static str {
+        self.defaulted(field, |value| {
+            let found = words.iter().find(|word| value.as_str() == Some(**word)).copied();
+            found.ok_or_else(|| no_such_word(field, value, words))
+        })
+        .unwrap_or(default)
+    }
+
+    /// A list of these words, each at most once, in the order in which they were sent; `None` where it is missing. An
+    /// empty one is a problem, and each entry that is none of them. Without `words` any text is one.
+    pub fn choices(&mut self, field: &'static str, words: &[&str], most: usize) -> Option<Vec<String>> {
+        let list = self.defaulted(field, |value| match value {
+            Value::Array(list) if list.is_empty() => {
+                let msg = "List should have at least 1 item after validation, not 0";
+                let ctx = json!({ "field_type": "List", "min_length": 1, "actual_length": 0 });
+                Err(Problem::of_field("too_short", field, msg, value).with(ctx))
+            }
+            Value::Array(list) if list.len() > most => {
+                let msg =
+                    format!("List should have at most {most} items after validation, not {}", list.len());
+                let ctx = json!({ "field_type": "List", "max_length": most, "actual_length": list.len() });
+                Err(Problem::of_field("too_long", field, msg, value).with(ctx))
+            }
+            Value::Array(list) => Ok(list.clone()),
+            _ => Err(Problem::of_field("list_type", field, "Input should be a valid list", value)),
+        })?;
+        let mut found: Vec<String> = Vec::new();
+        for (n, value) in list.iter().enumerate() {
+            let known = |word: &&str| words.is_empty() || words.contains(word);
+            match value.as_str().filter(known) {
+                Some(word) if found.iter().any(|other| other == word) => {}
+                Some(word) => found.push(word.to_owned()),
+                None if words.is_empty() => {
+                    let problem =
+                        Problem::of_field("string_type", field, "Input should be a valid string", value);
+                    self.problems.push(problem.at(n));
+                }
+                None => self.problems.push(no_such_word(field, value, words).at(n)),
+            }
+        }
+        Some(found)
+    }
+
+    /// The fields of an object that may be missing or null, which are both nothing. What is wrong in it is said with
+    /// its place in it. Gives the object as it was sent.
+    pub fn within(
+        &mut self,
+        field: &'static str,
+        form: impl FnOnce(&mut Self),
+    ) -> Option<Map<String, Value>> {
+        let object = self.optional(field, |value| match value {
+            Value::Object(object) => Ok(object.clone()),
+            _ => Err(Problem::of_field(
+                "model_attributes_type",
+                field,
+                "Input should be a valid dictionary or object to extract fields from",
+                value,
+            )),
+        })?;
+        let mut inner = Self { object, problems: Vec::new() };
+        form(&mut inner);
+        for mut problem in inner.problems {
+            problem.loc.insert(1, json!(field));
+            self.problems.push(problem);
+        }
+        Some(inner.object)
+    }
+
+    /// A list that may be missing, of at most so many entries, whatever they are.
+    pub fn list(&mut self, field: &'static str, most: usize) {
+        self.defaulted(field, |value| match value {
+            Value::Array(list) if list.len() <= most => Ok(()),
+            Value::Array(list) => {
+                let msg =
+                    format!("List should have at most {most} items after validation, not {}", list.len());
+                let ctx = json!({ "field_type": "List", "max_length": most, "actual_length": list.len() });
+                Err(Problem::of_field("too_long", field, msg, value).with(ctx))
+            }
+            _ => Err(Problem::of_field("list_type", field, "Input should be a valid list", value)),
+        });
     }
 
     /// An object; empty where it is missing.
@@ -235,6 +316,21 @@ impl Fields {
     fn note<T>(&mut self, checked: Result<T, Problem>) -> Option<T> {
         checked.map_err(|problem| self.problems.push(problem)).ok()
     }
+}
+
+/// The words in the original's sentence: `'a', 'b' or 'c'`.
+pub fn expected(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+fn no_such_word(field: &str, value: &Value, words: &[&str]) -> Problem {
+    let expected = expected(words);
+    let msg = format!("Input should be {expected}");
+    Problem::of_field("literal_error", field, msg, value).with(json!({ "expected": expected }))
 }
 
 fn text(field: &str, value: &Value, rule: Text) -> Result<String, Problem> {

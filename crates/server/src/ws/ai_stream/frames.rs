@@ -111,6 +111,7 @@ fn words(code: Code, message: &str) -> String {
         | Code::InvalidCredentials
         | Code::EmailTaken
         | Code::NotFound
+        | Code::ReadOnly
         | Code::InvalidRequest
         | Code::UnknownType
         | Code::UnknownWorkflow

@@ -331,7 +331,10 @@ impl Dialect for AiStream {
             }
             Reply::Following { target: Target::Newest(_), .. }
             | Reply::Unfollowed { .. }
-            | Reply::Listed { .. } => {}
+            | Reply::Listed { .. }
+            // Of commands that this dialect does not give.
+            | Reply::TurnStopped { .. }
+            | Reply::Room(_) => {}
         }
     }
 

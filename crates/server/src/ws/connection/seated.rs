@@ -21,8 +21,12 @@ impl Connection {
         if changed {
             self.views.clear();
             self.busy.clear();
+            self.awaited = None;
             self.ordered.clear();
             self.stopped.clear();
+        }
+        if let (Some((_, client)), Some(known)) = (&mut self.around.remembers, self.dialect.client(&who)) {
+            *client = known;
         }
         self.who = Some(who.clone());
         if self.take_seat(&who) {
@@ -49,6 +53,7 @@ impl Connection {
             Command::Follow { asked: true, .. } | Command::List { .. } => self.around.seat.message(&who.user),
             Command::Room(command) if command.is_work() => self.around.seat.message(&who.user),
             Command::Follow { asked: false, .. }
+            | Command::Await { .. }
             | Command::SignIn { .. }
             | Command::Unfollow { .. }
             | Command::Stop { .. }

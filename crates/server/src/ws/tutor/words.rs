@@ -33,6 +33,7 @@ pub(super) fn word(code: Code) -> &'static str {
         }
         Code::ProviderUnavailable
         | Code::ProviderBusy
+        | Code::KeyMissing
         | Code::ProviderRefused
         | Code::ProviderInterrupted
         | Code::ProviderFailed => "AI_PROVIDER_UNAVAILABLE",

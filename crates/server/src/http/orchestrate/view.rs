@@ -1,0 +1,237 @@
+//! A job as its log tells it: a pure fold over the events, which can be stopped anywhere and taken up again.
+
+use headwater_core::event::{Body, Event, Outcome, Seq, TeamStatus};
+use headwater_core::port::provider::Cost;
+use serde_json::Value;
+
+use super::shapes::{JobStatus, Line, PhaseView, TeamView, Teams, ThoughtView};
+use super::{ended_without, stamp};
+
+/// Characters of a brief that a list shows.
+const SUMMARY_CHARS: usize = 100;
+
+/// Bytes that a state takes beside its texts, roughly.
+const FIXED: usize = 512;
+
+/// A job up to an event.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fold {
+    /// The last event in it.
+    pub seq: Seq,
+    /// As the person gave it.
+    pub brief: String,
+    pub framework: String,
+    pub workspace: Option<Value>,
+    pub style: Option<Value>,
+    pub teams: Vec<TeamView>,
+    pub phases: Vec<PhaseView>,
+    /// How it ended, once it has.
+    pub ended: Option<Outcome>,
+    /// What its models used so far.
+    pub(super) cost: Cost,
+    /// There are teams; otherwise the text is the code of one, see [`Fold::text`].
+    pub(super) job: bool,
+    pub(super) text: String,
+}
+
+impl Fold {
+    /// Takes one more event in; those of before are passed over.
+    pub(super) fn push(&mut self, event: &Event) {
+        if event.seq <= self.seq {
+            return;
+        }
+        self.seq = event.seq;
+        match &event.body {
+            Body::RunStarted { workflow, .. } => self.teams = vec![pending(workflow)],
+            Body::JobStarted { brief, framework, teams, workspace, style } => {
+                self.job = true;
+                self.brief.clone_from(brief);
+                self.framework.clone_from(framework);
+                self.workspace.clone_from(workspace);
+                self.style.clone_from(style);
+                let planned = |plan: &headwater_core::event::TeamPlan| TeamView {
+                    model_used: Some(plan.model.clone()),
+                    label: plan.label.clone(),
+                    ..pending(&plan.team)
+                };
+                self.teams = teams.iter().map(planned).collect();
+            }
+            Body::PhaseChanged { phase, status, iteration } => {
+                let view =
+                    PhaseView { phase: phase.clone(), status: *status, refinement_iteration: *iteration };
+                match self.phases.iter_mut().find(|other| other.phase == *phase) {
+                    Some(other) => *other = view,
+                    None => self.phases.push(view),
+                }
+            }
+            Body::ModelStarted { model, label, team, .. } => {
+                let plain = !self.job;
+                if let Some(view) = self.team(team.as_deref()) {
+                    view.model_used = Some(model.clone());
+                    view.label.clone_from(label);
+                    if plain {
+                        view.status = TeamStatus::Generating;
+                    }
+                }
+            }
+            Body::TeamChanged { team, status } => {
+                if let Some(view) = self.team(Some(team)) {
+                    view.status = *status;
+                }
+            }
+            Body::Thought { id, team, text, .. } => {
+                if let Some(view) = self.team(team.as_deref()) {
+                    let (id, text, team) = (id.clone(), text.clone(), view.team.clone());
+                    view.thoughts.push(ThoughtView { id, text, timestamp: stamp(event.at), team });
+                }
+            }
+            Body::CodeGenerated { team, code, tokens, usage } => {
+                if let Some(view) = self.team(Some(team)) {
+                    view.generated_code = Some(code.clone());
+                    view.token_count = view.token_count.saturating_add(*tokens);
+                }
+                let cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or_default();
+                self.cost = Cost(self.cost.0.saturating_add(cost.0));
+            }
+            Body::TeamFailed { team, error } => {
+                if let Some(view) = self.team(Some(team)) {
+                    view.status = TeamStatus::Error;
+                    view.error_message = Some(error.message.clone());
+                }
+            }
+            Body::Token { text } => {
+                if !self.job {
+                    self.text.push_str(text);
+                }
+            }
+            Body::RunEnded { outcome, error, usage, .. } => {
+                self.ended = Some(*outcome);
+                // The whole of it: what planned and reviewed cost as well.
+                self.cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or(self.cost);
+                if let (false, Outcome::Completed, Some(team)) = (self.job, outcome, self.teams.first_mut()) {
+                    team.status = TeamStatus::Complete;
+                    team.generated_code = Some(std::mem::take(&mut self.text));
+                    let written = usage.as_ref().and_then(|usage| usage.output_tokens);
+                    team.token_count = written.unwrap_or_default();
+                }
+                let unfinished =
+                    |team: &&mut TeamView| !matches!(team.status, TeamStatus::Complete | TeamStatus::Error);
+                for team in self.teams.iter_mut().filter(unfinished) {
+                    team.status = TeamStatus::Error;
+                    team.error_message = Some(ended_without(*outcome, error.as_ref()));
+                }
+            }
+            // Not of a job's state.
+            Body::CodeDelta { .. }
+            | Body::StageStarted { .. }
+            | Body::Routed { .. }
+            | Body::Retrieved { .. }
+            | Body::Reasoning { .. }
+            | Body::Cited { .. }
+            | Body::Categorized { .. }
+            | Body::ContextGathered { .. }
+            | Body::Felt { .. }
+            | Body::AbilityLearned { .. }
+            | Body::ToolCalled { .. }
+            | Body::ToolReturned { .. }
+            | Body::Escalated { .. } => {}
+        }
+    }
+
+    /// The team of that name; of a run without teams the only one.
+    fn team(&mut self, name: Option<&str>) -> Option<&mut TeamView> {
+        if !self.job {
+            return self.teams.first_mut();
+        }
+        self.teams.iter_mut().find(|team| Some(team.team.as_str()) == name)
+    }
+
+    pub(super) fn status(&self) -> JobStatus {
+        let all = |status| self.teams.iter().all(|team| team.status == status);
+        match self.ended {
+            Some(Outcome::Completed) if all(TeamStatus::Complete) => return JobStatus::Complete,
+            Some(_) => return JobStatus::Error,
+            None => {}
+        }
+        if !all(TeamStatus::Pending) {
+            return JobStatus::Awaiting;
+        }
+        match self.phases.iter().find(|phase| phase.phase == "planner").map(|phase| phase.status) {
+            Some(TeamStatus::Complete | TeamStatus::Error) => JobStatus::Dispatching,
+            Some(_) => JobStatus::Planning,
+            None if self.job => JobStatus::Dispatching,
+            None => JobStatus::Received,
+        }
+    }
+
+    /// 0 to 100: of n teams each complete one is worth its nth part, and one at work the half of that.
+    pub(super) fn progress(&self) -> u64 {
+        let worth = |team: &TeamView| match team.status {
+            TeamStatus::Complete => 100,
+            TeamStatus::Thinking | TeamStatus::Generating => 50,
+            TeamStatus::Pending | TeamStatus::Error => 0,
+        };
+        let sum: u64 = self.teams.iter().map(worth).sum();
+        sum / (self.teams.len() as u64).max(1)
+    }
+
+    pub(super) fn total_tokens(&self) -> u64 {
+        self.teams.iter().map(|team| team.token_count).sum()
+    }
+
+    /// Dollars.
+    pub(super) fn cost(&self) -> f64 {
+        self.cost.dollars()
+    }
+
+    pub(super) fn teams(&self) -> Teams {
+        Teams(self.teams.clone())
+    }
+
+    pub(super) fn line(&self, job_id: &str) -> Line {
+        Line {
+            job_id: job_id.to_owned(),
+            status: self.status(),
+            brief_summary: summary(&self.brief),
+            total_tokens: self.total_tokens(),
+            estimated_cost: self.cost(),
+        }
+    }
+
+    /// Bytes that it takes in memory, roughly.
+    pub(super) fn weight(&self) -> usize {
+        let team = |team: &TeamView| {
+            let thoughts: usize = team.thoughts.iter().map(|t| FIXED / 2 + t.text.len()).sum();
+            FIXED + thoughts + team.generated_code.as_ref().map_or(0, String::len)
+        };
+        let said: usize =
+            [&self.workspace, &self.style].into_iter().flatten().map(|v| v.to_string().len()).sum();
+        FIXED + self.brief.len() + self.text.len() + 2 * said + self.teams.iter().map(team).sum::<usize>()
+    }
+}
+
+fn pending(team: &str) -> TeamView {
+    TeamView {
+        team: team.to_owned(),
+        status: TeamStatus::Pending,
+        thoughts: Vec::new(),
+        generated_code: None,
+        model_used: None,
+        token_count: 0,
+        error_message: None,
+        label: None,
+    }
+}
+
+/// A team that was planned a moment ago.
+pub(super) fn planned(plan: &headwater_core::event::TeamPlan) -> TeamView {
+    TeamView { model_used: Some(plan.model.clone()), label: plan.label.clone(), ..pending(&plan.team) }
+}
+
+/// The beginning of a brief, with three dots where there is more.
+pub(super) fn summary(brief: &str) -> String {
+    match brief.char_indices().nth(SUMMARY_CHARS) {
+        Some((at, _)) => format!("{}...", &brief[..at]),
+        None => brief.to_owned(),
+    }
+}

@@ -1,0 +1,303 @@
+//! Who comes to a job's socket, who comes back to it, and when.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use headwater_core::event::TeamStatus;
+use headwater_core::port::sharing::Sharing as _;
+use headwater_core::{RunId, limit};
+use headwater_server::app::Dialects;
+use headwater_server::gate::Rules;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{ask, begin, get, given, house, path};
+use crate::house::{Given, House, Socket, principal};
+
+/// A front-end that opens a new socket at every turn: 133 of them. Some close without a word, some before they are
+/// answered, some after the next one is open, some live long enough to be shown something. What it is shown on all of
+/// them together is everything, in order, and nothing twice.
+// Planted faults: no moment before a socket is shown anything; what a socket came to not handed on by one that leaves
+// at once; the place remembered that was read, and not the one that was written.
+#[tokio::test]
+async fn a_storm_of_sockets_is_told_everything_once() {
+    let (house, mut jobs) = given(Given { gate: Rules::default(), ..Given::default() }).await;
+    let (id, job) = begin(&house, &mut jobs).await;
+    let (mut told, mut seen) = (0, Vec::new());
+    let mut before: Option<Socket> = None;
+    for n in 0..133 {
+        let began = Instant::now();
+        let mut socket = house.socket(&path(&id)).await;
+        if let Some(old) = before.take() {
+            // Closed only after the next one was opened.
+            seen.extend(closing(old).await);
+        }
+        job.think("google", &told.to_string()).await;
+        told += 1;
+        match n % 12 {
+            0 => {
+                // A rest: it reads what there is.
+                let last = (told - 1).to_string();
+                seen.extend(socket.thoughts_to(&last).await);
+                before = Some(socket);
+            }
+            // Gone without a word; unless this machine was so slow that there may be something on the way.
+            1 | 2 | 5 | 6 if began.elapsed() < limit::RETURN_SETTLES / 2 => drop(socket),
+            3 | 7 | 9 => before = Some(socket),
+            _ => seen.extend(closing(socket).await),
+        }
+        // Polls go on beside it.
+        if n % 20 == 0 {
+            get(&house, &format!("/api/orchestrate/status/{id}")).await;
+        }
+    }
+    let mut last = house.socket(&path(&id)).await;
+    if let Some(old) = before {
+        seen.extend(closing(old).await);
+    }
+    job.think("google", "the last").await;
+    seen.extend(last.thoughts_to("the last").await);
+    let all: Vec<_> = (0..told).map(|n| n.to_string()).chain(["the last".to_owned()]).collect();
+    assert_eq!(seen, all);
+    assert_eq!(house.gate.turned_away().iter().map(|(_, n)| n).sum::<u64>(), 0);
+}
+
+/// Closes, and reads what was on its way.
+async fn closing(mut socket: Socket) -> Vec<String> {
+    let _ = socket.0.close(None).await;
+    let mut thoughts = Vec::new();
+    while let Some(Ok(message)) = socket.0.next().await {
+        let Message::Text(text) = message else { continue };
+        let frame: Value = serde_json::from_str(text.as_str()).unwrap();
+        thoughts.extend(frame["data"]["text"].as_str().map(str::to_owned));
+    }
+    thoughts
+}
+
+// Planted faults: `within` not looked at; the ending not remembered.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_soon_gets_the_rest_and_who_comes_later_the_whole() {
+    let (house, mut jobs) = house().await;
+    let (id, job) = begin(&house, &mut jobs).await;
+    job.think("google", "one").await;
+    job.think("google", "two").await;
+    let mut first = house.socket(&path(&id)).await;
+    assert_eq!(first.thoughts_to("two").await, ["one", "two"]);
+    // A second window, while the first is open, begins at the beginning.
+    let mut second = house.socket(&path(&id)).await;
+    assert_eq!(second.thoughts_to("two").await, ["one", "two"]);
+    drop(second);
+    let mut second = house.socket(&path(&id)).await;
+    second.connected().await;
+    second.is_silent().await;
+    job.think("google", "three").await;
+    assert_eq!(first.thoughts_to("three").await, ["three"]);
+    assert_eq!(second.thoughts_to("three").await, ["three"]);
+    drop((first, second));
+    // Asked for, the position is exact, and the whole is the whole.
+    let token = house.token("ann");
+    let mut exact = house.stranger(&format!("{}?after=3&token={token}", path(&id))).await;
+    exact.connected().await;
+    let frame = exact.hear().await;
+    assert_eq!((&frame["data"]["text"], &frame["seq"]), (&json!("two"), &json!(4)));
+    let mut whole = house.stranger(&format!("{}?replay=1&token={token}", path(&id))).await;
+    assert_eq!(whole.thoughts_to("three").await, ["one", "two", "three"]);
+    job.complete("google", "code").await;
+    drop(job);
+    whole.until("code_generated").await;
+    // The unfinished other team, at the end of the log.
+    whole.until("error").await;
+    drop((exact, whole));
+    // It has everything, and comes back: it is connected, and nothing more.
+    let mut back = house.socket(&path(&id)).await;
+    back.connected().await;
+    back.is_silent().await;
+    drop(back);
+    tokio::time::sleep(limit::RETURN_WITHIN * 2).await;
+    let mut late = house.socket(&path(&id)).await;
+    assert_eq!(late.thoughts_to("three").await, ["one", "two", "three"]);
+    late.until("code_generated").await;
+    let mut ahead = house.stranger(&format!("{}?after=999&token={token}", path(&id))).await;
+    let (frames, close) = ahead.closed().await;
+    assert_eq!((frames.len(), u16::from(close.code)), (1, 1008), "{close:?}");
+}
+
+/// The seed's client: five tries, two seconds apart; polls in between; ends when both teams are complete.
+#[tokio::test(start_paused = true)]
+async fn the_client_of_the_seed_reconnects_and_ends() {
+    let (house, mut jobs) = house().await;
+    let (id, job) = begin(&house, &mut jobs).await;
+    let (mut said, mut complete, mut polls) = (Vec::new(), 0, 0);
+    for attempt in 0..5 {
+        let mut socket = house.socket(&path(&id)).await;
+        socket.connected().await;
+        socket.say("ping").await;
+        job.think("anthropic", &format!("step {attempt}")).await;
+        if attempt == 2 {
+            job.complete("google", "g").await;
+        }
+        if attempt == 4 {
+            job.complete("anthropic", "a").await;
+        }
+        loop {
+            let frame = socket.hear().await;
+            match frame["type"].as_str().unwrap() {
+                "pong" | "code_generated" => {}
+                "thought_added" => said.push(frame["data"]["text"].as_str().unwrap().to_owned()),
+                "status_change" => complete += usize::from(frame["data"]["status"] == "complete"),
+                other => panic!("{other}"),
+            }
+            let through = [1, 2, 4, 5, 7][attempt];
+            if said.len() + complete >= through {
+                break;
+            }
+        }
+        drop(socket);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let body = get(&house, &format!("/api/orchestrate/status/{id}")).await;
+        polls += usize::from(body["teams"]["anthropic"]["status"] == "complete");
+    }
+    assert_eq!(said, ["step 0", "step 1", "step 2", "step 3", "step 4"]);
+    assert_eq!((complete, polls), (2, 1));
+}
+
+/// Which of the two is somebody else's job cannot be seen.
+// Planted faults: another's run followed; a wait that never ends; hints of another's run that are told.
+#[tokio::test(start_paused = true)]
+async fn an_unknown_job_and_anothers_are_waited_for_alike() {
+    let (house, mut jobs) = house().await;
+    let no_run = "run_00000000-0000-4000-8000-000000000000";
+    for name in ["hers", no_run, "no-such-job", "no%20id%21"] {
+        let (id, job) = begin(&house, &mut jobs).await;
+        job.think("google", "the secret").await;
+        let name = if name == "hers" { id.as_str() } else { name };
+        let began = tokio::time::Instant::now();
+        let mut socket = house.stranger(&format!("{}?token={}", path(name), house.token("eve"))).await;
+        assert_eq!(socket.hear().await["job_id"], json!(name.replace("%20", " ").replace("%21", "!")));
+        for frame in ["hello", "{oops", r#"{"type":"stop"}"#] {
+            socket.say(frame).await;
+        }
+        job.think("google", "more of it").await;
+        socket.is_silent().await;
+        let (frames, close) = answered_to_the_end(&mut socket).await;
+        assert!(frames.is_empty(), "{frames:?}");
+        assert_eq!(close, (4404, "there is no such job; start one and connect with its id".to_owned()));
+        assert!(began.elapsed() >= limit::RUN_AWAITED && began.elapsed() < limit::RUN_AWAITED * 2);
+    }
+}
+
+/// A client that answers pings, as they all do: reading does.
+async fn answered_to_the_end(socket: &mut Socket) -> (Vec<String>, (u16, String)) {
+    let (frames, close) = socket.closed().await;
+    (frames, (close.code.into(), close.reason.as_str().to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_job_sees_it_once_it_is_shared_with_him() {
+    let (house, mut jobs) = house().await;
+    let (id, job) = begin(&house, &mut jobs).await;
+    job.think("google", "hello").await;
+    let mut bob = house.stranger(&format!("{}?token={}", path(&id), house.token("bob"))).await;
+    bob.connected().await;
+    bob.is_silent().await;
+    let (ann, guest) = (principal("ann"), principal("bob").user);
+    let run = house.engine.own_run(&ann, &RunId::parse(&id).unwrap()).await.unwrap();
+    let at = headwater_core::Millis(1);
+    assert!(house.store.share(&ann.user, &run.session, &guest, at).await.unwrap());
+    assert_eq!(bob.thoughts_to("hello").await, ["hello"]);
+    // He sees it, and ends nothing.
+    let (status, body) = ask(&house, "bob", "GET", &format!("/api/orchestrate/status/{id}"), None).await;
+    assert_eq!((status, &body["status"]), (200, &json!("dispatching")));
+    for (method, route) in [("DELETE", "job"), ("POST", "generate")] {
+        let path = format!("/api/orchestrate/{route}/{id}");
+        let answer = ask(&house, "bob", method, &path, None).await;
+        assert_eq!(answer, (404, json!({"detail": "Job not found"})));
+    }
+    assert!(!job.is_dropped());
+    assert_eq!(ask(&house, "bob", "GET", "/api/orchestrate/history", None).await.1["total"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_signs_in_by_a_frame_and_is_remembered_then() {
+    let (house, mut jobs) = house().await;
+    let (id, job) = begin(&house, &mut jobs).await;
+    job.think("google", "hello").await;
+    let auth = format!(r#"{{"type":"auth","token":"{}"}}"#, house.token("ann"));
+    let mut socket = house.stranger(&path(&id)).await;
+    socket.connected().await;
+    socket.is_silent().await;
+    socket.say(r#"{"type":"auth","token":"nonsense"}"#).await;
+    assert_eq!(socket.hear().await["type"], "auth_error");
+    socket.say(&auth).await;
+    assert_eq!(socket.hear().await["type"], "auth_success");
+    assert_eq!(socket.thoughts_to("hello").await, ["hello"]);
+    drop(socket);
+    let mut socket = house.stranger(&path(&id)).await;
+    socket.connected().await;
+    socket.say(&auth).await;
+    assert_eq!(socket.hear().await["type"], "auth_success");
+    socket.is_silent().await;
+    let mut nobody = house.stranger(&path(&id)).await;
+    let (frames, close) = nobody.closed().await;
+    assert_eq!((frames.len(), u16::from(close.code)), (1, 4401));
+}
+
+// Planted fault: everybody let in who shows a bad token.
+#[tokio::test(start_paused = true)]
+async fn in_development_whoever_says_nothing_is_the_developer() {
+    let dialects = Dialects { development: true, ..Dialects::default() };
+    let (house, mut jobs) = given(Given { dialects, ..Given::default() }).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = |path: &str| format!("http://{}{path}", house.address);
+    let brief = client.post(url("/api/orchestrate/brief")).json(&json!({"brief": "A form"}));
+    let body: serde_json::Value = brief.send().await.unwrap().json().await.unwrap();
+    let id = body["job_id"].as_str().unwrap().to_owned();
+    let job = jobs.next().await;
+    job.think("google", "hello").await;
+    // Two programs on this machine are two clients, and the same one is the same.
+    let open = async |agent: &str| house.shake(&path(&id), &[("user-agent", agent)]).await.0;
+    let mut firefox = open("firefox").await;
+    assert_eq!(firefox.thoughts_to("hello").await, ["hello"]);
+    drop(firefox);
+    let mut chrome = open("chrome").await;
+    assert_eq!(chrome.thoughts_to("hello").await, ["hello"]);
+    let mut firefox = open("firefox").await;
+    firefox.connected().await;
+    firefox.is_silent().await;
+    let polled = client.get(url(&format!("/api/orchestrate/status/{id}"))).send().await.unwrap();
+    assert_eq!(polled.status(), 200);
+    // Whoever has an account is himself, and a bad token is nobody's.
+    let own = ask(&house, "ann", "GET", &format!("/api/orchestrate/status/{id}"), None).await;
+    assert_eq!(own.0, 404);
+    let bad =
+        client.get(url(&format!("/api/orchestrate/status/{id}"))).bearer_auth("x").send().await.unwrap();
+    assert_eq!(bad.status(), 401);
+    let mut bad = house.stranger(&format!("{}?token=x", path(&id))).await;
+    bad.connected().await;
+    bad.is_silent().await;
+    job.team("google", TeamStatus::Thinking).await;
+}
+
+/// Not in development: a page that shows nothing gets nothing.
+#[tokio::test]
+async fn without_a_token_there_is_a_401_in_its_own_shape() {
+    let house = House::new().await;
+    for (method, route) in [
+        ("POST", "brief"),
+        ("GET", "status/run_x"),
+        ("GET", "job/run_x"),
+        ("DELETE", "job/run_x"),
+        ("POST", "generate/run_x"),
+        ("GET", "history"),
+        ("GET", "models"),
+    ] {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/api/orchestrate/{route}", house.address);
+        let answer = client.request(method.parse().unwrap(), url).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["www-authenticate"].to_str().unwrap()),
+            (401, "Bearer")
+        );
+        assert_eq!(answer.text().await.unwrap(), r#"{"error":"Unauthorized"}"#);
+    }
+}
