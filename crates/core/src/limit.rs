@@ -590,9 +590,11 @@ pub const RETURNS: Rate = Rate::per_second(500, 5_000);
 pub const JOB_STATES: usize = 256;
 /// See [`JOB_STATES`].
 pub const JOB_STATES_BYTES: usize = 32 * 1024 * 1024;
-/// Jobs that are looked at for one page of those with a certain status, the newest first; how a job went stands in
-/// its log.
-pub const JOBS_SEARCHED: usize = 2_000;
+/// Jobs that are over of which is kept what a list shows, some 700 bytes each.
+pub const JOB_LINES: usize = 10_000;
+/// Jobs that are looked at for one page of those with a certain status, the newest first: how a job went stands in
+/// its log, which is read whole the first time.
+pub const JOBS_SEARCHED: usize = 500;
 /// Times that a failed job is run anew, one after the other; a brief that fails as often is given anew by a person.
 pub const JOB_RERUNS: usize = 16;
 /// Entries of a list in the description of a project.

@@ -206,7 +206,7 @@ mod tests {
     }
 
     // Planted faults: nothing handed on by who leaves at once; what is found looked up again at the decision; taken
-    // without being removed.
+    // without being removed; `within` not kept.
     #[tokio::test(start_paused = true)]
     async fn who_leaves_before_he_is_shown_anything_hands_on_what_he_came_to() {
         let departures = Arc::new(Departures::default());
@@ -230,7 +230,15 @@ mod tests {
         let mut second = arrive();
         assert_eq!(second.decide(Instant::now()), 9);
         second.settled();
+        let mut third = arrive();
+        assert_eq!(third.decide(Instant::now()), 0);
+        third.settled();
         drop(storm);
+        let mut storm = arrive();
+        let mut second = arrive();
+        assert_eq!(second.decide(Instant::now()), 9);
+        assert_eq!(storm.decide(Instant::now()), 9, "what it found when it came stays its own");
+        drop((second, storm));
         assert_eq!(arrive().decide(Instant::now()), 9);
         tokio::time::advance(soon * 2).await;
         assert_eq!(arrive().decide(Instant::now()), 0, "that was long ago");

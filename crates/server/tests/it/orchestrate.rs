@@ -91,8 +91,7 @@ impl Socket {
 }
 
 /// What the original answers, from the brief to the end; the order of the frames is that of the log.
-// Planted faults: `awaiting` for a job whose teams are done and which has not ended; the cost of the teams added to
-// that of the run; a poll that answers with the state of the poll before.
+// Planted faults: the cost of the teams added to that of the run; a poll that answers with the state of the one before.
 #[tokio::test]
 async fn a_job_from_its_brief_to_its_end() {
     let (house, mut jobs) = house().await;

@@ -90,7 +90,7 @@ pub(super) async fn list(
                 app.engine.runs_page(&who, &app.dialects.teams, RunState::Any, (offset, limit)).await?;
             let mut jobs = Vec::with_capacity(found.runs.len());
             for run in &found.runs {
-                jobs.push(states.of(&app.engine, &who, run).await?.line(run.id.as_str()));
+                jobs.push(states.line(&app.engine, &who, run).await?);
             }
             (jobs, found.total, false)
         }
@@ -117,7 +117,7 @@ async fn search(
         let at = (looked, limit::RUNS_PAGE);
         let found = app.engine.runs_page(who, &app.dialects.teams, among, at).await?;
         for run in &found.runs {
-            let line = states.of(&app.engine, who, run).await?.line(run.id.as_str());
+            let line = states.line(&app.engine, who, run).await?;
             if line.status.as_str() == status {
                 if (offset..offset.saturating_add(limit)).contains(&total) {
                     jobs.push(line);

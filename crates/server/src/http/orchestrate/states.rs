@@ -4,18 +4,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use headwater_core::code::Error;
+use headwater_core::code::{Code, Error};
 use headwater_core::run::Run;
 use headwater_core::{Principal, RunId, limit};
 use headwater_engine::Engine;
 use headwater_engine::engine::From;
 use parking_lot::Mutex;
 
+use super::shapes::Line;
 use super::view::Fold;
 
 /// See the module. Bounded by number and by bytes; who was not asked for longest goes.
 #[derive(Debug, Default)]
-pub(super) struct States(Mutex<Kept>);
+pub(super) struct States {
+    kept: Mutex<Kept>,
+    /// Of jobs that are over, what a list shows: they do not change any more.
+    lines: Mutex<HashMap<RunId, Line>>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -38,7 +43,7 @@ impl States {
     /// # Errors
     /// Those of reading a log.
     pub(super) async fn of(&self, engine: &Engine, who: &Principal, run: &Run) -> Result<Arc<Fold>, Error> {
-        let mut fold = self.0.lock().get(&run.id).unwrap_or_default();
+        let mut fold = self.kept.lock().get(&run.id).unwrap_or_default();
         if fold.seq >= run.tail.seq {
             return Ok(fold);
         }
@@ -50,8 +55,35 @@ impl States {
             }
             events.iter().for_each(|event| state.push(event));
         }
-        self.0.lock().put(&run.id, Arc::clone(&fold));
+        self.kept.lock().put(&run.id, Arc::clone(&fold));
         Ok(fold)
+    }
+
+    /// What a list shows of this job of the user's.
+    ///
+    /// # Errors
+    /// As [`States::of`], but for a log that is no longer kept: that there was such a job is known all the same.
+    pub(super) async fn line(&self, engine: &Engine, who: &Principal, run: &Run) -> Result<Line, Error> {
+        let Some(outcome) = run.tail.outcome else {
+            return Ok(self.of(engine, who, run).await?.line(run.id.as_str()));
+        };
+        if let Some(line) = self.lines.lock().get(&run.id) {
+            return Ok(line.clone());
+        }
+        let line = match self.of(engine, who, run).await {
+            Ok(state) => state.line(run.id.as_str()),
+            Err(error) if error.code == Code::CursorExpired => {
+                Fold { ended: Some(outcome), ..Fold::default() }.line(run.id.as_str())
+            }
+            Err(error) => return Err(error),
+        };
+        let mut lines = self.lines.lock();
+        // All at once: whoever lists again makes his own anew.
+        if lines.len() >= limit::JOB_LINES {
+            lines.clear();
+        }
+        lines.insert(run.id.clone(), line.clone());
+        Ok(line)
     }
 }
 
@@ -87,7 +119,7 @@ impl Kept {
 mod tests {
     use super::*;
 
-    // Planted faults: the weight of what is replaced not given back; the newest removed in place of the oldest.
+    // Planted fault: the weight of what is replaced not given back.
     #[test]
     fn what_is_kept_is_bounded_and_the_least_used_goes() {
         let mut kept = Kept::default();

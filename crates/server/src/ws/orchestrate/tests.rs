@@ -133,7 +133,7 @@ fn kinds(frames: &[Value]) -> Vec<String> {
 }
 
 /// The original's frames, keys and all, of a job in which one team fails.
-// Planted faults: `error` before its status; the thought's team left out; a frame for `pending`.
+// Planted fault: `error` before its status.
 #[test]
 fn the_transcript_of_a_job_in_which_one_team_fails() {
     let mut client = Client::new(Asked::default());
@@ -233,7 +233,7 @@ fn phases_and_code_as_it_streams_for_who_asks() {
     assert!(frames.iter().all(|frame| frame.get("seq").is_none()));
 }
 
-// Planted faults: told of teams that had ended as well; of none.
+// Planted fault: told of teams that had ended as well.
 #[test]
 fn what_a_cut_off_job_left_unfinished_is_told() {
     let mut bodies = started();
@@ -352,8 +352,7 @@ fn what_is_no_id_is_waited_for_like_any_other() {
 }
 
 proptest! {
-    // Planted faults: deltas of two teams joined; the first of a merged piece left out; merged ones without the last
-    // one's number.
+    // Planted fault: deltas of two teams joined.
     #[test]
     fn merging_changes_frames_and_never_text_or_order(teams in prop::collection::vec(0..3u8, 0..40)) {
         let mut bodies = started();

@@ -65,7 +65,6 @@ async fn what_is_wrong_with_a_brief_is_said_in_the_originals_words() {
     assert!(jobs.try_next().is_none());
 }
 
-// Planted fault: the teams told in the order in which they are configured.
 #[tokio::test]
 async fn what_is_asked_for_reaches_the_teams() {
     let (house, mut jobs) = house().await;
@@ -98,7 +97,7 @@ async fn a_brief_that_is_sent_twice_under_one_key_is_one_job() {
 }
 
 /// What is at work or complete is left alone; what failed is done once more, and once.
-// Planted faults: a complete job done again; a failed one done twice.
+// Planted fault: a complete job done again.
 #[tokio::test]
 async fn generating_again_does_only_what_failed() {
     let (house, mut jobs) = house().await;

@@ -17,8 +17,7 @@ use crate::house::{Given, House, Socket, principal};
 /// A front-end that opens a new socket at every turn: 133 of them. Some close without a word, some before they are
 /// answered, some after the next one is open, some live long enough to be shown something. What it is shown on all of
 /// them together is everything, in order, and nothing twice.
-// Planted faults: no moment before a socket is shown anything; what a socket came to not handed on by one that leaves
-// at once; the place remembered that was read, and not the one that was written.
+// Planted fault: no moment before a socket is shown anything.
 #[tokio::test]
 async fn a_storm_of_sockets_is_told_everything_once() {
     let (house, mut jobs) = given(Given { gate: Rules::default(), ..Given::default() }).await;
@@ -74,7 +73,7 @@ async fn closing(mut socket: Socket) -> Vec<String> {
     thoughts
 }
 
-// Planted faults: `within` not looked at; the ending not remembered.
+// Planted faults: `within` not kept; the place taken and not removed.
 #[tokio::test(start_paused = true)]
 async fn who_comes_back_soon_gets_the_rest_and_who_comes_later_the_whole() {
     let (house, mut jobs) = house().await;
@@ -162,7 +161,7 @@ async fn the_client_of_the_seed_reconnects_and_ends() {
 }
 
 /// Which of the two is somebody else's job cannot be seen.
-// Planted faults: another's run followed; a wait that never ends; hints of another's run that are told.
+// Planted fault: a wait that never ends.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_job_and_anothers_are_waited_for_alike() {
     let (house, mut jobs) = house().await;
