@@ -2,6 +2,7 @@
 
 use headwater_core::port::SharedEmbedder;
 use headwater_core::port::provider::ProviderError;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::labels::LABELS;
 
@@ -9,6 +10,8 @@ use super::labels::LABELS;
 const AT_ONCE: usize = 32;
 /// Of a label's sentences, how many of the nearest count beside its centre: one is chance, all are the centre again.
 const NEAREST: usize = 3;
+/// Sentences of one text that are compared beside the whole: each costs as much as a search does.
+const SENTENCES: usize = 6;
 
 /// What the labels' sentences mean.
 pub(super) struct Prototypes {
@@ -40,20 +43,35 @@ impl Prototypes {
         Ok(Self { embedder, mean, labels })
     }
 
-    /// How near the text is to each label, -1 to 1, in the order of [`LABELS`].
+    /// How near the text is to each label, -1 to 1, in the order of [`LABELS`]: the nearest of the whole and of its
+    /// sentences, since most messages of learners are a question with one sentence beside it that says how they are.
     pub(super) async fn of(&self, text: &str) -> Option<Vec<f64>> {
-        let vectors = self.embedder.embed(vec![text.to_owned()]).await.ok()?;
-        let vector = apart(vectors.first()?, &self.mean);
-        let near = |own: &Vec<Vec<f32>>| {
-            let (centre, says) = own.split_last()?;
-            let mut cosines: Vec<f64> = says.iter().map(|v| cosine(v, &vector)).collect();
-            cosines.sort_by(|a, b| b.total_cmp(a));
-            cosines.truncate(NEAREST);
-            let nearest = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
-            Some(f64::midpoint(cosine(centre, &vector), nearest))
-        };
-        self.labels.iter().map(near).collect()
+        let vectors = self.embedder.embed(pieces(text)).await.ok()?;
+        let vectors: Vec<Vec<f32>> = vectors.iter().map(|vector| apart(vector, &self.mean)).collect();
+        let nearest = |own: &Vec<Vec<f32>>| vectors.iter().filter_map(|v| nearness(own, v)).reduce(f64::max);
+        self.labels.iter().map(nearest).collect()
     }
+}
+
+/// The whole text, and its sentences where there are several; of many the first and the last ones.
+fn pieces(text: &str) -> Vec<String> {
+    let sentences = text.unicode_sentences().map(str::trim);
+    let mut sentences: Vec<&str> = sentences.filter(|s| s.split_whitespace().nth(1).is_some()).collect();
+    if sentences.len() > SENTENCES {
+        sentences.drain(SENTENCES / 2..sentences.len() - SENTENCES / 2);
+    }
+    let several = if sentences.len() > 1 { sentences } else { Vec::new() };
+    std::iter::once(text).chain(several).map(str::to_owned).collect()
+}
+
+/// How near a vector is to what a label says, whose centre stands at the end.
+fn nearness(own: &[Vec<f32>], vector: &[f32]) -> Option<f64> {
+    let (centre, says) = own.split_last()?;
+    let mut cosines: Vec<f64> = says.iter().map(|v| cosine(v, vector)).collect();
+    cosines.sort_by(|a, b| b.total_cmp(a));
+    cosines.truncate(NEAREST);
+    let nearest = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
+    Some(f64::midpoint(cosine(centre, vector), nearest))
 }
 
 fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
@@ -75,4 +93,22 @@ fn apart(vector: &[f32], part: &[f32]) -> Vec<f32> {
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     f64::from(a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_and_its_sentences_and_no_more_than_a_few() {
+        assert_eq!(pieces("I am lost."), ["I am lost."]);
+        assert_eq!(
+            pieces("What is x? I am lost. Ok."),
+            ["What is x? I am lost. Ok.", "What is x?", "I am lost."]
+        );
+        let many: String = (0..100).map(|n| format!("This is {n}. ")).collect();
+        let cut = pieces(&many);
+        assert_eq!(cut.len(), 1 + SENTENCES);
+        assert_eq!((cut[1].as_str(), cut[SENTENCES].as_str()), ("This is 0.", "This is 99."));
+    }
 }

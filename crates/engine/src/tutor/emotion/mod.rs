@@ -25,7 +25,7 @@ use super::plain::{Clause, clauses, spoken};
 pub use self::asked::asked;
 
 /// What divides a nearness before the softmax. Like [`LEXICON_SAYS`] found on the development half of the sample, as the
-/// value with the least surprise (mean log loss), not the most hits: probabilities are made of it.
+/// value with the least surprise (mean log loss), not the most hits, since probabilities are made of it.
 const TEMPERATURE: f64 = 0.035;
 /// Nearness that `neutral` has at least: what is near to no label says nothing. The most that costs no hit on that half.
 const NEAR_LEAST: f64 = 0.15;
@@ -36,7 +36,7 @@ const LEXICON_MOST: f64 = 4.0;
 /// Words alone: what `neutral` has where nothing was found. A lone weak cue outweighs it, e^1.4 to e^0.5.
 const LEXICON_NEUTRAL: f64 = 0.5;
 
-/// Guesses how people feel. Cheap to ask: one embedding of at most a few hundred words.
+/// Guesses how people feel. Cheap to ask: a message and at most six of its sentences are embedded.
 pub struct Feelings {
     prototypes: Option<Prototypes>,
 }
