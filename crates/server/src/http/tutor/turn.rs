@@ -90,6 +90,7 @@ pub(super) async fn chat(
         session,
         message_id,
         special: Special::Lesson(lesson),
+        own_session: true,
         ..StartRun::default()
     };
     let who = &identity.who;
