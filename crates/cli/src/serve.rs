@@ -78,7 +78,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let documents = open_documents(&settings, &store, embedder.clone(), tasks.clone())?;
     let teller = handoff::start(settings.handoff.as_ref(), &tasks, &store, &chat, &draining)?;
     let (workflows, dialects) =
-        files.open(&models, embedder.as_ref(), teller.as_ref(), settings.dialects.clone()).await;
+        files.open(&models, embedder.as_ref(), teller.as_ref(), settings.dialects.clone(), &tasks).await;
     let bus = Arc::new(InProcess::new());
     let engine = Engine::new(Arc::clone(&store), bus, workflows, tasks.clone(), settings.engine.clone());
     let addresses: Vec<_> =

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use headwater_core::port::SharedEmbedder;
-use headwater_engine::Models;
 use headwater_engine::assistant::tutor_file::TutorFile;
 use headwater_engine::handoff::Teller;
 use headwater_engine::ingest::Text;
@@ -13,6 +12,7 @@ use headwater_engine::workflow::assist::Assist;
 use headwater_engine::workflow::generate::Generate;
 use headwater_engine::workflow::teams::{Teams, TeamsFile};
 use headwater_engine::workflow::tutor::Tutor;
+use headwater_engine::{Models, Tasks};
 use headwater_server::app::Dialects;
 
 use crate::Failure;
@@ -86,12 +86,23 @@ impl Files {
         embedder: Option<&SharedEmbedder>,
         teller: Option<&Teller>,
         dialects: Dialects,
+        tasks: &Tasks,
     ) -> (Vec<Arc<dyn Workflow>>, Dialects) {
-        let (tutor, teams) = (self.tutor.name.as_str().into(), self.teams.name.as_str().into());
-        let dialects = Dialects { tutor, teams, ..dialects };
+        let dialects = Dialects {
+            tutor: self.tutor.name.as_str().into(),
+            teams: self.teams.name.as_str().into(),
+            ..dialects
+        };
+        let tutor = Arc::new(Tutor::new(self.tutor, models.clone(), embedder.cloned()));
+        // Nobody waits for it: a feeling is told by its words until then.
+        let warming = Arc::clone(&tutor);
+        let stopping = tasks.stopping().clone();
+        tasks.spawn("feelings", async move {
+            stopping.run_until_cancelled(warming.warm()).await;
+        });
         let mut workflows: Vec<Arc<dyn Workflow>> = vec![
             Arc::new(Generate::new(models.clone())),
-            Arc::new(Tutor::prepare(self.tutor, models.clone(), embedder.cloned()).await),
+            tutor,
             Arc::new(Teams::new(self.teams, models.clone())),
         ];
         for Equipped { assistant, folder, .. } in self.assistants {

@@ -18,7 +18,7 @@ mod level;
 mod plan;
 mod remember;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use headwater_core::code::{Code, Error};
@@ -48,7 +48,9 @@ pub struct Tutor {
     models: Models,
     /// Models that the file names and that are not there: whoever makes a tutor looks first.
     missing: Vec<String>,
-    feelings: Feelings,
+    /// By words alone until [`Tutor::warm`] is done.
+    feelings: OnceLock<Feelings>,
+    by_words: Feelings,
     embedder: Option<SharedEmbedder>,
     memory: Memory,
 }
@@ -58,26 +60,23 @@ impl Tutor {
     /// passages by their words alone. Ask [`TutorFile::missing_models`] before: one that names a model that is not
     /// there answers nothing.
     #[must_use]
-    pub fn new(
-        file: TutorFile,
-        models: impl Into<Models>,
-        embedder: Option<SharedEmbedder>,
-        feelings: Feelings,
-    ) -> Self {
+    pub fn new(file: TutorFile, models: impl Into<Models>, embedder: Option<SharedEmbedder>) -> Self {
         let models = models.into();
         let missing = file.missing_models(|alias| models.has(alias));
         let memory = Memory::new(embedder.clone());
-        Self { file, models, missing, feelings, embedder, memory }
+        let (feelings, by_words) = (OnceLock::new(), Feelings::by_words());
+        Self { file, models, missing, feelings, by_words, embedder, memory }
     }
 
-    /// The same, with what tells feelings made ready first.
-    pub async fn prepare(
-        file: TutorFile,
-        models: impl Into<Models>,
-        embedder: Option<SharedEmbedder>,
-    ) -> Self {
-        let feelings = Feelings::prepare(embedder.clone()).await;
-        Self::new(file, models, embedder, feelings)
+    /// Makes ready what tells feelings by meaning: some hundred sentences are embedded, which takes seconds. Turns
+    /// before it is done are judged by their words alone.
+    pub async fn warm(&self) {
+        // A second call changes nothing.
+        let _ = self.feelings.set(Feelings::prepare(self.embedder.clone()).await);
+    }
+
+    fn feelings(&self) -> &Feelings {
+        self.feelings.get().unwrap_or(&self.by_words)
     }
 
     async fn teach(&self, turn: &Turn, plan: &Plan<'_>, felt: &Felt) -> Result<Finished, Error> {

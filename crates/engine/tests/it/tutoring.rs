@@ -75,7 +75,8 @@ impl School {
     ) -> Self {
         let mind = Arc::new(Mind::default());
         let file = TutorFile::parse(file).unwrap();
-        let tutor = Tutor::prepare(file, models(stage.0.clone()), Some(mind.clone())).await;
+        let tutor = Tutor::new(file, models(stage.0.clone()), Some(mind.clone()));
+        tutor.warm().await;
         Self { house: House::beside(stage, Arc::new(tutor), Arc::new(MemoryStore::new())), mind }
     }
 

@@ -27,7 +27,7 @@ impl Tutor {
         };
         let emotion = match by_model {
             Some(emotion) => Some(emotion),
-            None => self.feelings.of(&plan.asked).await,
+            None => self.feelings().of(&plan.asked).await,
         };
         let Some(emotion) = emotion else { return };
         *felt.0.lock() = Some(emotion.clone());
