@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use headwater_engine::Period;
 use headwater_server::app::{Dialects, Surface};
 
 use super::{Asked, note};
@@ -68,7 +69,18 @@ pub(super) fn dialects(
         (text, _) if text == "off" => u64::MAX,
         _ => number(asked, "generations_per_user", MOST_GENERATIONS, problems),
     };
-    Dialects { development, ai_stream_grace: Duration::from_secs(grace), generations, ..Dialects::default() }
+    let generations_per = asked.word(
+        "generations_per",
+        &[("ever", Period::Ever), ("day", Period::Day), ("month", Period::Month)],
+        problems,
+    );
+    Dialects {
+        development,
+        ai_stream_grace: Duration::from_secs(grace),
+        generations,
+        generations_per,
+        ..Dialects::default()
+    }
 }
 
 fn number(asked: &Asked, name: &str, most: u64, problems: &mut Vec<String>) -> u64 {

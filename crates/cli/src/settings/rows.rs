@@ -79,6 +79,7 @@ pub(super) const ROWS: &[Row] = &[
         "how long an answer of ai_stream goes on when its socket is gone, 0 to 86400",
     ),
     Row("generations_per_user", "50", "answers of ai_stream that one user may ask for, or off"),
+    Row("generations_per", "ever", "for how long those count: ever, day or month (UTC)"),
     Row("runs_per_user", "16", "live runs of one user, 1 to 2000"),
     Row(
         "drain_seconds",

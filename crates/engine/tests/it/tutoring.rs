@@ -61,6 +61,8 @@ impl Embedder for Mind {
 pub(crate) struct School {
     pub house: House,
     pub mind: Arc<Mind>,
+    /// Feelings are told by words alone until it is warmed.
+    pub tutor: Arc<Tutor>,
 }
 
 impl School {
@@ -75,9 +77,8 @@ impl School {
     ) -> Self {
         let mind = Arc::new(Mind::default());
         let file = TutorFile::parse(file).unwrap();
-        let tutor = Tutor::new(file, models(stage.0.clone()), Some(mind.clone()));
-        tutor.warm().await;
-        Self { house: House::beside(stage, Arc::new(tutor), Arc::new(MemoryStore::new())), mind }
+        let tutor = Arc::new(Tutor::new(file, models(stage.0.clone()), Some(mind.clone())));
+        Self { house: House::beside(stage, tutor.clone(), Arc::new(MemoryStore::new())), mind, tutor }
     }
 
     /// Asks, and waits for the model to be asked.
@@ -151,7 +152,7 @@ async fn a_turn_is_told_in_its_order_and_ends_with_what_it_taught() {
 // Planted fault: the level worked out before the feeling was looked at.
 #[tokio::test(start_paused = true)]
 async fn a_feeling_that_is_known_by_then_lowers_the_level() {
-    for (message, level) in [("What is music?", "Easy"), ("I am confused: what is music?", "Beginner")] {
+    for (message, level) in [("What is music?", "Easy"), ("I am so annoyed! What is music?", "Beginner")] {
         let mut school = School::new().await;
         let (_, act) = school.ask(lesson(message, Lesson::default())).await;
         let told = &act.request.messages[0].content;
@@ -163,6 +164,7 @@ async fn a_feeling_that_is_known_by_then_lowers_the_level() {
 #[tokio::test(start_paused = true)]
 async fn neither_meaning_nor_feeling_delays_the_first_word() {
     let mut school = School::new().await;
+    school.tutor.warm().await;
     school.mind.hangs.store(true, Ordering::SeqCst);
     let began = Instant::now();
     let (run, mut act) = school.ask(lesson("I love rust", Lesson::default())).await;

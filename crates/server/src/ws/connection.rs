@@ -96,7 +96,7 @@ pub struct Connection {
     /// the acknowledgement.
     stopped: Vec<(RunId, Reply)>,
     /// The run that was handed out to its end here last.
-    ended: Option<(RunId, Seq)>,
+    ended: Option<Box<(RunId, Seq)>>,
     opened: Instant,
     heard: Instant,
     pinged: Instant,
@@ -385,7 +385,7 @@ impl Connection {
             Ok(Followed::Heartbeat) => self.tell(|dialect, out| dialect.on_heartbeat(&run, out)),
             Ok(Followed::End) => {
                 let view = self.views.remove(at);
-                self.ended = Some((view.follow.run().clone(), view.given));
+                self.ended = Some(Box::new((view.follow.run().clone(), view.given)));
                 self.acknowledge(&run);
             }
             Err(error) => {
@@ -401,7 +401,7 @@ impl Connection {
         let Some((departures, client)) = &self.around.remembers else { return };
         let now = Instant::now();
         let followed = |run: &RunId| self.views.iter().any(|view| view.follow.run() == run);
-        if let Some((run, seq)) = self.ended.as_ref().filter(|(run, _)| !followed(run)) {
+        if let Some((run, seq)) = self.ended.as_deref().filter(|(run, _)| !followed(run)) {
             departures.leave(client, run, *seq, true, now);
         }
         for view in &self.views {
