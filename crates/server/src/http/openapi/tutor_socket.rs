@@ -5,7 +5,7 @@ use serde_json::json;
 use super::operation::{Book, get};
 
 pub(super) fn describe(book: &mut Book) {
-    book.group("Chat");
+    book.group("Tutor");
     book.add(
         get("/api/ws", "ws_tutor", "The tutor over a WebSocket")
             .about(
