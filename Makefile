@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# What `make serve` serves, and where: make serve LISTEN=0.0.0.0:8080 DATA=/srv/headwater
+# What `make serve` serves, and where: make serve LISTEN=0.0.0.0:8080 DATA=/srv/headwater ARGS=--compat
 LISTEN ?= 127.0.0.1:8000
 DATA   ?= $(CURDIR)/data
 MODELS ?= $(CURDIR)/models
@@ -23,7 +23,7 @@ serve: ## build and run the server, with a real local model; ends with its addre
 	@echo "2/3 the program: the first build takes some minutes on two cores"
 	@cargo build --release --locked -p headwater-cli
 	@echo "3/3 the server: Ctrl-C ends it; to sign in from a script: target/release/headwater token --user me --data $(DATA)"
-	@exec target/release/headwater serve --listen $(LISTEN) --data $(DATA) --models $(MODELS)
+	@exec target/release/headwater serve --listen $(LISTEN) --data $(DATA) --models $(MODELS) $(ARGS)
 
 model: ## fetch the local model and the embeddings (about 190 MB, once, check sums verified)
 	scripts/fetch-models.sh $(MODELS)
@@ -68,3 +68,4 @@ bench: build ## speed beside a peer, by ratio; see bench/README.md
 	python3 bench/idle_memory.py
 	python3 bench/decode.py
 	python3 bench/stop.py
+	tests/outside/.venv/bin/python bench/dialects.py
