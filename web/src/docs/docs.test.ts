@@ -9,7 +9,7 @@ const filled = (more: Partial<Filled> = {}): Filled => ({ parameters: {}, body: 
 
 describe('the document', () => {
   it('is read whole: groups in their order, every operation with its answers', () => {
-    expect(api.groups.map((g) => g.name)).toEqual(['Accounts', 'Chat', 'Documents', 'Runs', 'Desk', 'Server', 'Pages']);
+    expect(api.groups.map((g) => g.name)).toEqual(['Accounts', 'Chat', 'AI stream', 'Documents', 'Runs', 'Sharing', 'Tutor', 'Orchestrate', 'Desk', 'Server', 'Pages']);
     for (const g of api.groups) for (const o of g.operations) expect(o.answers.length, o.id).toBeGreaterThan(0);
     expect(op('login').open).toBe(true);
     expect(op('start_run').open).toBe(false);
