@@ -52,7 +52,7 @@ export async function teamsPage({ open, look, options, real }) {
   }
   if (!real) {
     assert.match(await page.locator('#phases').textContent(), /planner complete.*anthropic complete.*google complete/);
-    await page.getByText('Plan and review, 1 thoughts').waitFor();
+    await page.getByText('Plan and review, 1 thought').waitFor();
     assert.match(await team('google').textContent(), /in place of google: tiny local model/);
   }
   await page.context().grantPermissions(['clipboard-write', 'clipboard-read']);

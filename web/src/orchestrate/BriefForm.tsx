@@ -108,7 +108,7 @@ export function BriefForm({ client }: { client: TeamsClient }) {
       )}
       <details class="fold inner">
         <summary>
-          Workspace <span class="quiet">told to the teams; may be left empty</span>
+          Workspace <span class="quiet">optional, told to the teams</span>
         </summary>
         <div class="stack">
           {WORKSPACE.map(([field, title]) => (

@@ -1,5 +1,6 @@
 /** The job that is shown: its teams side by side, what they think and what they write. */
 import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import { useFollowEnd } from '../shared/follow-end';
 import { usageText } from '../shared/usage';
 import type { TeamsClient } from './client';
@@ -97,9 +98,14 @@ function Phases({ of }: { of: Job['phases'] }) {
 
 export function JobView({ job, client }: { job: Job; client: TeamsClient }) {
   const over = isOver(job);
+  const top = useRef<HTMLDivElement>(null);
+  // In one column the job stands below the form that it came from.
+  useEffect(() => {
+    if (matchMedia('(max-width: 1000px)').matches) top.current?.scrollIntoView({ block: 'start' });
+  }, [job.id]);
   const cost = job.cost > 0 ? usageText({ cost_usd: job.cost }) : over ? '$0, or no price known' : '';
   return (
-    <div class="stack">
+    <div class="stack" ref={top}>
       <section class="card stack job" aria-labelledby="job-title">
         <header>
           <h2 id="job-title">{job.summary || 'A job'}</h2>
@@ -128,7 +134,7 @@ export function JobView({ job, client }: { job: Job; client: TeamsClient }) {
             <button id="cancel" type="button" class="stop" aria-disabled={over} onClick={() => over || void client.cancel()}>
               Cancel
             </button>
-            <button id="drop" type="button" aria-disabled={client.link.value !== 'connected'} onClick={() => client.drop()}>
+            <button id="drop" type="button" aria-disabled={over || client.link.value !== 'connected'} onClick={() => over || client.drop()}>
               Drop connection
             </button>
           </span>
@@ -136,7 +142,7 @@ export function JobView({ job, client }: { job: Job; client: TeamsClient }) {
         <Phases of={job.phases} />
         {job.thoughts.length > 0 && (
           <details class="thinking">
-            <summary>Plan and review, {job.thoughts.length} thoughts</summary>
+            <summary>Plan and review, {job.thoughts.length} {job.thoughts.length === 1 ? 'thought' : 'thoughts'}</summary>
             <ol class="team-thoughts" tabIndex={0} role="list" aria-label="Thoughts of the job">
               {job.thoughts.map((one) => (
                 <li key={one.id}>

@@ -101,11 +101,10 @@ export function TeamsPage({ client, account }: { client: TeamsClient; account: A
     <>
       <div class="bar">
         <div class="status">
-          <span class={`dot ${client.link.value}`} aria-hidden="true" />
+          <span class={`dot ${job ? client.link.value : 'idle'}`} aria-hidden="true" />
           <span id="status" role="status">
-            {client.link.value}
+            {job ? client.link.value : 'no job yet'}
           </span>
-          {!job && <span class="quiet">a job has a socket of its own</span>}
         </div>
       </div>
       <LocalNotice client={client} />

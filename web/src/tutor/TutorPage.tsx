@@ -1,5 +1,4 @@
-import { useSignal } from '@preact/signals';
-import { type ReadonlySignal } from '@preact/signals';
+import { type ReadonlySignal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Account } from '../shared/account';
 import { useFollowEnd } from '../shared/follow-end';
@@ -8,7 +7,7 @@ import { ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { LessonClient } from './client';
 import { Abilities, Facts, Room } from './Side';
 import { isLive, type State } from './state';
-import { Answer, Question, waitingWord } from './TurnView';
+import { Answer, Pieces, Question, waitingWord } from './TurnView';
 
 const SUGGESTIONS = ['Why is grass green?', 'Write a loop in Python and explain it', 'I do not understand fractions at all'];
 const SUBJECTS = ['biology', 'mathematics', 'physics', 'history', 'programming'];
@@ -190,6 +189,14 @@ function Lesson({ s, client }: { s: State; client: LessonClient }) {
                 <span>nothing was lost</span>
               </p>
             )}
+          </div>
+        )}
+        {!current && (
+          // Scripts find the last answer here, as on the chat's page; for people it stands in the log.
+          <div class="live over">
+            <div id="answer" class="md" aria-busy={false} inert>
+              <Pieces of={over.at(-1)?.pieces ?? []} />
+            </div>
           </div>
         )}
         {live.slice(1).map((t) => (

@@ -14,6 +14,7 @@ const PING_EVERY = 30_000;
 /** Who says nothing more for so long has stopped typing. */
 const TYPING_OUT = 6_000;
 const PAGE = 50;
+const EDGES = new Set(['stream_start', 'stream_complete', 'stream_error', 'generation_stopped']);
 
 /** As the original's client waits. */
 export const waitFor = (attempt: number) => Math.min(1000 * 2 ** Math.min(attempt, 10), 5000);
@@ -249,8 +250,8 @@ export class LessonClient {
       const person = String((JSON.parse(text) as { data?: { user_id?: unknown } }).data?.user_id ?? '');
       setTimeout(() => this.happens({ kind: 'typed_out', person }), TYPING_OUT);
     }
-    // The words of a question that was asked elsewhere are in the history.
-    if (at === 'stream_start' && this.state.turns.some((t) => t.question === null)) void this.loadPast();
+    // The words of a question that was asked elsewhere are in the history, at its end for certain.
+    if (at !== undefined && EDGES.has(at) && this.state.turns.some((t) => t.question === null)) void this.loadPast();
   }
 
   private stopTyping(): void {

@@ -171,6 +171,7 @@ describe('the history', () => {
 describe('code and ability', () => {
   it('is what stands between the fences', () => {
     expect(inside('```python\nx = 1\n```\n')).toEqual({ language: 'python', code: 'x = 1' });
+    expect(inside('\n\n- ```js\n  x\n  ```')).toEqual({ language: 'js', code: '  x' });
     expect(inside('~~~\na\n```\nb\n~~~')).toEqual({ language: '', code: 'a\n```\nb' });
     expect(inside('```js\nhalf')).toEqual({ language: 'js', code: 'half' });
     expect(inside('    indented\n')).toEqual({ language: '', code: '    indented\n' });

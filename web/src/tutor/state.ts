@@ -132,8 +132,8 @@ export function wrong(s: State, code: string, text: string, at: number): State {
 
 /** What is inside a fenced block, and its language; an indented block is itself. */
 export function inside(text: string): { language: string; code: string } {
-  const fence = /^[ \t>*+\-\d.]*?(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n]*(?:\n|$)/.exec(text);
-  if (!fence) return { language: '', code: text };
+  const fence = /^\s*(?:[*+-]\s|\d+[.)]\s)?[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n]*(?:\n|$)/.exec(text);
+  if (!fence) return { language: '', code: text.replace(/^\n+/, '') };
   const mark = fence[1]!;
   const rest = text.slice(fence[0].length);
   const end = new RegExp(`(^|\\n)[ \\t]*${mark[0]}{${mark.length},}[ \\t]*\\s*$`).exec(rest);
