@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from cdp import Browser, chromium
-from headwater import Server
+from fake import Fake
+from headwater import LIMITS, Server
 from ledger import check_log, text_of
 from test_browser import SHOTS, until, words
 from viewers import Api
@@ -104,21 +105,40 @@ async def lesson(server: Server) -> None:
         assert not page.complaints, page.complaints
 
 
+# One team has a model of its own, the other works without a key.
+MODELS = """
+[providers.a]
+preset = "anthropic"
+base_url = "{url}"
+key_env = "TEAMS_KEY"
+model = "claude-sonnet-4-5"
+[aliases.anthropic]
+use = ["a"]
+"""
+PAGE = "```tsx\n" + "".join(f"export const field{n} = <label>Field {n} <input /></label>;\n" for n in range(20)) + "```\n"
+
+
 def test_teams_write_side_by_side_without_a_token_in_development(tmp_path):
-    with Server(tmp_path / "data", tokens=100, gap_ms=40, env={"HEADWATER_DEVELOPMENT": "on"}) as server:
-        asyncio.run(teams(server))
+    with Fake() as fake:
+        fake.ask("script", {"text": PAGE, "gap_ms": 30})
+        config = tmp_path / "teams.toml"
+        config.write_text(LIMITS.read_text() + MODELS.format(url=fake.url))
+        with Server(tmp_path / "data", tokens=60, gap_ms=40, env={"HEADWATER_DEVELOPMENT": "on", "TEAMS_KEY": "any"}, limits=config) as server:
+            asyncio.run(teams(server))
 
 
 async def teams(server: Server) -> None:
     async with Browser() as page:
         await page.open(f"{server.url}/orchestrate/test")
         await page.until("nobody needs to sign in", f"{text('#identity')}.includes('development')")
-        await page.until("who works without a key is said", f"{text('#notice')}.includes('google')")
+        await page.until("who works without a key is said", f"{text('#notice')}.includes('google: scripted')")
+        assert "anthropic" not in await page.text("#notice")
         await page.fill("#brief", "A login form")
         await page.click("#start")
         code = [text(f"[data-team={name}] pre.team-code") for name in ("anthropic", "google")]
-        await page.until("both write", " && ".join(f"{one}.length > 60" for one in code))
-        assert not kinds(page, "code_generated"), "over before it was seen: not in mid-stream"
+        thoughts = "document.querySelectorAll('[data-team=google] .team-thoughts li').length"
+        await page.until("code streams beside thoughts", f"{code[0]}.length > 60 && {thoughts} > 0")
+        assert not [f for f in kinds(page, "code_generated") if f["team"] == "anthropic"], "over before it was seen: not in mid-stream"
         await page.screenshot(SHOTS / "teams.png")
         await page.click("#drop")
         await page.until("connected again", f"{text('#status')} === 'connected'")
