@@ -28,7 +28,8 @@ export async function tutorPage({ open, look, options, real }) {
   // Asked by keyboard; thoughts come before the answer; the connection is dropped in mid-stream and nothing is lost.
   await page.fill('#subject', 'biology');
   await page.check('#documents');
-  await page.fill('#message', 'Why is grass green?');
+  // Slowly: pictures and axe take their time, too.
+  await page.fill('#message', 'Why is grass green? Tell it slowly');
   await page.press('#message', 'Enter');
   await page.locator('.live .thoughts li').first().waitFor();
   await state('thinking');

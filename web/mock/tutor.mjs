@@ -1,5 +1,6 @@
 // The tutor of the mock: lessons told frame by frame, rooms, what was missed while away, and the history. One process,
-// nothing durable; the shapes are those of docs/protocol/tutor.md. "code" has a block of code, "fail" fails, "long" is long.
+// nothing durable; the shapes are those of docs/protocol/tutor.md. "code" has a block of code, "fail" fails, "long" is long,
+// "slowly" is slow.
 import { randomUUID } from 'node:crypto';
 
 const GAP = Number(process.env.MOCK_GAP_MS ?? 45);
@@ -53,7 +54,7 @@ async function tell(run) {
     if (fence) code = !code;
     run.text += word;
     emit(run, 'content_chunk', { content: word, chunk_index: i, is_code });
-    await sleep(GAP);
+    await sleep(/\bslowly\b/i.test(run.message) ? GAP * 4 : GAP);
   }
   run.over = true;
   run.ms = Date.now() - began;
