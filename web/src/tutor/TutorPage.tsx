@@ -228,7 +228,7 @@ export function TutorPage({ view, client, account }: { view: ReadonlySignal<Stat
         </span>
       </div>
       <div class="desk">
-        <div class="side-a stack">
+        <div class="side-a">
           <SignIn
             account={account}
             confirmed={signedIn && s.userId !== null}
@@ -237,11 +237,11 @@ export function TutorPage({ view, client, account }: { view: ReadonlySignal<Stat
             onToken={(token) => (token ? client.useToken() : client.leave())}
             onProblem={(code, text) => client.happens({ kind: 'problem', code, text })}
           />
-          <Room s={s} client={client} signedIn={signedIn} />
         </div>
         <Lesson s={s} client={client} />
         <div class="side-b lesson-b">
           <div class="stack">
+            <Room s={s} client={client} signedIn={signedIn} />
             <Abilities turns={s.turns} />
             <Facts t={s.turns.find(isLive) ?? s.turns.at(-1)} />
           </div>
