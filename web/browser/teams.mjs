@@ -16,7 +16,7 @@ export async function teamsPage({ open, look, options, real }) {
   await page.fill('#name', 'Otto');
   await page.click('#register');
   await page.locator('#notice', { hasText: 'google' }).waitFor();
-  await page.getByText('No job yet').waitFor();
+  await page.getByText('No job yet: give').waitFor();
 
   // What is wrong is said, here and by the server.
   await page.fill('#style', 'blue');
