@@ -7,9 +7,17 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Pages that the server routes to by name; a build without one of them is broken.
-const PAGES: [&str; 5] = ["index.html", "ws-test.html", "ai-test.html", "docs.html", "knowledge.html"];
+const PAGES: [&str; 7] = [
+    "index.html",
+    "ws-test.html",
+    "ai-test.html",
+    "tutor-test.html",
+    "orchestrate-test.html",
+    "docs.html",
+    "knowledge.html",
+];
 /// The protocols' descriptions, which the page of the API leads to. Read as text, by people.
-const PROTOCOLS: [&str; 4] = ["native.md", "chat.md", "ai_stream.md", "orchestrate.md"];
+const PROTOCOLS: [&str; 5] = ["native.md", "chat.md", "ai_stream.md", "tutor.md", "orchestrate.md"];
 
 #[allow(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 fn main() -> Result<(), Box<dyn Error>> {

@@ -7,6 +7,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { readFileSync } from 'node:fs';
+import { teamsPage } from './teams.mjs';
+import { tutorPage } from './tutor.mjs';
 
 const at = process.argv.indexOf('--shots');
 const shots = at > 0 ? process.argv[at + 1] : null;
@@ -26,14 +28,21 @@ const LOOKS = {
   phone: { colorScheme: 'light', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
   phonedark: { colorScheme: 'dark', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
 };
+// `-- --only tutor`: one page's walk.
+const only = process.argv.indexOf('--only') > 0 ? process.argv[process.argv.indexOf('--only') + 1] : null;
+const WALKS = {
+  chat: chatPage,
+  ai: aiPage,
+  tutor: (look, options) => tutorPage({ open, look, options, real }),
+  teams: (look, options) => teamsPage({ open, look, options, real }),
+  front: frontPage,
+  knowledge: knowledgePage,
+  docs: docsPage,
+};
 let failed = 0;
 try {
   for (const [look, options] of Object.entries(LOOKS)) {
-    await chatPage(look, options);
-    await aiPage(look, options);
-    await frontPage(look, options);
-    await knowledgePage(look, options);
-    await docsPage(look, options);
+    for (const [name, walk] of Object.entries(WALKS)) if (!only || only === name) await walk(look, options);
   }
 } catch (e) {
   failed = 1;

@@ -10,6 +10,8 @@ import { WebSocketServer } from 'ws';
 import { ai } from './ai.mjs';
 import { chat } from './chat.mjs';
 import { documents } from './documents.mjs';
+import { follow as followJob, teamRoutes } from './teams.mjs';
+import { lessonRoutes, tutor } from './tutor.mjs';
 import { MODELS, follow, runs, startRun, summary } from './runs.mjs';
 
 const dist = fileURLToPath(new URL('../../crates/server/ui/dist', import.meta.url));
@@ -17,8 +19,8 @@ const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const docs = fileURLToPath(new URL('../../docs', import.meta.url));
 const TYPES = { '.json': 'application/json', '.md': 'text/plain; charset=utf-8', '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
-const PAGES = { '/': 'index.html', '/ws/test': 'ws-test.html', '/ws/ai/test': 'ai-test.html', '/docs': 'docs.html', '/knowledge': 'knowledge.html' };
-const TEXTS = { '/openapi.json': 'openapi.json', '/docs/native.md': 'protocol/native.md', '/docs/chat.md': 'protocol/chat.md', '/docs/ai_stream.md': 'protocol/ai_stream.md', '/docs/orchestrate.md': 'protocol/orchestrate.md' };
+const PAGES = { '/': 'index.html', '/ws/test': 'ws-test.html', '/ws/ai/test': 'ai-test.html', '/tutor/test': 'tutor-test.html', '/orchestrate/test': 'orchestrate-test.html', '/docs': 'docs.html', '/knowledge': 'knowledge.html' };
+const TEXTS = { '/openapi.json': 'openapi.json', '/docs/native.md': 'protocol/native.md', '/docs/chat.md': 'protocol/chat.md', '/docs/ai_stream.md': 'protocol/ai_stream.md', '/docs/tutor.md': 'protocol/tutor.md', '/docs/orchestrate.md': 'protocol/orchestrate.md' };
 
 const feedback = new Map();
 const generated = new Map();
@@ -45,7 +47,7 @@ const userOf = (token) => users.get(String(token ?? '').replace(/^Bearer\s+/i, '
 
 const http = createServer(async (req, res) => {
   const url = new URL(req.url, 'http://mock');
-  const json = (status, body) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  const json = (status, body) => res.writeHead(status, { 'content-type': 'application/json' }).end(body === undefined ? '' : JSON.stringify(body));
   const file = PAGES[url.pathname] ?? TEXTS[url.pathname] ?? (/^\/assets\/[\w.-]+$/.test(url.pathname) ? url.pathname.slice(1) : null);
   if (file && req.method === 'GET') {
     try {
@@ -93,6 +95,7 @@ const http = createServer(async (req, res) => {
   const said = /^\/mock\/feedback\/(.+)$/.exec(url.pathname);
   if (said) return json(200, feedback.get(`${user.id}/${said[1]}`) ?? null);
   if (url.pathname.startsWith('/api/v1/documents')) return documents({ route, url, raw, body, user, type: says, json });
+  if (lessonRoutes({ route, url, user, json }) || teamRoutes({ route, url, body, user, json })) return;
   const mine = [...runs.values()].filter((r) => r.owner === user.id);
   const history = /^\/api\/v1\/chat\/history\/(.+)$/.exec(url.pathname);
   if (history) {
@@ -141,12 +144,15 @@ const http = createServer(async (req, res) => {
 const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
 http.on('upgrade', (req, socket, head) => {
   const url = new URL(req.url, 'http://mock');
-  if (url.pathname === '/ws/ai/stream') {
-    // The token is a subprotocol, as in the page; of the two the protocol's own name is agreed to.
-    const named = String(req.headers['sec-websocket-protocol'] ?? '').split(',').map((p) => p.trim());
-    const bearer = named.find((p) => p.startsWith('base64url.bearer.'))?.slice('base64url.bearer.'.length);
-    const user = bearer && userOf(Buffer.from(bearer, 'base64url').toString());
+  // The token is a subprotocol, as in the pages; of the two the protocol's own name is agreed to.
+  const named = String(req.headers['sec-websocket-protocol'] ?? '').split(',').map((p) => p.trim());
+  const bearer = named.find((p) => p.startsWith('base64url.bearer.'))?.slice('base64url.bearer.'.length);
+  const user = bearer ? userOf(Buffer.from(bearer, 'base64url').toString()) : null;
+  const job = /^\/ws\/orchestrate\/([^/]+)$/.exec(url.pathname);
+  if (job) return sockets.handleUpgrade(req, socket, head, (ws) => followJob(ws, decodeURIComponent(job[1]), user, url.searchParams));
+  if (url.pathname === '/ws/ai/stream' || url.pathname === '/api/ws') {
     if (!user) return socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    if (url.pathname === '/api/ws') return sockets.handleUpgrade(req, socket, head, (ws) => tutor(ws, user));
     return sockets.handleUpgrade(req, socket, head, (ws) => ai(ws, user, (id) => generated.set(id, (generated.get(id) ?? 0) + 1)));
   }
   if (url.pathname !== '/ws/chat') return socket.destroy();

@@ -1,15 +1,8 @@
 import { signal } from '@preact/signals';
-import { FrameLog } from '../chat/framelog';
-import { chatUrl } from '../chat/socket';
+import { FrameLog } from '../shared/framelog';
+import { asProtocol, chatUrl } from '../shared/socket';
 import { onceAFrame } from '../shared/frame';
 import { type Input, start, type State, step } from './machine';
-
-/** base64url without padding: any token fits into the name of a subprotocol so, and none into the address. */
-export function asProtocol(token: string): string {
-  const bytes = new TextEncoder().encode(token);
-  const base64 = btoa(String.fromCharCode(...bytes));
-  return `base64url.bearer.${base64.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')}`;
-}
 
 /** One socket of `/ws/ai/stream`, by hand: this page never connects by itself. */
 export class AiClient {

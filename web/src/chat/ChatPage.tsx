@@ -6,7 +6,7 @@ import { usageText } from '../shared/usage';
 import { Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { ChatClient } from './client';
 import { Conversation, Tools } from './Conversation';
-import { Inspector } from './Inspector';
+import { Inspector } from '../shared/Inspector';
 import { currentTurn, statusWord, type ChatState } from './state';
 
 const AUTH_WORD: Record<ChatState['auth'], string> = {

@@ -7,9 +7,9 @@ import { askHealth } from '../shared/health';
 import { readJson, type Store } from '../shared/storage';
 import type { Account } from '../shared/account';
 import { readFrame } from './frames';
-import { FrameLog } from './framelog';
+import { FrameLog } from '../shared/framelog';
 import { step } from './machine';
-import { chatUrl, openWire, type Wire } from './socket';
+import { chatUrl, openWire, type Wire } from '../shared/socket';
 import { initial, isLive, newTurn, type ChatState, type Effect, type Input, type TimerName, type Turn } from './state';
 
 /** An input without its clock and chance: the client adds those. */

@@ -9,7 +9,7 @@ import { SchemaView } from './SchemaView';
 import { TryIt } from './TryIt';
 
 /** Where a socket can be tried; the chat's page for those that are not named. */
-const TRY: Record<string, [string, string]> = { '/ws': ['/', 'run inspector'], '/ws/ai/stream': ['/ws/ai/test', 'page of ai_stream'] };
+const TRY: Record<string, [string, string]> = { '/ws': ['/', 'run inspector'], '/ws/ai/stream': ['/ws/ai/test', 'page of ai_stream'], '/api/ws': ['/tutor/test', 'page of the tutor'], '/ws/orchestrate/{job_id}': ['/orchestrate/test', 'page of the teams'] };
 
 const api = signal<Api | null>(null);
 const problem = signal<string | null>(null);

@@ -1,5 +1,6 @@
 import '../shared/tokens.css';
 import '../shared/base.css';
+import '../shared/frames.css';
 import '../chat/chat.css';
 import { render } from 'preact';
 import { ChatPage } from '../chat/ChatPage';

@@ -46,14 +46,17 @@ export const withWait = (sentence: string, seconds: number): string =>
   /\bagain in \d+ s\b/.test(sentence) ? sentence : `${sentence} (again in ${Math.ceil(seconds)} s)`;
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   token?: string | undefined;
   body?: unknown;
+  /** `Idempotency-Key`: sent twice it is done once. */
+  once?: string | undefined;
 }
 
-export async function call<T>(path: string, { method = 'GET', token, body }: Call = {}): Promise<T> {
+export async function call<T>(path: string, { method = 'GET', token, body, once }: Call = {}): Promise<T> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (token) headers.authorization = `Bearer ${token}`;
+  if (once) headers['idempotency-key'] = once;
   if (body !== undefined) headers['content-type'] = 'application/json';
   let response: Response;
   try {

@@ -70,6 +70,11 @@ where
         .route("/", get(|headers: HeaderMap| async move { serve("/index.html", &headers) }))
         .route("/ws/test", get(|headers: HeaderMap| async move { serve("/ws-test.html", &headers) }))
         .route("/ws/ai/test", get(|headers: HeaderMap| async move { serve("/ai-test.html", &headers) }))
+        .route("/tutor/test", get(|headers: HeaderMap| async move { serve("/tutor-test.html", &headers) }))
+        .route(
+            "/orchestrate/test",
+            get(|headers: HeaderMap| async move { serve("/orchestrate-test.html", &headers) }),
+        )
         .route("/docs", get(|headers: HeaderMap| async move { serve("/docs.html", &headers) }))
         .route("/docs/native.md", get(|headers: HeaderMap| async move { serve("/docs/native.md", &headers) }))
         .route("/docs/chat.md", get(|headers: HeaderMap| async move { serve("/docs/chat.md", &headers) }))
@@ -77,6 +82,7 @@ where
             "/docs/ai_stream.md",
             get(|headers: HeaderMap| async move { serve("/docs/ai_stream.md", &headers) }),
         )
+        .route("/docs/tutor.md", get(|headers: HeaderMap| async move { serve("/docs/tutor.md", &headers) }))
         .route(
             "/docs/orchestrate.md",
             get(|headers: HeaderMap| async move { serve("/docs/orchestrate.md", &headers) }),
@@ -140,6 +146,8 @@ mod tests {
             ("/", "<title>Headwater"),
             ("/ws/test", "<title>WebSocket Chat Test</title>"),
             ("/ws/ai/test", "<title>AI Stream Test</title>"),
+            ("/tutor/test", "<title>Lesson Test</title>"),
+            ("/orchestrate/test", "<title>Teams Test</title>"),
             ("/docs", "<title>API · Headwater</title>"),
             ("/knowledge", "<title>Knowledge · Headwater</title>"),
         ] {
@@ -162,7 +170,9 @@ mod tests {
 
     #[tokio::test]
     async fn everything_a_page_asks_for_is_here_for_ever_and_of_its_kind() {
-        for page in ["/", "/ws/test", "/ws/ai/test", "/docs", "/knowledge"] {
+        for page in
+            ["/", "/ws/test", "/ws/ai/test", "/tutor/test", "/orchestrate/test", "/docs", "/knowledge"]
+        {
             let (_, _, html) = fetch(page, None).await;
             let named: Vec<_> = html.split('"').filter(|s| s.starts_with("/assets/")).collect();
             assert!(!named.is_empty());
@@ -180,6 +190,7 @@ mod tests {
             "/docs/native.md",
             "/docs/chat.md",
             "/docs/ai_stream.md",
+            "/docs/tutor.md",
             "/docs/orchestrate.md",
         ] {
             let (status, headers, _) = fetch(text, None).await;

@@ -67,6 +67,8 @@ pub(super) fn describe(book: &mut Book) {
         ("/", "front_page", "What this is, and an inspector of runs"),
         ("/ws/test", "chat_page", "A page that speaks the chat dialect"),
         ("/ws/ai/test", "ai_stream_page", "A page that speaks the ai_stream dialect"),
+        ("/tutor/test", "tutor_page", "A page that speaks the tutor dialect"),
+        ("/orchestrate/test", "orchestrate_page", "A page that gives teams a brief and follows the job"),
         ("/docs", "docs_page", "This document, to read and to try"),
         ("/knowledge", "knowledge_page", "Upload, search and delete documents"),
     ] {
@@ -76,6 +78,7 @@ pub(super) fn describe(book: &mut Book) {
         ("/docs/native.md", "native_protocol", "The native protocol, described"),
         ("/docs/chat.md", "chat_protocol", "The chat dialect, described"),
         ("/docs/ai_stream.md", "ai_stream_protocol", "The ai_stream dialect, described"),
+        ("/docs/tutor.md", "tutor_protocol", "The tutor dialect, described"),
         ("/docs/orchestrate.md", "orchestrate_protocol", "The orchestrate dialect, described"),
         ("/THIRD_PARTY.md", "licences", "Licences of what the pages contain"),
     ] {

@@ -122,7 +122,7 @@ pub(super) fn describe(book: &mut Book) {
             .gives::<std::collections::BTreeMap<String, ModelsView>>(
                 200,
                 "By team.",
-                json!({ "anthropic": { "models": [{ "id": "claude-sonnet-4-5", "name": "claude-sonnet-4-5", "tier": "standard" }], "default": "claude-sonnet-4-5" } }),
+                json!({ "anthropic": { "models": [{ "id": "claude-sonnet-4-5", "name": "claude-sonnet-4-5", "tier": "standard" }], "default": "claude-sonnet-4-5", "team": true } }),
             )
             .refuses(401, SIGN_IN),
     );

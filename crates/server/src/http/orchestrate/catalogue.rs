@@ -24,7 +24,7 @@ pub(super) async fn list(State(app): State<App>, Caller(_): Caller) -> Json<BTre
         let known = listed.iter().find(|one| one.info.name == plan.provider && one.info.model == plan.model);
         let price = known.and_then(|one| one.info.price);
         let own = entry(&plan.model, plan.label.as_deref(), price);
-        let view = ModelsView { models: vec![own], default: plan.model.clone() };
+        let view = ModelsView { models: vec![own], default: plan.model.clone(), team: true };
         let view = all.entry(plan.team.clone()).or_insert(view);
         for one in listed.iter().filter(|one| one.info.name == plan.provider) {
             add(view, entry(&one.info.model, one.info.label.as_deref(), one.info.price));
@@ -32,7 +32,11 @@ pub(super) async fn list(State(app): State<App>, Caller(_): Caller) -> Json<BTre
     }
     for one in listed.iter().filter(|one| !plans.iter().any(|plan| plan.provider == one.info.name)) {
         let default = one.info.model.clone();
-        let view = all.entry(one.info.name.clone()).or_insert(ModelsView { models: Vec::new(), default });
+        let view = all.entry(one.info.name.clone()).or_insert(ModelsView {
+            models: Vec::new(),
+            default,
+            team: false,
+        });
         add(view, entry(&one.info.model, one.info.label.as_deref(), one.info.price));
     }
     Json(all)

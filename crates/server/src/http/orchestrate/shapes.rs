@@ -197,6 +197,9 @@ pub(crate) struct ModelsView {
     pub models: Vec<ModelEntry>,
     /// Which of them answers.
     pub default: String,
+    /// Added, only where it is so: a team, which a brief can name in `include_teams`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub team: bool,
 }
 
 /// A model.

@@ -162,10 +162,11 @@ async fn the_models_are_those_that_are_configured() {
     let body = get(&house, "/api/orchestrate/models").await;
     assert_eq!(
         body["anthropic"],
-        json!({"models": [{"id": "sonnet", "name": "sonnet", "tier": "standard"}], "default": "sonnet"})
+        json!({"models": [{"id": "sonnet", "name": "sonnet", "tier": "standard"}], "default": "sonnet", "team": true})
     );
     assert_eq!(body["google"]["models"][0], json!({"id": "flash", "name": "flash (tiny)", "tier": "local"}));
     assert_eq!(body.as_object().unwrap().len(), 3, "and that of the other workflows");
+    assert_eq!(body.as_object().unwrap().values().filter(|of| of.get("team").is_some()).count(), 2);
 }
 
 /// A state is taken up where it was: two who ask at once, and one who asks late, are told the same.

@@ -11,16 +11,17 @@ export interface Wire {
 export interface WireEvents {
   opened(): void;
   message(text: string): void;
-  closed(code: number): void;
+  /** `opened` was said before where the handshake was not refused. */
+  closed(code: number, reason: string): void;
 }
 
-export function openWire(url: string, on: WireEvents): Wire {
+export function openWire(url: string, on: WireEvents, protocols: string[] = []): Wire {
   const frame = document.createElement('iframe');
   frame.hidden = true;
   frame.title = 'connection';
   document.body.append(frame);
   const realm = (frame.contentWindow ?? window) as Window & typeof globalThis;
-  const socket = new realm.WebSocket(url);
+  const socket = new realm.WebSocket(url, protocols);
   let over = false;
   const finish = () => {
     over = true;
@@ -31,7 +32,7 @@ export function openWire(url: string, on: WireEvents): Wire {
   socket.onclose = (e) => {
     if (over) return;
     finish();
-    on.closed(e.code);
+    on.closed(e.code, e.reason);
   };
   return {
     send: (text) => void (socket.readyState === WebSocket.OPEN && socket.send(text)),
@@ -46,4 +47,11 @@ export function openWire(url: string, on: WireEvents): Wire {
 
 export function chatUrl(path: string): string {
   return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${path}`;
+}
+
+/** base64url without padding: any token fits into the name of a subprotocol so, and none into the address. */
+export function asProtocol(token: string): string {
+  const bytes = new TextEncoder().encode(token);
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return `base64url.bearer.${base64.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')}`;
 }

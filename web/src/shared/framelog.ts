@@ -25,9 +25,10 @@ export class FrameLog {
     let shown = text;
     if (direction !== 'note') {
       try {
-        const frame = JSON.parse(text) as { type?: unknown; seq?: unknown; token?: unknown };
+        const frame = JSON.parse(text) as { type?: unknown; seq?: unknown; data?: { seq?: unknown } | null; token?: unknown };
         type = typeof frame.type === 'string' ? frame.type : 'no type';
-        seq = typeof frame.seq === 'number' ? frame.seq : null;
+        const at = frame.seq ?? frame.data?.seq;
+        seq = typeof at === 'number' ? at : null;
         // A screenshot of this page must not carry a credential.
         if (type === 'auth') shown = JSON.stringify({ ...frame, token: '(hidden)' });
       } catch {

@@ -1,10 +1,18 @@
-import { useSignal } from '@preact/signals';
+import { type ReadonlySignal, useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import type { ChatClient } from './client';
 import { MAX_ENTRIES, type Entry } from './framelog';
 
 const ARROW = { in: '↓', out: '↑', note: '·' } as const;
 const SPOKEN = { in: 'received', out: 'sent', note: 'note' } as const;
+/** The frames of which an answer is made: many, and each of little interest. */
+const PIECES = new Set(['token', 'content_chunk', 'code_delta']);
+
+/** Whose frames are shown. */
+export interface Recorded {
+  readonly log: ReadonlySignal<{ entries: Entry[]; total: number; paused: boolean }>;
+  pauseLog(paused: boolean): void;
+  clearLog(): void;
+}
 
 function Row({ e }: { e: Entry }) {
   // An entry never changes: the same element tells Preact to skip it.
@@ -29,10 +37,10 @@ function Row({ e }: { e: Entry }) {
   }, [e]);
 }
 
-export function Inspector({ client }: { client: ChatClient }) {
+export function Inspector({ client }: { client: Recorded }) {
   const { entries, total, paused } = client.log.value;
   const tokens = useSignal(true);
-  const shown = tokens.value ? entries : entries.filter((e) => e.type !== 'token');
+  const shown = tokens.value ? entries : entries.filter((e) => !PIECES.has(e.type));
   return (
     <section class="card frames" aria-labelledby="frames-title">
       <header>

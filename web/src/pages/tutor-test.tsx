@@ -1,0 +1,20 @@
+import '../shared/tokens.css';
+import '../shared/base.css';
+import '../shared/frames.css';
+import '../chat/chat.css';
+import '../tutor/tutor.css';
+import { render } from 'preact';
+import { LessonClient } from '../tutor/client';
+import { TutorPage } from '../tutor/TutorPage';
+import { Account } from '../shared/account';
+import { askHealth } from '../shared/health';
+import { tabStore } from '../shared/storage';
+
+const store = tabStore();
+const account = new Account(store);
+const client = new LessonClient(account, store);
+const app = document.getElementById('app')!;
+app.textContent = '';
+render(<TutorPage view={client.view} client={client} account={account} />, app);
+void askHealth();
+client.begin();

@@ -1,0 +1,253 @@
+import { type ReadonlySignal, useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Account } from '../shared/account';
+import { useFollowEnd } from '../shared/follow-end';
+import { Inspector } from '../shared/Inspector';
+import { ModelChip, ModelNotice, SignIn } from '../shared/parts';
+import type { LessonClient } from './client';
+import { Abilities, Facts, Room } from './Side';
+import { isLive, type State } from './state';
+import { Answer, Pieces, Question, waitingWord } from './TurnView';
+
+const SUGGESTIONS = ['Why is grass green?', 'Write a loop in Python and explain it', 'I do not understand fractions at all'];
+const SUBJECTS = ['biology', 'mathematics', 'physics', 'history', 'programming'];
+
+function RetryIn({ at }: { at: number }) {
+  const now = useSignal(Date.now());
+  useEffect(() => {
+    const tick = setInterval(() => (now.value = Date.now()), 250);
+    return () => clearInterval(tick);
+  }, []);
+  return <span class="quiet">again in {Math.max(0, Math.ceil((at - now.value) / 1000))} s</span>;
+}
+
+function Status({ s, client }: { s: State; client: LessonClient }) {
+  return (
+    <div class="status">
+      <span class={`dot ${s.link}`} aria-hidden="true" />
+      <span id="status" role="status">
+        {s.link}
+      </span>
+      {s.retryAt !== null && <RetryIn at={s.retryAt} />}
+      {s.link === 'disconnected' && !s.signedOut && (
+        <button type="button" class="plain" onClick={() => client.open()}>
+          Connect now
+        </button>
+      )}
+      {s.signedOut && <span class="quiet">sign in to begin</span>}
+    </div>
+  );
+}
+
+function Errors({ s, client }: { s: State; client: LessonClient }) {
+  return (
+    <section class={s.problems.length ? 'card errors' : 'errors none'} aria-label="Errors">
+      <div role="alert">
+        <ul id="errors">
+          {s.problems.map((p, i) => (
+            <li key={`${p.at}-${i}`}>
+              <code>{p.code}</code> {p.text} <time class="quiet">{new Date(p.at).toLocaleTimeString()}</time>
+            </li>
+          ))}
+        </ul>
+      </div>
+      {s.problems.length > 0 && (
+        <button type="button" class="plain" onClick={() => client.happens({ kind: 'clear' })}>
+          Clear
+        </button>
+      )}
+    </section>
+  );
+}
+
+function Composer({ s, client }: { s: State; client: LessonClient }) {
+  const text = useSignal('');
+  const subject = useSignal('');
+  const reasoning = useSignal(true);
+  const documents = useSignal(false);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const live = s.turns.some(isLive);
+  const stopping = s.turns.some((t) => isLive(t) && t.stopping);
+  const send = (what: string) => {
+    if (!what.trim()) return field.current?.focus();
+    client.ask({ text: what, subject: subject.value.trim(), reasoning: reasoning.value, documents: documents.value });
+    text.value = '';
+  };
+  return (
+    <form
+      class="composer"
+      onSubmit={(e) => {
+        e.preventDefault();
+        send(text.value);
+      }}
+    >
+      <div class="suggest" role="group" aria-label="Suggested questions">
+        {SUGGESTIONS.map((q) => (
+          <button key={q} type="button" class="pill" onClick={() => (send(q), field.current?.focus())}>
+            {q}
+          </button>
+        ))}
+      </div>
+      <div class="row how">
+        <label for="subject">Subject</label>
+        <input id="subject" list="subjects" maxLength={128} placeholder="for example biology" value={subject.value} onInput={(e) => (subject.value = e.currentTarget.value)} />
+        <datalist id="subjects">
+          {SUBJECTS.map((one) => (
+            <option key={one} value={one} />
+          ))}
+        </datalist>
+        <label class="check">
+          <input id="reasoning" type="checkbox" checked={reasoning.value} onChange={(e) => (reasoning.value = e.currentTarget.checked)} /> show thinking
+        </label>
+        <label class="check">
+          <input id="documents" type="checkbox" checked={documents.value} onChange={(e) => (documents.value = e.currentTarget.checked)} /> search the documents
+        </label>
+      </div>
+      <div class="row">
+        <label class="sr" for="message">
+          Question
+        </label>
+        <textarea
+          id="message"
+          ref={field}
+          class="grow"
+          rows={1}
+          placeholder="Ask your tutor…"
+          value={text.value}
+          onInput={(e) => {
+            text.value = e.currentTarget.value;
+            client.types();
+          }}
+          onKeyDown={(e) => {
+            // While an input method composes, Enter belongs to it.
+            if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
+            e.preventDefault();
+            send(text.value);
+          }}
+        />
+        <button id="send" type="submit" class="primary">
+          Ask
+        </button>
+      </div>
+      <div class="row controls">
+        <button id="stop" type="button" class="stop" aria-disabled={!live || stopping} onClick={() => live && !stopping && client.stop()}>
+          {stopping ? 'Stopping…' : 'Stop'}
+        </button>
+        <button id="drop" type="button" aria-disabled={s.link !== 'connected'} onClick={() => client.drop()}>
+          Drop connection and resume
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Lesson({ s, client }: { s: State; client: LessonClient }) {
+  const end = useFollowEnd<HTMLDivElement>();
+  const live = s.turns.filter(isLive);
+  const current = live[0];
+  const over = s.turns.filter((t) => !isLive(t));
+  const oldest = s.turns.find((t) => t.runId !== null);
+  return (
+    <section class="card talk" aria-labelledby="talk-title">
+      <header>
+        <h2 id="talk-title">A lesson</h2>
+        <ModelChip />
+      </header>
+      <ModelNotice />
+      <Errors s={s} client={client} />
+      <div class="scroll" {...end} tabIndex={0} role="region" aria-label="The lesson">
+        {s.turns.length === 0 && (
+          <div class="empty">
+            <p class="lead">What would you like to understand?</p>
+            <p>The tutor says how it takes your question and your mood, thinks aloud if you wish, and remembers how able you are in each subject.</p>
+          </div>
+        )}
+        {s.older && oldest?.runId && (
+          <p class="older">
+            <button type="button" class="plain" onClick={() => void client.loadPast(oldest.runId!)}>
+              Older questions
+            </button>
+          </p>
+        )}
+        <div id="history" role="log" aria-label="History of the session">
+          {over.map((t) => (
+            <div key={t.id} class="turn">
+              <Question t={t} />
+              <Answer t={t} client={client} />
+            </div>
+          ))}
+        </div>
+        {/* Outside the live region: read out word by word, a stream is unbearable. The log says the finished answer. */}
+        {current && (
+          <div class="turn live" key={current.id}>
+            <Question t={current} />
+            <Answer t={current} client={client} answer />
+            {(current.pieces.length === 0 || s.link !== 'connected' || current.stopping) && <p class="hint">{waitingWord(s, current)}</p>}
+            {current.pieces.length > 0 && s.link === 'connected' && current.resumes > 0 && (
+              <p class="meta">
+                <span class="tag resumed">resumed</span>
+                <span>nothing was lost</span>
+              </p>
+            )}
+          </div>
+        )}
+        {!current && (
+          // Scripts find the last answer here, as on the chat's page; for people it stands in the log.
+          <div class="live over">
+            <div id="answer" class="md" aria-busy={false} inert>
+              <Pieces of={over.at(-1)?.pieces ?? []} />
+            </div>
+          </div>
+        )}
+        {live.slice(1).map((t) => (
+          <Question key={t.id} t={t} tag="queued" />
+        ))}
+      </div>
+      <Composer s={s} client={client} />
+    </section>
+  );
+}
+
+/** One short word for a screen reader, where the eye sees the answer grow. */
+function said(s: State): string {
+  const t = s.turns.find(isLive);
+  if (!t) return s.turns.at(-1) ? `answer ${s.turns.at(-1)!.phase}` : '';
+  if (t.phase !== 'running') return 'asked';
+  return t.pieces.length > 0 ? 'the tutor answers' : 'the tutor thinks';
+}
+
+export function TutorPage({ view, client, account }: { view: ReadonlySignal<State>; client: LessonClient; account: Account }) {
+  const s = view.value;
+  const signedIn = account.token.value !== null;
+  return (
+    <>
+      <div class="bar">
+        <Status s={s} client={client} />
+        <span class="sr" role="status">
+          {said(s)}
+        </span>
+      </div>
+      <div class="desk">
+        <div class="side-a">
+          <SignIn
+            account={account}
+            confirmed={signedIn && s.userId !== null}
+            folded={signedIn}
+            state={signedIn ? 'a token is here' : 'not signed in'}
+            onToken={(token) => (token ? client.useToken() : client.leave())}
+            onProblem={(code, text) => client.happens({ kind: 'problem', code, text })}
+          />
+        </div>
+        <Lesson s={s} client={client} />
+        <div class="side-b lesson-b">
+          <div class="stack">
+            <Room s={s} client={client} signedIn={signedIn} />
+            <Abilities turns={s.turns} />
+            <Facts t={s.turns.find(isLive) ?? s.turns.at(-1)} />
+          </div>
+          <Inspector client={client} />
+        </div>
+      </div>
+    </>
+  );
+}

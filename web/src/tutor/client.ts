@@ -1,0 +1,276 @@
+/** Carries out what the lesson decides: socket, timers, storage, clock. Everything worth testing is in there. */
+import { signal } from '@preact/signals';
+import type { Account } from '../shared/account';
+import { onceAFrame } from '../shared/frame';
+import { FrameLog } from '../shared/framelog';
+import { HttpError } from '../shared/http';
+import { newId } from '../shared/id';
+import { asProtocol, chatUrl, openWire, type Wire } from '../shared/socket';
+import type { Store } from '../shared/storage';
+import { chatStream, type Input, type Message, step } from './lesson';
+import { isLive, start, type State } from './state';
+
+const PING_EVERY = 30_000;
+/** Who says nothing more for so long has stopped typing. */
+const TYPING_OUT = 6_000;
+const PAGE = 50;
+const EDGES = new Set(['stream_start', 'stream_complete', 'stream_error', 'generation_stopped']);
+
+/** As the original's client waits. */
+export const waitFor = (attempt: number) => Math.min(1000 * 2 ** Math.min(attempt, 10), 5000);
+
+export interface Asking {
+  text: string;
+  subject: string;
+  reasoning: boolean;
+  documents: boolean;
+}
+
+export interface SharedSession {
+  session_id: string;
+  owner_id: string;
+}
+
+export class LessonClient {
+  readonly view;
+  readonly log = signal({ entries: [] as FrameLog['entries'], total: 0, paused: false });
+  private state: State;
+  private readonly frames = new FrameLog();
+  private wire: Wire | null = null;
+  private opened = false;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private typing: ReturnType<typeof setTimeout> | null = null;
+  private readonly paint = onceAFrame(() => this.show());
+
+  constructor(private readonly account: Account, private readonly store: Store) {
+    this.state = start(store.get('lesson') ?? newId());
+    store.set('lesson', this.state.sessionId);
+    this.view = signal(this.state);
+    setInterval(() => this.send('ping', {}), PING_EVERY);
+    addEventListener('online', () => this.state.retryAt !== null && this.open());
+  }
+
+  begin(): void {
+    if (this.account.token.value) this.useToken();
+    else this.happens({ kind: 'signed_out', forget: false });
+  }
+
+  happens(input: Input): void {
+    const before = this.state;
+    this.state = step(before, input, Date.now());
+    if (input.kind === 'frame') this.paint();
+    else this.show();
+  }
+
+  /** A token is there, another one perhaps. */
+  useToken(): void {
+    this.open();
+    void this.loadPast();
+    void this.account.check();
+  }
+
+  leave(): void {
+    this.close();
+    this.happens({ kind: 'signed_out', forget: true });
+  }
+
+  ask(what: Asking): void {
+    const id = newId();
+    this.stopTyping();
+    this.happens({ kind: 'ask', id, ...what });
+    this.sendTurns();
+    if (this.state.joined) this.send('message_sent', { sessionId: this.state.sessionId });
+    // Nothing is lost while it waits; who has no token is told that he needs one.
+    if (this.state.signedOut) this.happens({ kind: 'problem', code: 'UNAUTHORIZED', text: 'Sign in: then it is asked' });
+  }
+
+  stop(): void {
+    for (const t of this.state.turns.filter(isLive)) {
+      const sent = t.phase !== 'waiting';
+      this.happens({ kind: 'stop', id: t.id });
+      if (sent) this.send('stop_generation', { message_id: t.id, session_id: this.state.sessionId });
+    }
+  }
+
+  session(sessionId: string): void {
+    if (!sessionId || sessionId === this.state.sessionId) return;
+    this.stopTyping();
+    if (this.state.joined) this.send('leave_session', { session_id: this.state.sessionId });
+    const joined = this.state.joined;
+    this.store.set('lesson', sessionId);
+    this.happens({ kind: 'session', sessionId });
+    if (joined) this.join(true);
+    void this.loadPast();
+  }
+
+  join(joined: boolean): void {
+    this.happens({ kind: 'join', joined });
+    this.send(joined ? 'join_session' : 'leave_session', { session_id: this.state.sessionId });
+  }
+
+  /** Said once when it begins, and once when it ends. */
+  types(): void {
+    if (!this.state.joined) return;
+    if (this.typing === null) this.send('user_typing', { session_id: this.state.sessionId, isTyping: true });
+    else clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.stopTyping(), 3_000);
+  }
+
+  /** The line breaks, as far as a page can break it. */
+  drop(): void {
+    if (!this.wire) return;
+    this.frames.add('note', 'connection dropped by this page', Date.now());
+    this.wire.abandon();
+    this.wire = null;
+    this.happens({ kind: 'closed', code: 1006, reason: '' });
+    this.again();
+  }
+
+  open(): void {
+    const token = this.account.token.value;
+    if (!token) return this.happens({ kind: 'signed_out', forget: false });
+    this.close();
+    this.opened = false;
+    this.happens({ kind: 'connecting' });
+    const mine = (then: () => void) => void (this.wire === wire && then());
+    const wire = openWire(
+      chatUrl('/api/ws'),
+      {
+        opened: () => mine(() => this.whenOpen()),
+        message: (text) =>
+          mine(() => {
+            this.frames.add('in', text, Date.now());
+            this.happens({ kind: 'frame', text });
+            this.look(text);
+          }),
+        closed: (code, reason) => mine(() => void this.whenClosed(code, reason)),
+      },
+      ['headwater.tutor.v1', asProtocol(token)],
+    );
+    this.wire = wire;
+  }
+
+  async loadPast(before?: string): Promise<void> {
+    const { sessionId } = this.state;
+    if (!this.account.token.value) return;
+    try {
+      const query = `limit=${PAGE}${before ? `&before=${encodeURIComponent(before)}` : ''}`;
+      const body = await this.account.call<{ messages?: Message[]; truncated?: boolean }>(`/tutor/api/v1/chat/history/${encodeURIComponent(sessionId)}?${query}`);
+      this.happens({ kind: 'past', sessionId, messages: body.messages ?? [], older: body.truncated === true });
+    } catch (e) {
+      // A session that nobody asked anything in is none yet.
+      if (e instanceof HttpError && e.status !== 404 && e.status !== 401) this.happens({ kind: 'problem', code: e.code, text: `History: ${e.message}` });
+    }
+  }
+
+  /** Lets somebody see this session. True when he may. */
+  async share(userId: string): Promise<boolean> {
+    const path = `/api/sessions/${encodeURIComponent(this.state.sessionId)}/members/${encodeURIComponent(userId)}`;
+    try {
+      await this.account.call(path, { method: 'PUT' });
+      return true;
+    } catch (e) {
+      const { code, message } = e instanceof HttpError ? e : new HttpError(0, String(e));
+      const none = e instanceof HttpError && e.status === 404;
+      this.happens({ kind: 'problem', code, text: none ? 'Sharing: a session is there once something was asked in it; ask first' : `Sharing: ${message}` });
+      return false;
+    }
+  }
+
+  async sharedWithMe(): Promise<SharedSession[]> {
+    const body = await this.account.call<{ sessions?: SharedSession[] }>('/api/shared').catch(() => null);
+    return body?.sessions ?? [];
+  }
+
+  pauseLog(paused: boolean): void {
+    this.frames.paused = paused;
+    this.show();
+  }
+
+  clearLog(): void {
+    this.frames.clear();
+    this.show();
+  }
+
+  private whenOpen(): void {
+    this.opened = true;
+    this.frames.add('note', 'connected', Date.now());
+    this.happens({ kind: 'opened' });
+    if (this.state.joined) this.send('join_session', { session_id: this.state.sessionId });
+    this.sendTurns(true);
+  }
+
+  /** What was kept goes first, in its order; what was under way is joined behind what is here. */
+  private sendTurns(all = false): void {
+    if (this.state.link !== 'connected') return;
+    for (const t of this.state.turns.filter(isLive)) {
+      if (t.question === null || (!all && t.phase !== 'waiting')) continue;
+      this.send('chat_stream', chatStream(this.state, t));
+      this.happens({ kind: 'sent', id: t.id });
+      if (t.stopping) this.send('stop_generation', { message_id: t.id, session_id: this.state.sessionId });
+    }
+  }
+
+  private async whenClosed(code: number, reason: string): Promise<void> {
+    this.wire = null;
+    this.frames.add('note', `closed with code ${code}`, Date.now());
+    this.happens({ kind: 'closed', code, reason });
+    if (code === 4401 || !this.opened) {
+      // Run out, or refused: the token is asked about, and renewed where that is possible.
+      const token = this.account.token.value;
+      const good = code === 4401 ? await this.account.refresh() : await this.account.check();
+      if (this.wire) return;
+      if (!good && (code === 4401 || !this.account.token.value)) {
+        this.account.forget();
+        this.happens({ kind: 'problem', code: 'UNAUTHORIZED', text: 'The token is not good, or not any more: sign in again' });
+        return this.happens({ kind: 'signed_out', forget: false });
+      }
+      if (good && this.account.token.value !== token) return this.open();
+    }
+    this.again();
+  }
+
+  private again(): void {
+    const wait = waitFor(this.state.attempt);
+    this.happens({ kind: 'retry', until: Date.now() + wait });
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.open(), wait);
+  }
+
+  private close(): void {
+    clearTimeout(this.retry);
+    this.wire?.abandon();
+    this.wire = null;
+  }
+
+  /** What a frame means for clocks and for the history. */
+  private look(text: string): void {
+    const at = /^\{"type":"(\w+)"/.exec(text)?.[1];
+    if (at === 'typing_indicator') {
+      const person = String((JSON.parse(text) as { data?: { user_id?: unknown } }).data?.user_id ?? '');
+      setTimeout(() => this.happens({ kind: 'typed_out', person }), TYPING_OUT);
+    }
+    // The words of a question that was asked elsewhere are in the history, at its end for certain.
+    if (at !== undefined && EDGES.has(at) && this.state.turns.some((t) => t.question === null)) void this.loadPast();
+  }
+
+  private stopTyping(): void {
+    if (this.typing === null) return;
+    clearTimeout(this.typing);
+    this.typing = null;
+    this.send('user_typing', { session_id: this.state.sessionId, isTyping: false });
+  }
+
+  private send(type: string, data: Record<string, unknown>): void {
+    if (!this.wire || this.state.link !== 'connected') return;
+    const text = JSON.stringify({ type, data, timestamp: Date.now() });
+    this.frames.add('out', text, Date.now());
+    this.wire.send(text);
+    this.paint();
+  }
+
+  private show(): void {
+    this.view.value = this.state;
+    this.log.value = { entries: this.frames.entries, total: this.frames.total, paused: this.frames.paused };
+  }
+}
