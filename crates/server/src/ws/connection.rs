@@ -320,12 +320,6 @@ impl Connection {
             {
                 self.stopped.push((run.clone(), Reply::Stopped { tag, run, outcome: Ok(outcome) }));
             }
-            Done::Reply(Reply::TurnStopped { tag, session, message, turn: Ok(turn) })
-                if self.views.iter().any(|v| v.follow.run() == &turn.run) =>
-            {
-                let run = turn.run.clone();
-                self.stopped.push((run, Reply::TurnStopped { tag, session, message, turn: Ok(turn) }));
-            }
             Done::Reply(reply) => self.tell(|dialect, out| dialect.on_reply(reply, out)),
             Done::Follow { reply, follow } => {
                 // Following what is followed already begins anew from the position that was asked for.

@@ -210,7 +210,7 @@ pub enum Reply {
         /// How the run ended; nothing follows that ending.
         outcome: Result<Outcome, Error>,
     },
-    /// Of [`Command::StopTurn`]; where the run is followed here, after its last event.
+    /// Of [`Command::StopTurn`], at once: where the run is followed here, its last events may still come.
     TurnStopped {
         /// As it was given.
         tag: Tag,

@@ -160,6 +160,22 @@ async fn a_stop_reaches_the_model_from_any_socket_of_the_user() {
     first.say(&stop("n")).await;
     assert_eq!(kinds(&ending(&mut first).await), ["stop_acknowledged", "generation_stopped"]);
     drop(act);
+    // Twice in one breath from where it is not shown: two acknowledgements, one ending, whichever comes first.
+    let act = ask(&mut house, &mut first, "o", "s", "b ").await;
+    second.say(&stop("o")).await;
+    second.say(&stop("o")).await;
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        heard.push(second.hear().await["type"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(heard[0], "stop_acknowledged");
+    heard.sort();
+    assert_eq!(heard, ["generation_stopped", "stop_acknowledged", "stop_acknowledged"]);
+    second.say(&stop("o")).await;
+    assert_eq!(second.hear().await["data"]["already_completed"], true);
+    second.say(&frame("ping", json!({}))).await;
+    assert_eq!(second.hear().await["type"], "pong");
+    drop(act);
 }
 
 #[tokio::test]

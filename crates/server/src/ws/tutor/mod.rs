@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use headwater_core::code::{Code, Error};
-use headwater_core::event::{Event, Seq};
+use headwater_core::event::{Event, Outcome, Seq};
 use headwater_core::run::Run;
 use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::Started;
@@ -34,6 +34,9 @@ use crate::wire::json;
 /// The subprotocol's name; a client of the original names none.
 pub const SUBPROTOCOL: &str = "headwater.tutor.v1";
 
+/// Runs that are remembered behind their ending: more than can end while a notice of one of them is on its way.
+const ENDED: usize = limit::FOLLOWS;
+
 /// One connection of `/api/ws`.
 #[derive(Debug)]
 pub struct Tutor {
@@ -50,6 +53,9 @@ pub struct Tutor {
     messages: u64,
     /// What is shown, or about to be; at most `limit::FOLLOWS` are followed.
     turns: Vec<Turn>,
+    /// Whose endings were shown last, at most [`ENDED`]: a word of a room or of a stop that comes later shows none of
+    /// them again.
+    ended: VecDeque<RunId>,
 }
 
 #[derive(Debug)]
@@ -66,8 +72,8 @@ impl Tutor {
     /// A fresh connection of this name; `workflow` answers, and what its user left unfinished is shown first.
     #[must_use]
     pub fn new(workflow: Arc<str>, id: Arc<str>, away: Vec<(RunId, Seq)>) -> Self {
-        let (starting, turns) = (VecDeque::new(), Vec::new());
-        Self { workflow, id, user: None, away, starting, messages: 0, turns }
+        let (starting, turns, ended) = (VecDeque::new(), Vec::new(), VecDeque::new());
+        Self { workflow, id, user: None, away, starting, messages: 0, turns, ended }
     }
 
     fn on_chat_stream(&mut self, data: &Data, out: &mut Out) {
@@ -115,16 +121,17 @@ impl Tutor {
         let started = match started {
             Ok(started) => started,
             Err(error) => {
-                refuse_stream(&error, message.as_str(), session.as_str(), out);
-                // Nothing of it is left to be stopped.
-                let head =
-                    Head { message_id: message.as_str(), session_id: session.as_str(), timestamp: out.now };
-                for _ in 0..stops {
-                    out.frames.push(json(&ServerFrame::StopAcknowledged { head, already_completed: true }));
-                }
-                return;
+                // Nothing of it is left to be stopped; nothing comes behind its ending.
+                acknowledge_late(stops, message.as_str(), session.as_str(), out);
+                return refuse_stream(&error, message.as_str(), session.as_str(), out);
             }
         };
+        // A run that is new may have been shown to its end already, by the word of its room.
+        let shown = !started.joined && self.ended.contains(&started.run);
+        if shown {
+            acknowledge_late(stops, message.as_str(), session.as_str(), out);
+            return;
+        }
         self.show(&started.run, || Turn::asked(started.run.clone(), after), after, out);
         if let Some(turn) = self.turn(&started.run) {
             turn.message.get_or_insert_with(|| message.as_str().to_owned());
@@ -200,17 +207,18 @@ impl Tutor {
             json(&ServerFrame::StopAcknowledged { head, already_completed })
         };
         match turn {
-            Ok(StoppedTurn { session, already: true, .. }) => {
-                out.frames.push(acknowledged(Some(&session), true))
-            }
-            Ok(StoppedTurn { run, session, already: false, .. }) => {
+            Ok(StoppedTurn { run, session, outcome, already }) => {
                 // It came to be shown meanwhile: its ending is near, and the acknowledgement stands in front of that.
                 if let Some(turn) = self.turn(&run) {
                     turn.stops = more(turn.stops);
                     return;
                 }
-                out.frames.push(acknowledged(Some(&session), false));
-                self.show(&run, || Turn::to_its_end(run.clone()), 0, out);
+                // Whoever had its ending here does not get it again.
+                let over = already || self.ended.contains(&run);
+                out.frames.push(acknowledged(Some(&session), over || outcome != Outcome::Cancelled));
+                if !over {
+                    self.show(&run, || Turn::to_its_end(run.clone()), 0, out);
+                }
             }
             // Of that name there is nothing of his that could be stopped, whoever else has it.
             Err(error) if error.code == Code::NotFound => out.frames.push(acknowledged(session, true)),
@@ -307,7 +315,11 @@ impl Dialect for Tutor {
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
         let Some(at) = self.turns.iter().position(|turn| turn.run == *run) else { return };
         if self.turns[at].show(events, out.now, &mut out.frames) {
-            self.turns.remove(at);
+            let turn = self.turns.remove(at);
+            if self.ended.len() >= ENDED {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(turn.run);
         }
     }
 
@@ -322,6 +334,14 @@ fn stop(turn: &mut Turn, out: &mut Out) {
         out.commands.push(Command::Stop { tag: None, run: turn.run.clone() });
     }
     turn.stops = more(turn.stops);
+}
+
+/// Acknowledges stops of what is over, or comes to nothing.
+fn acknowledge_late(stops: usize, message_id: &str, session_id: &str, out: &mut Out) {
+    let head = Head { message_id, session_id, timestamp: out.now };
+    for _ in 0..stops {
+        out.frames.push(json(&ServerFrame::StopAcknowledged { head, already_completed: true }));
+    }
 }
 
 /// One stop more of the same turn; who presses on is told no oftener than so.

@@ -79,6 +79,9 @@ impl Tutor {
 
     /// Shows a run of a session that was joined, from its beginning.
     fn watch(&mut self, run: &RunId, out: &mut Out) {
+        if self.ended.contains(run) {
+            return;
+        }
         self.show(run, || Turn::new(run.clone(), 0), 0, out);
     }
 }

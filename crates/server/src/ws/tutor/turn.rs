@@ -116,7 +116,7 @@ impl Turn {
                 && event.body.is_ending()
             {
                 // Shown again to whoever asks: that is always answered.
-                if self.asked || self.muted == Seq::MAX {
+                if self.asked || self.stops > 0 || self.muted == Seq::MAX {
                     self.end(event, now, frames);
                 }
                 return true;
