@@ -14,6 +14,7 @@ mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Event, Outcome, Seq};
@@ -45,8 +46,6 @@ pub struct Tutor {
     /// Of the connection.
     id: Arc<str>,
     user: Option<UserId>,
-    /// Where the user was when his last sockets left.
-    away: Vec<(RunId, Seq)>,
     /// Messages whose runs are being made, oldest first.
     starting: VecDeque<Starting>,
     /// Messages so far: the next one's mark.
@@ -69,11 +68,11 @@ struct Starting {
 }
 
 impl Tutor {
-    /// A fresh connection of this name; `workflow` answers, and what its user left unfinished is shown first.
+    /// A fresh connection of this name; `workflow` answers.
     #[must_use]
-    pub fn new(workflow: Arc<str>, id: Arc<str>, away: Vec<(RunId, Seq)>) -> Self {
+    pub fn new(workflow: Arc<str>, id: Arc<str>) -> Self {
         let (starting, turns, ended) = (VecDeque::new(), Vec::new(), VecDeque::new());
-        Self { workflow, id, user: None, away, starting, messages: 0, turns, ended }
+        Self { workflow, id, user: None, starting, messages: 0, turns, ended }
     }
 
     fn on_chat_stream(&mut self, data: &Data, out: &mut Out) {
@@ -134,6 +133,7 @@ impl Tutor {
         }
         self.show(&started.run, || Turn::asked(started.run.clone(), after), after, out);
         if let Some(turn) = self.turn(&started.run) {
+            turn.asked = true;
             turn.message.get_or_insert_with(|| message.as_str().to_owned());
             turn.session.get_or_insert(session);
             for _ in 0..stops {
@@ -167,7 +167,9 @@ impl Tutor {
         let mut turn = self.turns.remove(at);
         turn.acknowledge(true, out.now, &mut out.frames);
         // What only others asked for is let go of without a word: its reader may not see it any more, or nobody does.
-        if turn.asked || !turn.text().is_empty() {
+        if turn.asked || turn.left || !turn.text().is_empty() {
+            // Where its log could not be read its name is not known, and its own serves.
+            turn.message.get_or_insert_with(|| turn.run.to_string());
             out.frames.push(json(&ServerFrame::StreamError {
                 head: turn.head(out.now),
                 error: problem(error.code, &error.message, error.code.retryable(), error.retry_after),
@@ -261,8 +263,15 @@ impl Dialect for Tutor {
             timestamp: out.now,
             features: Features::ALL,
         }));
-        for (run, after) in std::mem::take(&mut self.away) {
-            self.show(&run, || Turn::new(run.clone(), after), after, out);
+    }
+
+    fn goes_on_within(&self) -> Option<Duration> {
+        Some(limit::AWAY)
+    }
+
+    fn on_left(&mut self, left: &[(RunId, Seq)], out: &mut Out) {
+        for (run, after) in left {
+            self.show(run, || Turn::left(run.clone(), *after), *after, out);
         }
     }
 

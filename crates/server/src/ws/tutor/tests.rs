@@ -118,10 +118,11 @@ impl Client {
     }
 
     fn away(left: Vec<(RunId, Seq)>) -> Self {
-        let tutor = Tutor::new("tutor".into(), "c1".into(), left);
+        let tutor = Tutor::new("tutor".into(), "c1".into());
         let mut client = Self { tutor, out: Out { now: Millis(5), ..Out::default() } };
         let who = Principal { user: user("ann"), email: String::new(), name: String::new(), guest: false };
         client.tutor.on_open(Some(&who), &mut client.out);
+        client.tutor.on_left(&left, &mut client.out);
         client
     }
 
@@ -613,6 +614,31 @@ fn who_was_away_gets_what_came_since() {
     client.raw();
     client.follows("r", Some("m")).sees("r", &log);
     assert!(client.raw().is_empty() && client.tutor.turns.is_empty());
+}
+
+// Planted faults: a run that its room showed first not marked as asked for; one that was left let go of in silence.
+#[test]
+fn who_waits_for_an_answer_is_told_that_it_cannot_be_read() {
+    let lost = || Reply::Following {
+        tag: None,
+        target: Target::Run(run("r")),
+        run: Err(Error::new(Code::StoreFailed, "the disk")),
+    };
+    let notice = Notice { user: user("ann"), connection: String::new(), what: Happening::Run(run("r")) };
+    let heard = || Reply::Room(RoomReply::Heard { session: session("s"), notice: notice.clone() });
+    let mut client = Client::ready();
+    client.says(ASK).told(heard()).started(0, "r").told(lost());
+    let frames = client.frames();
+    assert_eq!((frames.len(), &frames[0]["data"]["error"]["code"]), (1, &json!("DATABASE_ERROR")));
+    assert_eq!(frames[0]["data"]["message_id"], "m");
+    let mut client = Client::away(vec![(run("r"), 3)]);
+    client.raw();
+    client.told(lost());
+    let frames = client.frames();
+    assert_eq!((&frames[0]["type"], &frames[0]["data"]["message_id"]), (&json!("stream_error"), &json!("r")));
+    // What only others asked for is let go of.
+    let mut client = Client::ready();
+    assert!(client.told(heard()).told(lost()).raw().is_empty());
 }
 
 #[test]

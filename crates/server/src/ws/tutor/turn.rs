@@ -31,6 +31,8 @@ pub(super) struct Turn {
     pub message: Option<String>,
     /// A message of this socket asked for it: its failure to be followed is told.
     pub asked: bool,
+    /// An earlier socket left it: that it cannot go on is told as well.
+    pub left: bool,
     /// Stops that wait for the ending: they are acknowledged in front of it.
     pub stops: usize,
     /// The client has seen everything up to here: read, remembered, not shown.
@@ -56,6 +58,7 @@ impl Turn {
             session: None,
             message: None,
             asked: false,
+            left: false,
             stops: 0,
             muted,
             chunks: 0,
@@ -73,6 +76,11 @@ impl Turn {
     /// The same, of a message of this socket.
     pub(super) fn asked(run: RunId, muted: Seq) -> Self {
         Self { asked: true, ..Self::new(run, muted) }
+    }
+
+    /// The same, left by an earlier socket.
+    pub(super) fn left(run: RunId, muted: Seq) -> Self {
+        Self { left: true, ..Self::new(run, muted) }
     }
 
     /// Of which only the ending is shown.
