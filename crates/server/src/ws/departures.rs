@@ -88,7 +88,8 @@ impl Departures {
         if let Some(left) = inner.left.get_mut(client) {
             left.sockets += 1;
         }
-        let newest = inner.waiting.get(client).and_then(|all| all.iter().rfind(|(opened, _)| *opened >= heard));
+        let newest =
+            inner.waiting.get(client).and_then(|all| all.iter().rfind(|(opened, _)| *opened >= heard));
         if let Some((_, moved)) = newest {
             moved.happened.store(true, Ordering::Release);
             moved.waker.wake();
@@ -265,7 +266,8 @@ mod tests {
         departures.leave(&ann, &run(1), 7, false, heard + second * 3);
         departures.gone(&ann, heard);
         assert!(!told(&before), "it was there all the time, and shows what is its own");
-        let (older, newer) = (departures.wait(&ann, heard + second), departures.wait(&ann, heard + second * 2));
+        let (older, newer) =
+            (departures.wait(&ann, heard + second), departures.wait(&ann, heard + second * 2));
         let other = departures.wait(&"bob".into(), heard + second * 2);
         departures.gone(&ann, heard);
         assert_eq!([&before, &older, &newer, &other].map(&mut told), [false, false, true, false]);

@@ -21,6 +21,7 @@ use headwater_core::event::{Event, Outcome, Seq};
 use headwater_core::run::Run;
 use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::Started;
+use headwater_engine::ask::{fingerprint, reused};
 use headwater_engine::engine::{From, StoppedTurn};
 use serde_json::Value;
 
@@ -28,7 +29,7 @@ use self::ask::{Ask, Data, MISSING, ask, said_back, session};
 use self::frames::{Features, Head, ServerFrame, UNKNOWN};
 use self::turn::Turn;
 use self::words::{problem, sentence, word};
-use super::dialect::{Command, Dialect, Frame, Out, Reply, Target};
+use super::dialect::{Command, Dialect, Frame, Out, Reply, Tag, Target};
 use super::rooms::RoomCommand;
 use crate::wire::json;
 
@@ -55,6 +56,8 @@ pub struct Tutor {
     /// Whose endings were shown last, at most [`ENDED`]: a word of a room or of a stop that comes later shows none of
     /// them again.
     ended: VecDeque<RunId>,
+    /// Logs asked for so far: the next one's tag.
+    follows: u64,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,10 @@ struct Starting {
     mark: u64,
     session: SessionId,
     message: MessageId,
-    after: Seq,
+    /// Tells what is asked from anything else under the same name.
+    words: String,
+    /// The client has everything up to here; `None`: he does not say.
+    after: Option<Seq>,
     /// Stops that came meanwhile.
     stops: usize,
 }
@@ -72,7 +78,7 @@ impl Tutor {
     #[must_use]
     pub fn new(workflow: Arc<str>, id: Arc<str>) -> Self {
         let (starting, turns, ended) = (VecDeque::new(), Vec::new(), VecDeque::new());
-        Self { workflow, id, user: None, starting, messages: 0, turns, ended }
+        Self { workflow, id, user: None, starting, messages: 0, turns, ended, follows: 0 }
     }
 
     fn on_chat_stream(&mut self, data: &Data, out: &mut Out) {
@@ -80,13 +86,20 @@ impl Tutor {
             Ok(ask) => ask,
             Err(wrong) => return broken_stream(data, &wrong, out),
         };
-        // The same frame twice in a row: its run is on its way.
-        if self.starting.iter().any(|s| s.message == message && s.session == session) {
-            return;
+        let words = fingerprint(&run);
+        if let Some(starting) =
+            self.starting.iter_mut().find(|s| s.message == message && s.session == session)
+        {
+            // The same frame twice in a row: its run is on its way.
+            if starting.words == words {
+                starting.after = after.or(starting.after);
+                return;
+            }
+            return refuse_stream(&reused(), message.as_str(), session.as_str(), out);
         }
         let mark = self.messages;
         self.messages += 1;
-        self.starting.push_back(Starting { mark, session, message, after, stops: 0 });
+        self.starting.push_back(Starting { mark, session, message, words, after, stops: 0 });
         out.commands.push(Command::Start { tag: None, mark, ask: Box::new(run) });
     }
 
@@ -131,6 +144,14 @@ impl Tutor {
             acknowledge_late(stops, message.as_str(), session.as_str(), out);
             return;
         }
+        // Who says where he is begins anew there: what was written to him may never have come.
+        if let (Some(after), Some(turn)) = (after, self.turn(&started.run)) {
+            let stops = std::mem::take(&mut turn.stops);
+            *turn = Turn::asked(started.run.clone(), after);
+            turn.stops = stops;
+            self.follow(&started.run, after, out);
+        }
+        let after = after.unwrap_or_default();
         self.show(&started.run, || Turn::asked(started.run.clone(), after), after, out);
         if let Some(turn) = self.turn(&started.run) {
             turn.asked = true;
@@ -146,24 +167,37 @@ impl Tutor {
     fn show(&mut self, run: &RunId, turn: impl FnOnce() -> Turn, after: Seq, out: &mut Out) {
         if self.turn(run).is_none() {
             self.turns.push(turn());
-            let (target, from) = (Target::Run(run.clone()), From::After(after));
-            out.commands.push(Command::Follow { tag: None, target, from, whole: true, asked: false });
+            self.follow(run, after, out);
         }
+    }
+
+    /// Asks for the log of a turn. Each time under another name: what still comes of an earlier time is not shown.
+    fn follow(&mut self, run: &RunId, after: Seq, out: &mut Out) {
+        let tag: Tag = Some(self.follows.to_string().into());
+        self.follows += 1;
+        if let Some(turn) = self.turn(run) {
+            turn.awaits = tag.clone();
+        }
+        let (target, from) = (Target::Run(run.clone()), From::After(after));
+        out.commands.push(Command::Follow { tag, target, from, whole: true, asked: false });
     }
 
     fn turn(&mut self, run: &RunId) -> Option<&mut Turn> {
         self.turns.iter_mut().find(|turn| turn.run == *run)
     }
 
-    fn on_following(&mut self, run: &Run) {
-        if let Some(turn) = self.turn(&run.id) {
+    fn on_following(&mut self, tag: &Tag, run: &Run) {
+        if let Some(turn) = self.turn(&run.id).filter(|turn| turn.awaits == *tag) {
+            turn.awaits = None;
             turn.is(run);
         }
     }
 
     /// A run cannot be followed, or not any further.
-    fn on_lost(&mut self, run: &RunId, error: &Error, out: &mut Out) {
-        let Some(at) = self.turns.iter().position(|turn| turn.run == *run) else { return };
+    fn on_lost(&mut self, tag: &Tag, run: &RunId, error: &Error, out: &mut Out) {
+        let Some(at) = self.turns.iter().position(|turn| turn.run == *run && turn.awaits == *tag) else {
+            return;
+        };
         let mut turn = self.turns.remove(at);
         turn.acknowledge(true, out.now, &mut out.frames);
         // What only others asked for is let go of without a word: its reader may not see it any more, or nobody does.
@@ -239,7 +273,12 @@ impl Tutor {
             "get_health" => out.commands.push(Command::Room(RoomCommand::Sockets)),
             "join_session" | "leave_session" | "user_typing" | "message_sent" => {
                 match room::command(kind, data) {
-                    Ok(command) => out.commands.push(Command::Room(command)),
+                    Ok(command) => {
+                        if let RoomCommand::Leave(session) = &command {
+                            self.leave(session, out);
+                        }
+                        out.commands.push(Command::Room(command));
+                    }
                     Err(wrong) => invalid(&wrong, out),
                 }
             }
@@ -296,11 +335,11 @@ impl Dialect for Tutor {
     fn on_reply(&mut self, reply: Reply, out: &mut Out) {
         match reply {
             Reply::Started { mark, started, .. } => self.on_started(mark, started, out),
-            Reply::Following { run: Ok((run, _)), .. } => self.on_following(&run),
-            Reply::Following { target: Target::Run(run), run: Err(error), .. } => {
-                self.on_lost(&run, &error, out)
+            Reply::Following { tag, run: Ok((run, _)), .. } => self.on_following(&tag, &run),
+            Reply::Following { tag, target: Target::Run(run), run: Err(error) } => {
+                self.on_lost(&tag, &run, &error, out)
             }
-            Reply::Lost { run, error } => self.on_lost(&run, &error, out),
+            Reply::Lost { run, error } => self.on_lost(&None, &run, &error, out),
             Reply::Stopped { run, outcome, .. } => self.on_stopped(&run, outcome.map(|_| ()), out),
             Reply::TurnStopped { session, message, turn, .. } => {
                 self.on_turn_stopped(session.as_ref(), &message, turn, out);
@@ -322,7 +361,8 @@ impl Dialect for Tutor {
     }
 
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
-        let Some(at) = self.turns.iter().position(|turn| turn.run == *run) else { return };
+        let shown = |turn: &Turn| turn.run == *run && turn.awaits.is_none();
+        let Some(at) = self.turns.iter().position(shown) else { return };
         if self.turns[at].show(events, out.now, &mut out.frames) {
             let turn = self.turns.remove(at);
             if self.ended.len() >= ENDED {

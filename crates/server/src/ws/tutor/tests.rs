@@ -138,7 +138,13 @@ impl Client {
         self
     }
 
-    fn told(&mut self, reply: Reply) -> &mut Self {
+    fn told(&mut self, mut reply: Reply) -> &mut Self {
+        // It comes of the last time that it was asked for.
+        let newest =
+            |of: &RunId| self.tutor.turns.iter().find(|t| t.run == *of).and_then(|t| t.awaits.clone());
+        if let Reply::Following { tag: tag @ None, target: Target::Run(run), .. } = &mut reply {
+            *tag = newest(run);
+        }
         self.tutor.on_reply(reply, &mut self.out);
         self
     }
@@ -257,7 +263,10 @@ fn what_is_asked_for_is_a_lesson() {
     let lesson = Lesson { subject: Some("biology".into()), reasoning: true, rag: false };
     assert_eq!(ask.special, Special::Lesson(lesson));
     // The same frame again before the run is made asks for nothing.
-    client.says(r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"hi"}}"#);
+    client.says(
+        r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"hi",
+            "context":{"subject":"biology","enable_reasoning":true}}}"#,
+    );
     assert!(client.commands().is_empty() && client.raw().is_empty());
 }
 
@@ -286,7 +295,7 @@ fn a_chat_stream_that_is_not_whole_ends_at_once() {
         ("session_id", json!("a\nb")),
         ("context", json!([])),
         ("context", json!({"enable_rag": "yes"})),
-        ("context", json!({"subject": "x".repeat(500)})),
+        ("context", json!({"subject": "x".repeat(limit::SUBJECT_BYTES + 1)})),
         ("after", json!(-1)),
     ] {
         let mut data = json!({"message_id": "m", "session_id": "s", "message": "hi"});
@@ -581,6 +590,105 @@ fn the_same_message_again_does_nothing_where_its_run_is_shown() {
         .commands();
     client.started(2, "q");
     assert!(client.commands().is_empty());
+}
+
+// Planted faults: nothing done where the run is shown; what comes of the earlier log shown as well.
+#[test]
+fn who_says_where_he_is_begins_anew_there_where_the_run_is_shown_too() {
+    let again = r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"Why is grass green?","after":7}}"#;
+    let log = [lesson(), vec![token(7, "a"), token(8, "b")]].concat();
+    let mut client = Client::ready();
+    client.asks().sees("r", &log).raw();
+    client.says(again).commands();
+    client.started(1, "r");
+    let commands = client.commands();
+    assert!(matches!(&commands[..], [Command::Follow { from: From::After(7), whole: true, .. }]));
+    // What the log says that was followed until now is not looked at.
+    client.sees("r", &[token(9, "c")]);
+    assert!(client.raw().is_empty());
+    client.follows("r", Some("m")).sees("r", &[log, vec![token(9, "c")]].concat());
+    let frames = client.frames();
+    let said: String = frames.iter().map(|f| f["data"]["content"].as_str().unwrap()).collect();
+    assert_eq!(said, "bc");
+    // It may be said while the run is being made.
+    let mut client = Client::ready();
+    client.says(ASK).says(again).commands();
+    client.started(0, "r");
+    assert!(matches!(&client.commands()[..], [Command::Follow { from: From::After(7), .. }]));
+}
+
+// Planted faults: every frame of an event with its number; the ending's on the text in front of it.
+#[test]
+fn after_every_number_that_a_client_has_comes_exactly_what_he_has_not() {
+    let text = ["a\n```py\n", "x\n```\nb ", "c\n\n    d\n", "e\n```\nf\n```\ng", "\n``", "`h"];
+    let mut log = vec![begun(1)];
+    log.extend((2..).zip(text).map(|(seq, text)| token(seq, text)));
+    log.push(ended(8, Outcome::Completed, None));
+    for size in [1, 3, 20] {
+        let mut client = Client::ready();
+        client.asks();
+        for batch in log.chunks(size) {
+            client.sees("r", batch);
+        }
+        let frames = client.frames();
+        assert!(frames.iter().any(|f| f["data"].get("seq").is_none()), "{size}: no event has two frames");
+        for cut in 0..frames.len() {
+            let said = |frames: &[Value]| -> String {
+                frames.iter().filter_map(|f| f["data"]["content"].as_str()).collect()
+            };
+            // What he has behind his last number comes again, and is thrown away.
+            let had = frames[..=cut].iter().rposition(|f| f["data"].get("seq").is_some()).unwrap();
+            let after = frames[had]["data"]["seq"].as_u64().unwrap();
+            let mut next = Client::ready();
+            let ask = json!({"message_id": "m", "session_id": "s", "message": "Why?", "after": after});
+            next.says(&json!({"type": "chat_stream", "data": ask}).to_string()).started(0, "r");
+            next.follows("r", Some("m")).sees("r", &log);
+            let rest = next.frames();
+            let whole = said(&frames[..=had]) + &said(&rest);
+            assert_eq!(whole, text.concat(), "{size}: cut behind {cut}");
+            assert_eq!(rest.last().unwrap()["data"]["full_content"], whole.as_str());
+        }
+    }
+}
+
+// Planted faults: all of a session's streams let go of; nothing let go of.
+#[test]
+fn who_leaves_a_session_is_shown_no_more_of_it_but_what_he_asked_for() {
+    let watched = |id: &str| {
+        let notice = Notice { user: user("ann"), connection: String::new(), what: Happening::Run(run(id)) };
+        Reply::Room(RoomReply::Heard { session: session("s"), notice })
+    };
+    let mut client = Client::ready();
+    client.asks().told(watched("q")).told(watched("t"));
+    client.follows("q", Some("n")).follows("t", Some("o"));
+    client.says(r#"{"type":"stop_generation","data":{"message_id":"o"}}"#).commands();
+    client.says(r#"{"type":"leave_session","data":{"session_id":"other"}}"#);
+    assert_eq!(client.commands().len(), 1);
+    client.says(r#"{"type":"leave_session","data":{"session_id":"s"}}"#);
+    let commands = client.commands();
+    let [Command::Unfollow { run: gone, .. }, Command::Room(RoomCommand::Leave(_))] = &commands[..] else {
+        panic!("{commands:?}")
+    };
+    assert_eq!(gone.as_str(), "q");
+    client.sees("q", &[begun(1), model(2)]);
+    assert!(client.raw().is_empty());
+    client.sees("r", &[begun(1), model(2)]).sees("t", &[begun(1), ended(2, Outcome::Cancelled, None)]);
+    assert_eq!(client.types(), ["stream_start", "stream_start", "stop_acknowledged", "generation_stopped"]);
+}
+
+// Planted fault: the second taken for the first again.
+#[test]
+fn another_question_under_the_name_of_one_that_is_being_made_is_refused() {
+    let mut client = Client::ready();
+    client.says(ASK).commands();
+    for other in [
+        r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"Why is it blue?"}}"#,
+        r#"{"type":"chat_stream","data":{"message_id":"m","session_id":"s","message":"Why is grass green?","context":{"enable_rag":true}}}"#,
+    ] {
+        let frames = client.says(other).frames();
+        assert_eq!(frames[0]["data"]["error"]["details"]["code"], "message_id_reused");
+        assert!(client.commands().is_empty());
+    }
 }
 
 // Planted faults: what was seen counted as sent; the held beginning of a line lost at the position.
