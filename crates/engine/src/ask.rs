@@ -221,7 +221,8 @@ pub(crate) fn session_for(who: &Principal, message_id: Option<&MessageId>) -> Se
 }
 
 /// Everything that makes a turn what it is; the same id with another digest is refused.
-pub(crate) fn fingerprint(ask: &StartRun) -> String {
+#[must_use]
+pub fn fingerprint(ask: &StartRun) -> String {
     let mut settings = format!("{:?}|{:?}", ask.max_tokens, ask.temperature);
     // Only where they are there: turns from before there were any keep their fingerprints.
     if ask.customer_id.is_some() || ask.vehicle_id.is_some() {
@@ -284,4 +285,10 @@ fn fresh<T, E>(prefix: &str, parse: fn(&str) -> Result<T, E>) -> T {
             return id;
         }
     }
+}
+
+/// What is said to who uses the name of one message for another.
+#[must_use]
+pub fn reused() -> Error {
+    Error::new(Code::MessageIdReused, "this message id was used for another message; use a fresh one")
 }

@@ -13,7 +13,7 @@ use headwater_core::{Principal, SessionId};
 use tokio::sync::oneshot;
 
 use super::{Engine, first_event, store_failed};
-use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, session_for};
+use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, reused, session_for};
 use crate::hub::{Life, LiveRun, Place};
 use crate::mask::{Kinds, mask};
 use crate::workflow::{Past, Turn, Workflow};
@@ -213,8 +213,4 @@ impl Engine {
             }
         });
     }
-}
-
-fn reused() -> Error {
-    Error::new(Code::MessageIdReused, "this message id was used for another message; use a fresh one")
 }

@@ -110,7 +110,9 @@ pub(super) fn too_many(reply: Reply) -> Reply {
     let most = limit::FOLLOWS;
     let error = Error::new(
         Code::QueueFull,
-        format!("{most} runs are followed on this connection already; unfollow one"),
+        format!(
+            "{most} runs are followed on this connection already; wait until one of them has ended, or let go of one"
+        ),
     );
     match reply {
         Reply::Following { tag, target, .. } => Reply::Following { tag, target, run: Err(error) },

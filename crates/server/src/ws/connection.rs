@@ -6,6 +6,7 @@
 //! queued here but a bounded number of replies and one batch of events; while that batch is being written,
 //! the runs are not read any further.
 
+mod away;
 mod over;
 mod roomed;
 mod seated;
@@ -27,10 +28,11 @@ use headwater_engine::{Engine, Follow, Followed};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use self::away::{Away, poll_away};
 use super::awaited::awaited;
 use super::commands::{Done, follow, list, no_room, refused, start, stop, stop_turn, too_many};
 use super::departures::{Client, Departures};
-use super::dialect::{Close, Command, Dialect, Frame, Out, Reply};
+use super::dialect::{Close, Command, Dialect, Frame, Out, Reply, Target};
 use super::ending::{End, broken, flood, part, stopping_close};
 use super::farewell::Farewell;
 use super::outbox::Outbox;
@@ -88,15 +90,13 @@ pub struct Connection {
     turn: usize,
     /// Runs are made, followed and let go of one after the other, in the order in which that was asked.
     ordered: VecDeque<BoxFuture<'static, Done>>,
-    /// The run that this connection waits for, see [`Command::Await`].
-    awaited: Option<BoxFuture<'static, Done>>,
     /// Everything else that waits for the store.
     busy: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Stops that are done, of runs whose last events have not been handed out here yet: no text follows
     /// the acknowledgement.
     stopped: Vec<(RunId, Reply)>,
-    /// The run that was handed out to its end here last.
-    ended: Option<Box<(RunId, Seq)>>,
+    /// This client's comings and goings, where there is something to be known of them.
+    away: Option<Box<Away>>,
     opened: Instant,
     heard: Instant,
     pinged: Instant,
@@ -117,10 +117,9 @@ impl Connection {
             views: Vec::new(),
             turn: 0,
             ordered: VecDeque::new(),
-            awaited: None,
             busy: FuturesUnordered::new(),
             stopped: Vec::new(),
-            ended: None,
+            away: None,
             opened: now,
             heard: now,
             pinged: now,
@@ -164,11 +163,12 @@ impl Connection {
     ) -> End {
         let stopping = self.around.engine.tasks().stopping().clone();
         let draining = self.around.draining.clone();
-        if let Some(who) = self.who.clone() {
-            self.take_seat(&who);
-        }
+        let seated = self.who.clone().is_none_or(|who| self.take_seat(&who));
         let who = self.who.clone();
         self.tell(|dialect, out| dialect.on_open(who.as_ref(), out));
+        if seated {
+            self.wait_for_others();
+        }
         loop {
             if let Some(end) = self.settle() {
                 // What was said before the end is still said, if it leaves at once.
@@ -225,10 +225,10 @@ impl Connection {
                 said = poll_fn(|cx| poll_rooms(rooms, cx)), if hears && rooms.is_some() => {
                     self.tell(|dialect, out| dialect.on_reply(Reply::Room(said), out));
                 }
-                done = poll_fn(|cx| poll_awaited(&mut self.awaited, cx)), if self.awaited.is_some() => {
-                    self.awaited = None;
-                    self.on_done(done);
-                }
+                done = poll_fn(|cx| poll_away(&mut self.away, cx)), if self.away.is_some() => match done {
+                    Some(done) => self.on_done(done),
+                    None => self.come_back(),
+                },
                 (at, followed) = poll_fn(|cx| poll_views(views, turn, cx)), if reads => self.on_followed(at, followed),
                 () = sleep_until(wake) => {}
                 () = standing.moved() => {}
@@ -282,7 +282,11 @@ impl Connection {
             command if command.is_ordered() => self.ordered.len(),
             _ => self.busy.len(),
         };
-        if lane >= limit::COMMANDS
+        // Follows that a dialect adds by itself are as many as what it shows, and go together: of all that a
+        // client left none is refused.
+        let added = matches!(command, Command::Follow { asked: false, .. });
+        let most = if added { limit::COMMANDS + limit::FOLLOWS } else { limit::COMMANDS };
+        if lane >= most
             && let Some(reply) = refused(&command, no_room())
         {
             return self.tell(|dialect, out| dialect.on_reply(reply, out));
@@ -291,7 +295,8 @@ impl Connection {
             Command::SignIn { .. } => {}
             Command::Await { tag, asked } => {
                 let remembers = self.around.remembers.clone();
-                self.awaited = Some(awaited(engine, who, remembers, tag, asked).boxed());
+                self.away.get_or_insert_default().awaited =
+                    Some(awaited(engine, who, remembers, tag, asked).boxed());
             }
             Command::Start { tag, mark, ask } => {
                 self.ordered.push_back(start(engine, who, tag, mark, *ask).boxed());
@@ -320,14 +325,16 @@ impl Connection {
             {
                 self.stopped.push((run.clone(), Reply::Stopped { tag, run, outcome: Ok(outcome) }));
             }
-            Done::Reply(Reply::TurnStopped { tag, session, message, turn: Ok(turn) })
-                if self.views.iter().any(|v| v.follow.run() == &turn.run) =>
-            {
-                let run = turn.run.clone();
-                self.stopped.push((run, Reply::TurnStopped { tag, session, message, turn: Ok(turn) }));
+            Done::Reply(reply) => {
+                if let Reply::Following { target: Target::Run(run), run: Err(error), .. } = &reply
+                    && error.code == Code::NotFound
+                {
+                    self.arrived(run);
+                }
+                self.tell(|dialect, out| dialect.on_reply(reply, out));
             }
-            Done::Reply(reply) => self.tell(|dialect, out| dialect.on_reply(reply, out)),
             Done::Follow { reply, follow } => {
+                self.arrived(follow.run());
                 // Following what is followed already begins anew from the position that was asked for.
                 self.views.retain(|v| v.follow.run() != follow.run());
                 if self.views.len() >= limit::FOLLOWS {
@@ -385,7 +392,7 @@ impl Connection {
             Ok(Followed::Heartbeat) => self.tell(|dialect, out| dialect.on_heartbeat(&run, out)),
             Ok(Followed::End) => {
                 let view = self.views.remove(at);
-                self.ended = Some(Box::new((view.follow.run().clone(), view.given)));
+                self.was_told(view.follow.run().clone(), view.given);
                 self.acknowledge(&run);
             }
             Err(error) => {
@@ -393,22 +400,6 @@ impl Connection {
                 self.tell(|dialect, out| dialect.on_reply(Reply::Lost { run: run.clone(), error }, out));
                 self.acknowledge(&run);
             }
-        }
-    }
-
-    /// How far this client was, for when he comes back.
-    fn depart(&self) {
-        let Some((departures, client)) = &self.around.remembers else { return };
-        let now = Instant::now();
-        let followed = |run: &RunId| self.views.iter().any(|view| view.follow.run() == run);
-        if let Some((run, seq)) = self.ended.as_deref().filter(|(run, _)| !followed(run)) {
-            departures.leave(client, run, *seq, true, now);
-        }
-        for view in &self.views {
-            departures.leave(client, view.follow.run(), view.left, false, now);
-        }
-        if !self.views.is_empty() {
-            departures.gone(client);
         }
     }
 
@@ -455,10 +446,6 @@ fn poll_first(ordered: &mut VecDeque<BoxFuture<'static, Done>>, cx: &mut Context
 /// The next thing of any room that was joined.
 fn poll_rooms(rooms: &mut Option<Box<Rooms>>, cx: &mut Context<'_>) -> Poll<RoomReply> {
     rooms.as_mut().map_or(Poll::Pending, |rooms| rooms.poll(cx))
-}
-
-fn poll_awaited(awaited: &mut Option<BoxFuture<'static, Done>>, cx: &mut Context<'_>) -> Poll<Done> {
-    awaited.as_mut().map_or(Poll::Pending, |awaited| awaited.poll_unpin(cx))
 }
 
 /// The next thing of any followed run; whoever was served is asked last the next time.

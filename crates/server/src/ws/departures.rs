@@ -8,8 +8,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use headwater_core::event::Seq;
 use headwater_core::{RunId, limit};
 use parking_lot::Mutex;
@@ -41,6 +44,8 @@ struct Inner {
     left: HashMap<Client, Left>,
     /// Oldest first; who left again stands here again.
     order: VecDeque<Client>,
+    /// Open sockets that go on where another was whose end is noticed only now, oldest first.
+    waiting: HashMap<Client, Vec<(Instant, Arc<Moved>)>>,
 }
 
 /// What one client left.
@@ -75,10 +80,29 @@ impl Departures {
 
     /// One of this client's sockets is gone with everything that was said by [`Departures::leave`]: as many as are gone
     /// may [`Departures::take`] it. They cannot be told apart, and each may be the one that wants a run's rest.
-    pub fn gone(&self, client: &Client) {
-        if let Some(left) = self.inner.lock().left.get_mut(client) {
+    ///
+    /// `heard`: when it was last heard from. A broken line is noticed late: of the client's sockets that opened since
+    /// then the newest is the one that came in its place, and is told.
+    pub fn gone(&self, client: &Client, heard: Instant) {
+        let mut inner = self.inner.lock();
+        if let Some(left) = inner.left.get_mut(client) {
             left.sockets += 1;
         }
+        let newest =
+            inner.waiting.get(client).and_then(|all| all.iter().rfind(|(opened, _)| *opened >= heard));
+        if let Some((_, moved)) = newest {
+            moved.happened.store(true, Ordering::Release);
+            moved.waker.wake();
+        }
+    }
+
+    /// A socket of this client's is open since `opened`, as long as this is held; see [`Departures::gone`].
+    #[must_use]
+    pub fn wait(self: &Arc<Self>, client: &Client, opened: Instant) -> Waiting {
+        let moved = Arc::new(Moved::default());
+        let mut inner = self.inner.lock();
+        inner.waiting.entry(Arc::clone(client)).or_default().push((opened, Arc::clone(&moved)));
+        Waiting { departures: Arc::clone(self), client: Arc::clone(client), moved }
     }
 
     /// Where this client was in that run, if he left no longer ago than `within`.
@@ -121,6 +145,41 @@ impl Departures {
         };
         all.retain(|d| !d.ended && now.duration_since(d.at) <= within);
         all
+    }
+}
+
+/// An open socket in whose place another may have been.
+#[derive(Debug)]
+pub struct Waiting {
+    departures: Arc<Departures>,
+    client: Client,
+    moved: Arc<Moved>,
+}
+
+#[derive(Debug, Default)]
+struct Moved {
+    happened: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Waiting {
+    /// Ready once there may be something to [`Departures::take`]. No future, which would make every connection larger.
+    pub fn poll_moved(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // Registered before the look: what happens between the two wakes.
+        self.moved.waker.register(cx.waker());
+        if self.moved.happened.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut inner = self.departures.inner.lock();
+        if let Some(all) = inner.waiting.get_mut(&self.client) {
+            all.retain(|(_, moved)| !Arc::ptr_eq(moved, &self.moved));
+            if all.is_empty() {
+                inner.waiting.remove(&self.client);
+            }
+        }
     }
 }
 
@@ -189,10 +248,31 @@ mod tests {
         let ann = Client::from("ann");
         for n in [1, 2] {
             departures.leave(&ann, &run(n), 7, false, now);
-            departures.gone(&ann);
+            departures.gone(&ann, now);
         }
         let told = || departures.take("ann", soon, now).len();
         assert_eq!((told(), told(), told()), (2, 2, 0));
+    }
+
+    // Planted faults: the oldest told, which shows something else; whoever was there before told.
+    #[tokio::test(start_paused = true)]
+    async fn who_came_in_the_place_of_a_dead_socket_is_told_when_that_is_noticed() {
+        let departures = Arc::new(Departures::default());
+        let (ann, second) = (Client::from("ann"), Duration::from_secs(1));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut told = |waiting: &Waiting| waiting.poll_moved(&mut cx).is_ready();
+        let heard = Instant::now();
+        let before = departures.wait(&ann, heard - second);
+        departures.leave(&ann, &run(1), 7, false, heard + second * 3);
+        departures.gone(&ann, heard);
+        assert!(!told(&before), "it was there all the time, and shows what is its own");
+        let (older, newer) =
+            (departures.wait(&ann, heard + second), departures.wait(&ann, heard + second * 2));
+        let other = departures.wait(&"bob".into(), heard + second * 2);
+        departures.gone(&ann, heard);
+        assert_eq!([&before, &older, &newer, &other].map(&mut told), [false, false, true, false]);
+        drop((before, older, newer, other));
+        assert!(departures.inner.lock().waiting.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

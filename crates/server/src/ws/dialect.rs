@@ -5,6 +5,7 @@
 //! it. All of its answers go into the caller's [`Out`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_core::event::{Event, Outcome, Seq};
 use headwater_core::run::Run;
@@ -210,7 +211,7 @@ pub enum Reply {
         /// How the run ended; nothing follows that ending.
         outcome: Result<Outcome, Error>,
     },
-    /// Of [`Command::StopTurn`]; where the run is followed here, after its last event.
+    /// Of [`Command::StopTurn`], at once: where the run is followed here, its last events may still come.
     TurnStopped {
         /// As it was given.
         tag: Tag,
@@ -273,6 +274,14 @@ pub trait Dialect: Send {
     fn client(&self, _who: &Principal) -> Option<Client> {
         None
     }
+
+    /// For how long this client's runs wait for his next socket with this dialect, which goes on with them; where they do.
+    fn goes_on_within(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Another socket of this client's left these runs after these events: here they go on.
+    fn on_left(&mut self, _left: &[(RunId, Seq)], _out: &mut Out) {}
 
     /// A frame came in.
     fn on_frame(&mut self, frame: Frame<'_>, out: &mut Out);

@@ -31,9 +31,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use headwater_core::limit;
 use headwater_engine::ask::new_session;
-use tokio::time::Instant;
 
 use self::ai_stream::AiStream;
 use self::chat::Chat;
@@ -177,10 +175,8 @@ async fn open_tutor(mut shake: Handshake) -> Response {
             .into_response();
     };
     let client: Client = format!("tutor:{}", who.user).into();
-    let away = shake.app.departures.take(&client, limit::AWAY, Instant::now());
-    let away = away.into_iter().map(|left| (left.run, left.seq)).collect();
     let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
-    let dialect = Tutor::new(Arc::clone(&shake.app.dialects.tutor), Arc::clone(&id), away);
+    let dialect = Tutor::new(Arc::clone(&shake.app.dialects.tutor), Arc::clone(&id));
     let here = shake.app.presence.open(who.user.clone(), id, shake.app.engine.clock().wall());
     let rooms = Box::new(Rooms::new(shake.app.engine.clone(), who, here));
     open_in(shake, Box::new(dialect), Some(client), Some(rooms))

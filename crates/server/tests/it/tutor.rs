@@ -160,6 +160,22 @@ async fn a_stop_reaches_the_model_from_any_socket_of_the_user() {
     first.say(&stop("n")).await;
     assert_eq!(kinds(&ending(&mut first).await), ["stop_acknowledged", "generation_stopped"]);
     drop(act);
+    // Twice in one breath from where it is not shown: two acknowledgements, one ending, whichever comes first.
+    let act = ask(&mut house, &mut first, "o", "s", "b ").await;
+    second.say(&stop("o")).await;
+    second.say(&stop("o")).await;
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        heard.push(second.hear().await["type"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(heard[0], "stop_acknowledged");
+    heard.sort();
+    assert_eq!(heard, ["generation_stopped", "stop_acknowledged", "stop_acknowledged"]);
+    second.say(&stop("o")).await;
+    assert_eq!(second.hear().await["data"]["already_completed"], true);
+    second.say(&frame("ping", json!({}))).await;
+    assert_eq!(second.hear().await["type"], "pong");
+    drop(act);
 }
 
 #[tokio::test]
@@ -340,16 +356,9 @@ async fn a_dropped_socket_costs_nothing_and_the_next_one_gets_the_rest() {
     let mut house = House::new().await;
     let mut socket = come(&house, "ann").await;
     let mut act = ask(&mut house, &mut socket, "m", "s", "one ").await;
-    socket.0.close(None).await.unwrap();
-    while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket.0).await {}
+    goes(socket).await;
     act.say("two ").await;
-    // The server notices the end of the old one in its own time.
-    let mut socket = loop {
-        if house.gate.sockets() == 0 {
-            break come(&house, "ann").await;
-        }
-        tokio::task::yield_now().await;
-    };
+    let mut socket = come(&house, "ann").await;
     let next = socket.hear().await;
     assert_eq!((&next["data"]["content"], &next["data"]["chunk_index"]), (&json!("two "), &json!(0)));
     act.say("three").await;
@@ -361,6 +370,64 @@ async fn a_dropped_socket_costs_nothing_and_the_next_one_gets_the_rest() {
     let mut eve = come(&house, "eve").await;
     eve.say(&frame("ping", json!({}))).await;
     assert_eq!(eve.hear().await["type"], "pong");
+}
+
+/// Until every place is given back.
+async fn alone(house: &House) {
+    while house.gate.sockets() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn goes(mut socket: Socket) {
+    socket.0.close(None).await.unwrap();
+    while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket.0).await {}
+}
+
+// Planted faults: what was left offered at the handshake alone; told to a socket that was there before.
+#[tokio::test]
+async fn who_is_back_before_his_old_line_is_found_dead_gets_the_rest() {
+    let mut house = House::new().await;
+    let mut other = come(&house, "ann").await;
+    let mut old = come(&house, "ann").await;
+    let mut act = ask(&mut house, &mut old, "m", "s", "one ").await;
+    let mut new = come(&house, "ann").await;
+    new.say(&frame("ping", json!({}))).await;
+    assert_eq!(new.hear().await["type"], "pong", "the old one is not known to be dead");
+    goes(old).await;
+    act.say("two").await;
+    act.end().await;
+    let frames = ending(&mut new).await;
+    assert_eq!((kinds(&frames), text(&frames)), (vec!["content_chunk", "stream_complete"], "two".to_owned()));
+    other.say(&frame("ping", json!({}))).await;
+    assert_eq!(other.hear().await["type"], "pong");
+}
+
+// Planted faults: what was taken forgotten with the socket; taken by one that has no place among its user's.
+#[tokio::test]
+async fn who_leaves_before_he_was_shown_anything_hands_on_what_he_came_to() {
+    let gate = gate::Rules { connections_per_user: Some(1), ..open_gate() };
+    let mut house = House::with(gate, headwater_engine::Settings::default()).await;
+    let mut socket = come(&house, "ann").await;
+    let mut act = ask(&mut house, &mut socket, "m", "s", "one ").await;
+    goes(socket).await;
+    alone(&house).await;
+    act.say("two").await;
+    act.end().await;
+    house.store.faults().fail_reads(100);
+    let mut second = come(&house, "ann").await;
+    let lost = second.hear().await;
+    assert_eq!(lost["data"]["error"]["code"], "DATABASE_ERROR");
+    house.store.faults().fail_reads(0);
+    // One too many is sent away, and takes nothing along.
+    let mut third = house.stranger(&format!("/api/ws?token={}", house.token("ann"))).await;
+    third.closed().await;
+    drop(third);
+    goes(second).await;
+    alone(&house).await;
+    let mut last = come(&house, "ann").await;
+    let frames = ending(&mut last).await;
+    assert_eq!((kinds(&frames), text(&frames)), (vec!["content_chunk", "stream_complete"], "two".to_owned()));
 }
 
 // Planted faults: kept for those who are here as well; kept for the one who said it.

@@ -61,7 +61,7 @@ pub(in crate::http) struct Answered {
 /// What the tutor is told of a lesson; the socket's `context` is read the same way, or a turn could not be sent
 /// again here.
 fn lesson(fields: &mut Fields) -> Lesson {
-    let subject = fields.optional_text("subject", Text::up_to(limit::ID_BYTES));
+    let subject = fields.optional_text("subject", Text::up_to(limit::SUBJECT_BYTES));
     Lesson {
         subject: subject.filter(|subject| !subject.trim().is_empty()),
         reasoning: fields.flag("enable_reasoning").unwrap_or(false),

@@ -21,7 +21,7 @@ impl Connection {
         if changed {
             self.views.clear();
             self.busy.clear();
-            self.awaited = None;
+            self.away = None;
             self.ordered.clear();
             self.stopped.clear();
         }

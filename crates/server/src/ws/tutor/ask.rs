@@ -16,7 +16,7 @@ pub(super) struct Ask {
     pub session: SessionId,
     pub message: MessageId,
     /// *Added*: the client has everything up to this event.
-    pub after: u64,
+    pub after: Option<u64>,
     pub run: StartRun,
 }
 
@@ -36,8 +36,8 @@ pub(super) fn ask(data: &Data, workflow: &str) -> Result<Ask, String> {
         Some(_) => return Err("context must be an object".to_owned()),
     };
     let after = match data.get("after") {
-        None | Some(Value::Null) => 0,
-        Some(after) => after.as_u64().ok_or("after must be the number of an event")?,
+        None | Some(Value::Null) => None,
+        Some(after) => Some(after.as_u64().ok_or("after must be the number of an event")?),
     };
     let flag = |key: &str| match context.and_then(|context| context.get(key)) {
         None | Some(Value::Null) => Ok(false),
@@ -59,7 +59,7 @@ pub(super) fn ask(data: &Data, workflow: &str) -> Result<Ask, String> {
 }
 
 fn subject(context: Option<&Data>) -> Result<Option<String>, String> {
-    let most = limit::ID_BYTES;
+    let most = limit::SUBJECT_BYTES;
     match context.and_then(|context| context.get("subject")) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(subject)) if subject.trim().is_empty() => Ok(None),

@@ -61,7 +61,9 @@ pub(super) enum ServerFrame<'a> {
         content: &'a str,
         chunk_index: u64,
         is_code: bool,
-        seq: Seq,
+        /// Not where more of the same event comes behind it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
     },
     StreamComplete {
         #[serde(flatten)]

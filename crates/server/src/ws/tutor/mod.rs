@@ -14,12 +14,14 @@ mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_core::code::{Code, Error};
-use headwater_core::event::{Event, Seq};
+use headwater_core::event::{Event, Outcome, Seq};
 use headwater_core::run::Run;
 use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::Started;
+use headwater_engine::ask::{fingerprint, reused};
 use headwater_engine::engine::{From, StoppedTurn};
 use serde_json::Value;
 
@@ -27,12 +29,15 @@ use self::ask::{Ask, Data, MISSING, ask, said_back, session};
 use self::frames::{Features, Head, ServerFrame, UNKNOWN};
 use self::turn::Turn;
 use self::words::{problem, sentence, word};
-use super::dialect::{Command, Dialect, Frame, Out, Reply, Target};
+use super::dialect::{Command, Dialect, Frame, Out, Reply, Tag, Target};
 use super::rooms::RoomCommand;
 use crate::wire::json;
 
 /// The subprotocol's name; a client of the original names none.
 pub const SUBPROTOCOL: &str = "headwater.tutor.v1";
+
+/// Runs that are remembered behind their ending: more than can end while a notice of one of them is on its way.
+const ENDED: usize = limit::FOLLOWS;
 
 /// One connection of `/api/ws`.
 #[derive(Debug)]
@@ -42,14 +47,17 @@ pub struct Tutor {
     /// Of the connection.
     id: Arc<str>,
     user: Option<UserId>,
-    /// Where the user was when his last sockets left.
-    away: Vec<(RunId, Seq)>,
     /// Messages whose runs are being made, oldest first.
     starting: VecDeque<Starting>,
     /// Messages so far: the next one's mark.
     messages: u64,
     /// What is shown, or about to be; at most `limit::FOLLOWS` are followed.
     turns: Vec<Turn>,
+    /// Whose endings were shown last, at most [`ENDED`]: a word of a room or of a stop that comes later shows none of
+    /// them again.
+    ended: VecDeque<RunId>,
+    /// Logs asked for so far: the next one's tag.
+    follows: u64,
 }
 
 #[derive(Debug)]
@@ -57,17 +65,20 @@ struct Starting {
     mark: u64,
     session: SessionId,
     message: MessageId,
-    after: Seq,
+    /// Tells what is asked from anything else under the same name.
+    words: String,
+    /// The client has everything up to here; `None`: he does not say.
+    after: Option<Seq>,
     /// Stops that came meanwhile.
     stops: usize,
 }
 
 impl Tutor {
-    /// A fresh connection of this name; `workflow` answers, and what its user left unfinished is shown first.
+    /// A fresh connection of this name; `workflow` answers.
     #[must_use]
-    pub fn new(workflow: Arc<str>, id: Arc<str>, away: Vec<(RunId, Seq)>) -> Self {
-        let (starting, turns) = (VecDeque::new(), Vec::new());
-        Self { workflow, id, user: None, away, starting, messages: 0, turns }
+    pub fn new(workflow: Arc<str>, id: Arc<str>) -> Self {
+        let (starting, turns, ended) = (VecDeque::new(), Vec::new(), VecDeque::new());
+        Self { workflow, id, user: None, starting, messages: 0, turns, ended, follows: 0 }
     }
 
     fn on_chat_stream(&mut self, data: &Data, out: &mut Out) {
@@ -75,13 +86,20 @@ impl Tutor {
             Ok(ask) => ask,
             Err(wrong) => return broken_stream(data, &wrong, out),
         };
-        // The same frame twice in a row: its run is on its way.
-        if self.starting.iter().any(|s| s.message == message && s.session == session) {
-            return;
+        let words = fingerprint(&run);
+        if let Some(starting) =
+            self.starting.iter_mut().find(|s| s.message == message && s.session == session)
+        {
+            // The same frame twice in a row: its run is on its way.
+            if starting.words == words {
+                starting.after = after.or(starting.after);
+                return;
+            }
+            return refuse_stream(&reused(), message.as_str(), session.as_str(), out);
         }
         let mark = self.messages;
         self.messages += 1;
-        self.starting.push_back(Starting { mark, session, message, after, stops: 0 });
+        self.starting.push_back(Starting { mark, session, message, words, after, stops: 0 });
         out.commands.push(Command::Start { tag: None, mark, ask: Box::new(run) });
     }
 
@@ -115,18 +133,28 @@ impl Tutor {
         let started = match started {
             Ok(started) => started,
             Err(error) => {
-                refuse_stream(&error, message.as_str(), session.as_str(), out);
-                // Nothing of it is left to be stopped.
-                let head =
-                    Head { message_id: message.as_str(), session_id: session.as_str(), timestamp: out.now };
-                for _ in 0..stops {
-                    out.frames.push(json(&ServerFrame::StopAcknowledged { head, already_completed: true }));
-                }
-                return;
+                // Nothing of it is left to be stopped; nothing comes behind its ending.
+                acknowledge_late(stops, message.as_str(), session.as_str(), out);
+                return refuse_stream(&error, message.as_str(), session.as_str(), out);
             }
         };
+        // A run that is new may have been shown to its end already, by the word of its room.
+        let shown = !started.joined && self.ended.contains(&started.run);
+        if shown {
+            acknowledge_late(stops, message.as_str(), session.as_str(), out);
+            return;
+        }
+        // Who says where he is begins anew there: what was written to him may never have come.
+        if let (Some(after), Some(turn)) = (after, self.turn(&started.run)) {
+            let stops = std::mem::take(&mut turn.stops);
+            *turn = Turn::asked(started.run.clone(), after);
+            turn.stops = stops;
+            self.follow(&started.run, after, out);
+        }
+        let after = after.unwrap_or_default();
         self.show(&started.run, || Turn::asked(started.run.clone(), after), after, out);
         if let Some(turn) = self.turn(&started.run) {
+            turn.asked = true;
             turn.message.get_or_insert_with(|| message.as_str().to_owned());
             turn.session.get_or_insert(session);
             for _ in 0..stops {
@@ -139,28 +167,43 @@ impl Tutor {
     fn show(&mut self, run: &RunId, turn: impl FnOnce() -> Turn, after: Seq, out: &mut Out) {
         if self.turn(run).is_none() {
             self.turns.push(turn());
-            let (target, from) = (Target::Run(run.clone()), From::After(after));
-            out.commands.push(Command::Follow { tag: None, target, from, whole: true, asked: false });
+            self.follow(run, after, out);
         }
+    }
+
+    /// Asks for the log of a turn. Each time under another name: what still comes of an earlier time is not shown.
+    fn follow(&mut self, run: &RunId, after: Seq, out: &mut Out) {
+        let tag: Tag = Some(self.follows.to_string().into());
+        self.follows += 1;
+        if let Some(turn) = self.turn(run) {
+            turn.awaits = tag.clone();
+        }
+        let (target, from) = (Target::Run(run.clone()), From::After(after));
+        out.commands.push(Command::Follow { tag, target, from, whole: true, asked: false });
     }
 
     fn turn(&mut self, run: &RunId) -> Option<&mut Turn> {
         self.turns.iter_mut().find(|turn| turn.run == *run)
     }
 
-    fn on_following(&mut self, run: &Run) {
-        if let Some(turn) = self.turn(&run.id) {
+    fn on_following(&mut self, tag: &Tag, run: &Run) {
+        if let Some(turn) = self.turn(&run.id).filter(|turn| turn.awaits == *tag) {
+            turn.awaits = None;
             turn.is(run);
         }
     }
 
     /// A run cannot be followed, or not any further.
-    fn on_lost(&mut self, run: &RunId, error: &Error, out: &mut Out) {
-        let Some(at) = self.turns.iter().position(|turn| turn.run == *run) else { return };
+    fn on_lost(&mut self, tag: &Tag, run: &RunId, error: &Error, out: &mut Out) {
+        let Some(at) = self.turns.iter().position(|turn| turn.run == *run && turn.awaits == *tag) else {
+            return;
+        };
         let mut turn = self.turns.remove(at);
         turn.acknowledge(true, out.now, &mut out.frames);
         // What only others asked for is let go of without a word: its reader may not see it any more, or nobody does.
-        if turn.asked || !turn.text().is_empty() {
+        if turn.asked || turn.left || !turn.text().is_empty() {
+            // Where its log could not be read its name is not known, and its own serves.
+            turn.message.get_or_insert_with(|| turn.run.to_string());
             out.frames.push(json(&ServerFrame::StreamError {
                 head: turn.head(out.now),
                 error: problem(error.code, &error.message, error.code.retryable(), error.retry_after),
@@ -200,17 +243,18 @@ impl Tutor {
             json(&ServerFrame::StopAcknowledged { head, already_completed })
         };
         match turn {
-            Ok(StoppedTurn { session, already: true, .. }) => {
-                out.frames.push(acknowledged(Some(&session), true))
-            }
-            Ok(StoppedTurn { run, session, already: false, .. }) => {
+            Ok(StoppedTurn { run, session, outcome, already }) => {
                 // It came to be shown meanwhile: its ending is near, and the acknowledgement stands in front of that.
                 if let Some(turn) = self.turn(&run) {
                     turn.stops = more(turn.stops);
                     return;
                 }
-                out.frames.push(acknowledged(Some(&session), false));
-                self.show(&run, || Turn::to_its_end(run.clone()), 0, out);
+                // Whoever had its ending here does not get it again.
+                let over = already || self.ended.contains(&run);
+                out.frames.push(acknowledged(Some(&session), over || outcome != Outcome::Cancelled));
+                if !over {
+                    self.show(&run, || Turn::to_its_end(run.clone()), 0, out);
+                }
             }
             // Of that name there is nothing of his that could be stopped, whoever else has it.
             Err(error) if error.code == Code::NotFound => out.frames.push(acknowledged(session, true)),
@@ -229,7 +273,12 @@ impl Tutor {
             "get_health" => out.commands.push(Command::Room(RoomCommand::Sockets)),
             "join_session" | "leave_session" | "user_typing" | "message_sent" => {
                 match room::command(kind, data) {
-                    Ok(command) => out.commands.push(Command::Room(command)),
+                    Ok(command) => {
+                        if let RoomCommand::Leave(session) = &command {
+                            self.leave(session, out);
+                        }
+                        out.commands.push(Command::Room(command));
+                    }
                     Err(wrong) => invalid(&wrong, out),
                 }
             }
@@ -253,8 +302,15 @@ impl Dialect for Tutor {
             timestamp: out.now,
             features: Features::ALL,
         }));
-        for (run, after) in std::mem::take(&mut self.away) {
-            self.show(&run, || Turn::new(run.clone(), after), after, out);
+    }
+
+    fn goes_on_within(&self) -> Option<Duration> {
+        Some(limit::AWAY)
+    }
+
+    fn on_left(&mut self, left: &[(RunId, Seq)], out: &mut Out) {
+        for (run, after) in left {
+            self.show(run, || Turn::left(run.clone(), *after), *after, out);
         }
     }
 
@@ -279,11 +335,11 @@ impl Dialect for Tutor {
     fn on_reply(&mut self, reply: Reply, out: &mut Out) {
         match reply {
             Reply::Started { mark, started, .. } => self.on_started(mark, started, out),
-            Reply::Following { run: Ok((run, _)), .. } => self.on_following(&run),
-            Reply::Following { target: Target::Run(run), run: Err(error), .. } => {
-                self.on_lost(&run, &error, out)
+            Reply::Following { tag, run: Ok((run, _)), .. } => self.on_following(&tag, &run),
+            Reply::Following { tag, target: Target::Run(run), run: Err(error) } => {
+                self.on_lost(&tag, &run, &error, out)
             }
-            Reply::Lost { run, error } => self.on_lost(&run, &error, out),
+            Reply::Lost { run, error } => self.on_lost(&None, &run, &error, out),
             Reply::Stopped { run, outcome, .. } => self.on_stopped(&run, outcome.map(|_| ()), out),
             Reply::TurnStopped { session, message, turn, .. } => {
                 self.on_turn_stopped(session.as_ref(), &message, turn, out);
@@ -305,9 +361,14 @@ impl Dialect for Tutor {
     }
 
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {
-        let Some(at) = self.turns.iter().position(|turn| turn.run == *run) else { return };
+        let shown = |turn: &Turn| turn.run == *run && turn.awaits.is_none();
+        let Some(at) = self.turns.iter().position(shown) else { return };
         if self.turns[at].show(events, out.now, &mut out.frames) {
-            self.turns.remove(at);
+            let turn = self.turns.remove(at);
+            if self.ended.len() >= ENDED {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(turn.run);
         }
     }
 
@@ -322,6 +383,14 @@ fn stop(turn: &mut Turn, out: &mut Out) {
         out.commands.push(Command::Stop { tag: None, run: turn.run.clone() });
     }
     turn.stops = more(turn.stops);
+}
+
+/// Acknowledges stops of what is over, or comes to nothing.
+fn acknowledge_late(stops: usize, message_id: &str, session_id: &str, out: &mut Out) {
+    let head = Head { message_id, session_id, timestamp: out.now };
+    for _ in 0..stops {
+        out.frames.push(json(&ServerFrame::StopAcknowledged { head, already_completed: true }));
+    }
 }
 
 /// One stop more of the same turn; who presses on is told no oftener than so.

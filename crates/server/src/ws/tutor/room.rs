@@ -8,7 +8,7 @@ use super::ask::{Data, session};
 use super::frames::ServerFrame;
 use super::{Tutor, refusal};
 use crate::wire::json;
-use crate::ws::dialect::Out;
+use crate::ws::dialect::{Command, Out};
 use crate::ws::rooms::{RoomCommand, RoomReply};
 use crate::ws::tutor::turn::Turn;
 
@@ -36,7 +36,7 @@ impl Tutor {
                 let session_id = session.as_str();
                 out.frames.push(json(&ServerFrame::SessionJoined { session_id, timestamp }));
                 if let Some(run) = live {
-                    self.watch(&run, out);
+                    self.watch(&session, &run, out);
                 }
             }
             RoomReply::Joined { session, live: Err(error) } => {
@@ -72,13 +72,24 @@ impl Tutor {
                 let action = "message_sent";
                 ServerFrame::SessionUpdate { session_id, user_id, action, timestamp }
             }
-            Happening::Run(run) => return self.watch(run, out),
+            Happening::Run(run) => return self.watch(session, run, out),
         };
         out.frames.push(json(&frame));
     }
 
     /// Shows a run of a session that was joined, from its beginning.
-    fn watch(&mut self, run: &RunId, out: &mut Out) {
-        self.show(run, || Turn::new(run.clone(), 0), 0, out);
+    fn watch(&mut self, session: &SessionId, run: &RunId, out: &mut Out) {
+        if self.ended.contains(run) {
+            return;
+        }
+        self.show(run, || Turn::watched(run.clone(), session.clone()), 0, out);
+    }
+
+    /// What came by the room of this session comes no more; what this connection asked for does, and what it stops.
+    pub(super) fn leave(&mut self, session: &SessionId, out: &mut Out) {
+        let left = |turn: &mut Turn| turn.room.as_ref() == Some(session) && !turn.asked && turn.stops == 0;
+        for turn in self.turns.extract_if(.., left) {
+            out.commands.push(Command::Unfollow { tag: None, run: turn.run });
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::frames::{
 };
 use super::words::{failure, problem};
 use crate::wire::json;
+use crate::ws::dialect::Tag;
 use crate::ws::merge::{Piece, behind, pieces};
 
 /// The category of runs that were not looked at for one.
@@ -31,6 +32,12 @@ pub(super) struct Turn {
     pub message: Option<String>,
     /// A message of this socket asked for it: its failure to be followed is told.
     pub asked: bool,
+    /// An earlier socket left it: that it cannot go on is told as well.
+    pub left: bool,
+    /// The room by whose word alone it is shown.
+    pub room: Option<SessionId>,
+    /// The name under which its log was asked for last, until it comes.
+    pub awaits: Tag,
     /// Stops that wait for the ending: they are acknowledged in front of it.
     pub stops: usize,
     /// The client has seen everything up to here: read, remembered, not shown.
@@ -56,6 +63,9 @@ impl Turn {
             session: None,
             message: None,
             asked: false,
+            left: false,
+            room: None,
+            awaits: None,
             stops: 0,
             muted,
             chunks: 0,
@@ -73,6 +83,16 @@ impl Turn {
     /// The same, of a message of this socket.
     pub(super) fn asked(run: RunId, muted: Seq) -> Self {
         Self { asked: true, ..Self::new(run, muted) }
+    }
+
+    /// The same, of a session whose room was joined.
+    pub(super) fn watched(run: RunId, room: SessionId) -> Self {
+        Self { room: Some(room), ..Self::new(run, 0) }
+    }
+
+    /// The same, left by an earlier socket.
+    pub(super) fn left(run: RunId, muted: Seq) -> Self {
+        Self { left: true, ..Self::new(run, muted) }
     }
 
     /// Of which only the ending is shown.
@@ -116,7 +136,7 @@ impl Turn {
                 && event.body.is_ending()
             {
                 // Shown again to whoever asks: that is always answered.
-                if self.asked || self.muted == Seq::MAX {
+                if self.asked || self.stops > 0 || self.muted == Seq::MAX {
                     self.end(event, now, frames);
                 }
                 return true;
@@ -143,11 +163,11 @@ impl Turn {
         match piece {
             Piece::Text { seq, text } => {
                 let at = at(seq);
-                self.start(seq, at, frames);
+                self.start(seq.saturating_sub(1), at, frames);
                 self.text.push_str(&text);
                 let mut said = Vec::new();
                 self.fence.push(&text, &mut said);
-                self.content(&said, seq, at, frames);
+                self.content(&said, Some(seq), at, frames);
             }
             // The model's own thoughts are no steps: those the workflow makes of them are.
             Piece::Thought { .. } => {}
@@ -155,8 +175,10 @@ impl Turn {
         }
     }
 
-    fn content(&mut self, said: &[(bool, String)], seq: Seq, at: Millis, frames: &mut Vec<String>) {
-        for (is_code, content) in said {
+    /// The last frame of it carries `seq`, so that a client that goes on behind a number has everything up to it.
+    fn content(&mut self, said: &[(bool, String)], seq: Option<Seq>, at: Millis, frames: &mut Vec<String>) {
+        for (n, (is_code, content)) in said.iter().enumerate() {
+            let seq = seq.filter(|_| n + 1 == said.len());
             frames.push(json(&ServerFrame::ContentChunk {
                 head: self.head(at),
                 content,
@@ -189,7 +211,7 @@ impl Turn {
                 self.start(seq, at, frames);
             }
             Body::ContextGathered { recent_messages, relevant_messages, semantic_search, rag, sources } => {
-                self.start(seq, at, frames);
+                self.start(seq.saturating_sub(1), at, frames);
                 let mut names: Vec<&str> = Vec::new();
                 for source in sources {
                     if !names.contains(&source.source.as_str()) {
@@ -206,7 +228,7 @@ impl Turn {
                 frames.push(json(&ServerFrame::ContextInfo { head: self.head(at), context, seq }));
             }
             Body::Felt { emotion } => {
-                self.start(seq, at, frames);
+                self.start(seq.saturating_sub(1), at, frames);
                 let emotion = Emotion {
                     primary_emotion: &emotion.primary,
                     arousal: emotion.arousal,
@@ -216,7 +238,7 @@ impl Turn {
                 frames.push(json(&ServerFrame::EmotionUpdate { head: self.head(at), emotion, seq }));
             }
             Body::Thought { step, mode, text, confidence, .. } => {
-                self.start(seq, at, frames);
+                self.start(seq.saturating_sub(1), at, frames);
                 let reasoning_step = Step {
                     step_number: *step,
                     thinking_mode: mode.unwrap_or(ThinkingMode::Analytical),
@@ -249,7 +271,7 @@ impl Turn {
         }
     }
 
-    /// Says that the stream begins, once, before anything else is said of it.
+    /// Says that the stream begins, once, before anything else is said of it; everything up to `seq` is said then.
     fn start(&mut self, seq: Seq, at: Millis, frames: &mut Vec<String>) {
         if std::mem::replace(&mut self.started, true) {
             return;
@@ -267,10 +289,11 @@ impl Turn {
         let Body::RunEnded { outcome, error, usage, .. } = &event.body else { return };
         let (seq, at) = (event.seq, event.at);
         if self.muted < seq {
-            self.start(seq, at, frames);
+            self.start(seq.saturating_sub(1), at, frames);
             let mut said = Vec::new();
             self.fence.finish(&mut said);
-            self.content(&said, seq, at, frames);
+            // The ending itself is behind it.
+            self.content(&said, None, at, frames);
         }
         let stopped = *outcome == Outcome::Cancelled;
         self.acknowledge(!stopped, now, frames);
