@@ -1,5 +1,7 @@
 //! A job as its log tells it: a pure fold over the events, which can be stopped anywhere and taken up again.
 
+use std::collections::BTreeMap;
+
 use headwater_core::event::{Body, Event, Outcome, Seq, TeamStatus};
 use headwater_core::port::provider::Cost;
 use serde_json::Value;
@@ -27,8 +29,10 @@ pub(super) struct Fold {
     pub phases: Vec<PhaseView>,
     /// How it ended, once it has.
     pub ended: Option<Outcome>,
-    /// What its models used so far.
-    pub(super) cost: Cost,
+    /// What all its models used, once it has ended.
+    pub(super) cost: Option<Cost>,
+    /// What each team's used so far: an event has all of it, and takes the place of the one before.
+    pub(super) spent: BTreeMap<String, Cost>,
     /// There are teams; otherwise the text is the code of one, see [`Fold::text`].
     pub(super) job: bool,
     pub(super) text: String,
@@ -88,10 +92,10 @@ impl Fold {
             Body::CodeGenerated { team, code, tokens, usage } => {
                 if let Some(view) = self.team(Some(team)) {
                     view.generated_code = Some(code.clone());
-                    view.token_count = view.token_count.saturating_add(*tokens);
+                    view.token_count = *tokens;
+                    let cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or_default();
+                    self.spent.insert(team.clone(), cost);
                 }
-                let cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or_default();
-                self.cost = Cost(self.cost.0.saturating_add(cost.0));
             }
             Body::TeamFailed { team, error } => {
                 if let Some(view) = self.team(Some(team)) {
@@ -107,7 +111,7 @@ impl Fold {
             Body::RunEnded { outcome, error, usage, .. } => {
                 self.ended = Some(*outcome);
                 // The whole of it: what planned and reviewed cost as well.
-                self.cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or(self.cost);
+                self.cost = usage.as_ref().and_then(|usage| usage.cost_usd);
                 if let (false, Outcome::Completed, Some(team)) = (self.job, outcome, self.teams.first_mut()) {
                     team.status = TeamStatus::Complete;
                     team.generated_code = Some(std::mem::take(&mut self.text));
@@ -181,7 +185,8 @@ impl Fold {
 
     /// Dollars.
     pub(super) fn cost(&self) -> f64 {
-        self.cost.dollars()
+        let so_far = || Cost(self.spent.values().fold(0, |sum, cost| sum.saturating_add(cost.0)));
+        self.cost.unwrap_or_else(so_far).dollars()
     }
 
     pub(super) fn teams(&self) -> Teams {
@@ -233,5 +238,51 @@ pub(super) fn summary(brief: &str) -> String {
     match brief.char_indices().nth(SUMMARY_CHARS) {
         Some((at, _)) => format!("{}...", &brief[..at]),
         None => brief.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::Millis;
+    use headwater_core::event::TeamPlan;
+    use headwater_core::port::provider::Usage;
+
+    use super::*;
+
+    /// A job of these teams, and what was told of it.
+    fn fold(teams: &[&str], told: Vec<Body>) -> Fold {
+        let plan = |team: &&str| TeamPlan {
+            team: (*team).into(),
+            provider: "p".into(),
+            model: "m".into(),
+            label: None,
+        };
+        let job = Body::JobStarted {
+            brief: "A page".into(),
+            framework: "react".into(),
+            teams: teams.iter().map(plan).collect(),
+            workspace: None,
+            style: None,
+        };
+        let mut fold = Fold::default();
+        for (n, body) in std::iter::once(job).chain(told).enumerate() {
+            fold.push(&Event { seq: n as Seq + 1, at: Millis(0), body });
+        }
+        fold
+    }
+
+    fn code(team: &str, tokens: u64, dollars: u64) -> Body {
+        let usage = Usage { cost_usd: Some(Cost(dollars * 1_000_000_000_000)), ..Usage::default() };
+        Body::CodeGenerated { team: team.into(), code: "x".into(), tokens, usage: Some(usage) }
+    }
+
+    // Planted fault: what an event has added to what the one before had.
+    #[test]
+    fn what_a_team_used_in_all_rounds_counts_once() {
+        let drafts = vec![code("a", 10, 1), code("b", 20, 2), code("a", 30, 3), code("b", 50, 5)];
+        let mut job = fold(&["a", "b"], drafts);
+        assert_eq!((job.total_tokens(), job.cost()), (80, 8.0));
+        job.push(&Event { seq: 6, at: Millis(0), body: code("a", 35, 4) });
+        assert_eq!((job.total_tokens(), job.cost()), (85, 9.0));
     }
 }
