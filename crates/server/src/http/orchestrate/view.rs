@@ -7,7 +7,7 @@ use headwater_core::port::provider::Cost;
 use serde_json::Value;
 
 use super::shapes::{JobStatus, Line, PhaseView, TeamView, Teams, ThoughtView};
-use super::{ended_without, stamp};
+use super::{WORKFLOW, ended_without, stamp};
 
 /// Characters of a brief that a list shows.
 const SUMMARY_CHARS: usize = 100;
@@ -27,6 +27,8 @@ pub(super) struct Fold {
     pub style: Option<Value>,
     pub teams: Vec<TeamView>,
     pub phases: Vec<PhaseView>,
+    /// What was thought for the job as a whole.
+    pub thoughts: Vec<ThoughtView>,
     /// How it ended, once it has.
     pub ended: Option<Outcome>,
     /// What all its models used, once it has ended.
@@ -84,12 +86,16 @@ impl Fold {
                 }
             }
             Body::Thought { id, team, text, .. } => {
+                let (id, text, timestamp) = (id.clone(), text.clone(), stamp(event.at));
                 if let Some(view) = self.team(team.as_deref()) {
-                    let (id, text, team) = (id.clone(), text.clone(), view.team.clone());
-                    view.thoughts.push(ThoughtView { id, text, timestamp: stamp(event.at), team });
+                    let team = view.team.clone();
+                    view.thoughts.push(ThoughtView { id, text, timestamp, team });
+                } else if team.is_none() {
+                    let team = WORKFLOW.to_owned();
+                    self.thoughts.push(ThoughtView { id, text, timestamp, team });
                 }
             }
-            Body::CodeGenerated { team, code, tokens, usage } => {
+            Body::CodeGenerated { team, code, tokens, usage, .. } => {
                 if let Some(view) = self.team(Some(team)) {
                     view.generated_code = Some(code.clone());
                     view.token_count = *tokens;
@@ -205,13 +211,14 @@ impl Fold {
 
     /// Bytes that it takes in memory, roughly.
     pub(super) fn weight(&self) -> usize {
+        let thoughts = |all: &[ThoughtView]| all.iter().map(|t| FIXED / 2 + t.text.len()).sum::<usize>();
         let team = |team: &TeamView| {
-            let thoughts: usize = team.thoughts.iter().map(|t| FIXED / 2 + t.text.len()).sum();
-            FIXED + thoughts + team.generated_code.as_ref().map_or(0, String::len)
+            FIXED + thoughts(&team.thoughts) + team.generated_code.as_ref().map_or(0, String::len)
         };
         let said: usize =
             [&self.workspace, &self.style].into_iter().flatten().map(|v| v.to_string().len()).sum();
-        FIXED + self.brief.len() + self.text.len() + 2 * said + self.teams.iter().map(team).sum::<usize>()
+        let words = self.brief.len() + self.text.len() + thoughts(&self.thoughts);
+        FIXED + words + 2 * said + self.teams.iter().map(team).sum::<usize>()
     }
 }
 
@@ -273,7 +280,24 @@ mod tests {
 
     fn code(team: &str, tokens: u64, dollars: u64) -> Body {
         let usage = Usage { cost_usd: Some(Cost(dollars * 1_000_000_000_000)), ..Usage::default() };
-        Body::CodeGenerated { team: team.into(), code: "x".into(), tokens, usage: Some(usage) }
+        Body::CodeGenerated { team: team.into(), code: "x".into(), tokens, usage: Some(usage), draft: false }
+    }
+
+    // Planted faults: thoughts of nobody in particular left out; a team's told twice.
+    #[test]
+    fn what_the_planner_thinks_is_the_workflows() {
+        let thought = |team: Option<&str>, text: &str| Body::Thought {
+            id: text.into(),
+            team: team.map(str::to_owned),
+            step: 1,
+            mode: None,
+            text: text.into(),
+            confidence: None,
+        };
+        let job = fold(&["a"], vec![thought(None, "Plan"), thought(Some("a"), "Code"), thought(Some("gone"), "?")]);
+        let of = |all: &[ThoughtView]| all.iter().map(|t| format!("{}: {}", t.team, t.text)).collect::<Vec<_>>();
+        assert_eq!(of(&job.thoughts), ["workflow: Plan"]);
+        assert_eq!(of(&job.teams[0].thoughts), ["a: Code"]);
     }
 
     // Planted fault: what an event has added to what the one before had.
