@@ -195,6 +195,9 @@ pub enum Body {
         /// What the team's work used and cost.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        /// Another round may follow: the team's last word is one without this.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        draft: bool,
     },
     /// A team could not do its work; the others go on.
     TeamFailed {

@@ -128,8 +128,10 @@ pub const CONNECTIONS_PER_ADDRESS: usize = 200;
 pub const CONNECTIONS_PER_USER: usize = 20;
 /// Sockets of one address on which nobody has signed in yet.
 pub const UNAUTHENTICATED_PER_ADDRESS: usize = 50;
-/// New connections of one address. A front-end was seen that opens 133 sockets in 6 s.
-pub const CONNECTS: Rate = Rate::per_second(60, 300);
+/// New connections of one address: as many as it may come back, see [`RETURNS`]. A front-end was seen that opens 133
+/// sockets in 6 s, each on a connection of its own, and neither it nor twenty of it behind one address may run into
+/// this. A connection costs some tenths of a millisecond with TLS; how many stay is bounded by their number.
+pub const CONNECTS: Rate = Rate::per_second(500, 2_500);
 /// Requests of one address, for everything that has no allowance of its own.
 pub const REQUESTS: Rate = Rate::per_second(100, 1_000);
 /// Frames of one user, and of one socket, that ask for work (a message, a run to follow, a list). Stops,
@@ -556,7 +558,8 @@ pub const BULLETS: usize = 100;
 /// Bytes of what stands above it.
 pub const PARENT_BYTES: usize = 8 * 1024;
 
-/// Clients of whom it is remembered how far they were when they left, and thus some 2 MB.
+/// Clients of whom it is remembered how far they were when they left, in up to [`FOLLOWS`] runs each: some 2 MB where each
+/// has one. One that leaves again and again is one.
 pub const DEPARTURES: usize = 10_000;
 
 /// How long it is remembered how far the tutor's client was when its socket left: longer than its slowest reconnect,
@@ -614,7 +617,8 @@ pub const SHARED_PAGE: usize = 100;
 /// Users with whom one session may be shared: a class, not an audience.
 pub const MEMBERS: usize = 200;
 
-/// How long a run that stops without viewers waits for its first one: whoever asked is about to follow it.
+/// How long a run that stops without viewers waits for its first one: whoever asked is about to follow it. It does
+/// not wait for one who is gone when the run is made.
 pub const FIRST_VIEWER: Duration = Duration::from_secs(10);
 
 // ── jobs for teams ───────────────────────────────────────────────────────────────────────────────
@@ -623,9 +627,16 @@ pub const FIRST_VIEWER: Duration = Duration::from_secs(10);
 pub const TEAMS: usize = 4;
 /// Rounds of refinement; each asks every team's model again.
 pub const REFINEMENTS: u32 = 3;
-/// Bytes of one answer of a team's model, twice what its most tokens make; all teams' answers in all rounds together
-/// stay below [`ANSWER_BYTES`].
-pub const TEAM_ANSWER_BYTES: usize = 192 * 1024;
+/// Bytes of one answer of a team's or a phase's model, what it thinks included: five for each of its most tokens. So
+/// one without end fails alone, and not the job by [`ANSWER_BYTES`], which holds two dozen: each team's first one and
+/// its refinements, the planner's, the reviewer's of each round, and each team's code once more in the job's answer.
+pub const TEAM_ANSWER_BYTES: usize = 5 * ANSWER_TOKENS_MAX as usize;
+const _: () = {
+    let rounds = REFINEMENTS as usize;
+    let answers = TEAMS * (1 + rounds) + 1 + rounds + TEAMS;
+    // The rest is for headings and what the teams say of their work.
+    assert!(answers * TEAM_ANSWER_BYTES + 128 * 1024 <= ANSWER_BYTES);
+};
 /// Bytes of an answer that may wait until it is known whether they are code: letters before the code are shorter, and
 /// what was taken for code too early is taken back.
 pub const CODE_HELD_BYTES: usize = 4 * 1024;

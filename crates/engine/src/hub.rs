@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Event, Outcome, Seq};
@@ -37,6 +38,8 @@ pub struct LiveRun {
     pub interrupt: CancellationToken,
     life: watch::Sender<Life>,
     viewers: watch::Sender<usize>,
+    /// Somebody watched, or was to, and went.
+    left: AtomicBool,
     ring: Mutex<Ring>,
 }
 
@@ -53,7 +56,33 @@ pub struct Watching(Arc<LiveRun>);
 
 impl Drop for Watching {
     fn drop(&mut self) {
+        // Before the number: whoever is told of that has to find this.
+        self.0.left.store(true, Ordering::Release);
         self.0.viewers.send_modify(|n| *n -= 1);
+    }
+}
+
+/// Whoever asked for a run, until he follows it. Dropped because he is gone it counts as a viewer who left.
+#[derive(Debug)]
+pub struct Asker(Option<Arc<LiveRun>>);
+
+impl Asker {
+    /// Nobody's where the run is not new: others watch it.
+    pub(crate) fn of(run: Option<Arc<LiveRun>>) -> Self {
+        Self(run)
+    }
+
+    /// He is there, and about to follow.
+    pub fn comes(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        if let Some(run) = self.0.take() {
+            drop(run.watch());
+        }
     }
 }
 
@@ -63,6 +92,12 @@ impl LiveRun {
     pub fn watch(self: &Arc<Self>) -> Watching {
         self.viewers.send_modify(|n| *n += 1);
         Watching(Arc::clone(self))
+    }
+
+    /// Whether somebody watched and went, or asked for it and was gone when it was made.
+    #[must_use]
+    pub fn was_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 
     /// How many watch; changes are signalled.
@@ -263,6 +298,7 @@ impl Place {
             interrupt: CancellationToken::new(),
             life: watch::Sender::new(Life::Writing),
             viewers: watch::Sender::new(0),
+            left: AtomicBool::new(false),
             ring: Mutex::default(),
         });
         let mut inner = self.hub.inner.lock();

@@ -168,7 +168,7 @@ impl Meter {
     }
 }
 
-fn has_tokens(usage: &Usage) -> bool {
+pub(crate) fn has_tokens(usage: &Usage) -> bool {
     [usage.input_tokens, usage.output_tokens].into_iter().flatten().any(|n| n > 0)
 }
 

@@ -1,8 +1,8 @@
 //! How many runs somebody may make of one kind, in all or in each day or month. Counted in the store, so that a
 //! restart forgets nothing, and taken before the run is made: of two that come at once for the last one, one gets it.
 //!
-//! A counter only goes up. What was taken for a run that then could not be made is given back by a second counter
-//! beside the first: a user has used `taken - returned`.
+//! A counter only goes up. What was taken for a run that then could not be made, or ended without an answer and with
+//! nothing used, is given back by a second counter beside the first: a user has used `taken - returned`.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Quota {
     pub per: Period,
 }
 
-/// What was taken of a quota; to be given back where no run came of it.
+/// What was taken of a quota; to be given back where nothing came of it.
 #[derive(Debug)]
 pub(crate) struct Taken {
     owner: UserId,

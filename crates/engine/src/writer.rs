@@ -18,13 +18,16 @@ use headwater_core::port::provider::{FinishReason, Usage};
 use headwater_core::port::store::{AppendError, Batch};
 use headwater_core::port::{SharedBus, SharedStore};
 use headwater_core::{Code, Error, limit};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 pub use self::emit::{Emitter, Held, queue};
 use crate::clock::Clock;
 use crate::hub::LiveRun;
+use crate::meter::has_tokens;
 use crate::metrics::Metrics;
+use crate::quota::Taken;
 use crate::settings::{Settings, Unwatched};
 
 /// How a workflow ended by itself.
@@ -57,6 +60,8 @@ pub struct Writer {
     pub metrics: Metrics,
     /// What the run does.
     pub workflow: String,
+    /// What it took of a quota, which comes back where it uses nothing.
+    pub(crate) taken: Mutex<Option<Taken>>,
 }
 
 type Flushing = Pin<Box<dyn Future<Output = (Batch, Result<Term, Lost>)> + Send>>;
@@ -118,8 +123,6 @@ impl Writer {
         let mut begun = false;
         let mut viewers = self.live.viewers();
         let mut unwatched_since: Option<Instant> = None;
-        // Whoever asked is about to follow: without that time a grace of nothing would end every run at once.
-        let mut seen = false;
         let mut pace = Pace { began: Instant::now(), last: None };
         self.number(&mut log, &mut pending, &mut answer, first);
         let mut due = true;
@@ -137,7 +140,8 @@ impl Writer {
             }
             let grace = match (self.settings.unwatched, unwatched_since) {
                 (Unwatched::StopAfter(grace), Some(since)) => {
-                    Some(since + if seen { grace } else { grace.max(limit::FIRST_VIEWER) })
+                    // Whoever asked is about to follow: without that time a grace of nothing would end every run.
+                    Some(since + if self.live.was_left() { grace } else { grace.max(limit::FIRST_VIEWER) })
                 }
                 _ => None,
             };
@@ -171,7 +175,6 @@ impl Writer {
                             begun = true;
                             deadline = Instant::now() + self.settings.run_time;
                             let watch = *viewers.borrow_and_update();
-                            seen |= watch > 0;
                             unwatched_since = (watch == 0).then(Instant::now);
                         }
                         said_bytes += words(&body);
@@ -200,7 +203,6 @@ impl Writer {
                 changed = viewers.changed(), if running => {
                     if changed.is_ok() {
                         let watch = *viewers.borrow_and_update();
-                        seen |= watch > 0;
                         unwatched_since = (begun && watch == 0).then(Instant::now);
                     }
                     None
@@ -251,10 +253,17 @@ impl Writer {
         }
         let (store, live, term) = (Arc::clone(&self.store), Arc::clone(&self.live), log.term());
         let metrics = self.metrics.clone();
+        let last = batch.events.last().map(|event| &event.body);
+        let unused = last.is_some_and(ended_for_nothing).then(|| self.taken.lock().take()).flatten();
+        let clock = self.clock;
         Box::pin(async move {
             let began = Instant::now();
             let result = append(&store, &live, term, &batch).await;
             metrics.flushed(batch.events.len(), began.elapsed());
+            // Before the ending is shown: whoever sees it may ask at once how many are left.
+            if let (Some(taken), Ok(_)) = (unused, &result) {
+                taken.give_back(&store, clock.wall()).await;
+            }
             (batch, result)
         })
     }
@@ -351,8 +360,18 @@ pub(crate) fn orphans_event(seq: Seq, clock: Clock, body: Body) -> Arc<Event> {
     Arc::new(Event { seq, at: clock.wall(), body })
 }
 
+/// Whether a run ends here with no answer, and no model did anything for it.
+fn ended_for_nothing(body: &Body) -> bool {
+    match body {
+        Body::RunEnded { outcome, usage, .. } => {
+            *outcome != Outcome::Completed && !usage.as_ref().is_some_and(has_tokens)
+        }
+        _ => false,
+    }
+}
+
 /// Bytes of what a model says in it: the answer, what it thinks, whom it cites.
-fn words(body: &Body) -> usize {
+pub(crate) fn words(body: &Body) -> usize {
     match body {
         Body::Token { text }
         | Body::Reasoning { text }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::FromRef;
+use axum::{Extension, Router};
 use headwater_core::limit;
 use headwater_engine::documents::Documents;
 use headwater_engine::{Engine, Period, Quota};
@@ -185,5 +185,6 @@ pub fn surface(app: App, surface: Surface) -> Router {
             .merge(ws::orchestrate_routes()),
     };
     let (gate, metrics) = (Arc::clone(&app.gate), app.metrics.clone());
-    layers::around_gated(routes, gate, metrics).with_state(app)
+    // Before the gate: what it refuses is said in the surface's words.
+    layers::around_gated(routes, gate, metrics).layer(Extension(surface)).with_state(app)
 }

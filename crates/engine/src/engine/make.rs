@@ -10,12 +10,14 @@ use headwater_core::event::Outcome;
 use headwater_core::port::store::{Created, NewRun};
 use headwater_core::run::Run;
 use headwater_core::{Principal, SessionId};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{Engine, first_event, store_failed};
 use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, reused, session_for};
-use crate::hub::{Life, LiveRun, Place};
+use crate::hub::{Asker, Life, LiveRun, Place};
 use crate::mask::{Kinds, mask};
+use crate::quota::Taken;
 use crate::workflow::{Past, Turn, Workflow};
 use crate::writer::{self, Writer};
 
@@ -28,6 +30,17 @@ impl Engine {
     /// [`Code::MessageIdReused`]), of capacity ([`Code::TooManyRuns`], [`Code::Draining`]) and
     /// [`Code::StoreFailed`].
     pub async fn start(&self, who: &Principal, ask: StartRun) -> Result<Started, Error> {
+        let (started, asker) = self.start_for(who, ask).await?;
+        asker.comes();
+        Ok(started)
+    }
+
+    /// The same for a caller who may go away before he follows it: he drops [`Asker`] then, and a run that stops
+    /// unwatched does not wait for him.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_for(&self, who: &Principal, ask: StartRun) -> Result<(Started, Asker), Error> {
         let workflow = self.inner.workflows.get(&ask.workflow).ok_or_else(|| {
             let known: Vec<_> = self.inner.workflows.keys().map(String::as_str).collect();
             Error::new(
@@ -54,7 +67,11 @@ impl Engine {
         // that is stored and that nobody writes.
         self.inner.tasks.spawn("start", async move {
             let started = engine.make(&who, session, ask, new, workflow).await;
-            let _ = tell.send(started);
+            // Not received, by a caller who is gone, it is dropped with the asker in it.
+            let _ = tell.send(started.map(|started| {
+                let live = if started.joined { None } else { engine.inner.hub.get(&started.run) };
+                (started, Asker::of(live))
+            }));
         });
         told.await.unwrap_or_else(|_| Err(Error::new(Code::Internal, "the run could not be started")))
     }
@@ -90,7 +107,7 @@ impl Engine {
             }
             None => None,
         };
-        let give_back = async {
+        let give_back = async |taken: Option<Taken>| {
             if let Some(taken) = taken {
                 taken.give_back(&self.inner.store, self.inner.clock.wall()).await;
             }
@@ -101,24 +118,24 @@ impl Engine {
         match self.inner.store.create(new).await {
             Ok(Created::New(run)) => {
                 let before = before.filter(|_| workflow.remembers());
-                self.begin((who.clone(), run, ask), workflow, live, before, place);
+                self.begin((who.clone(), run, ask), workflow, live, before, (place, taken));
                 self.tell_of(who, &session, &id);
                 Ok(Started { run: id, session, joined: false })
             }
             Ok(Created::Joined(run)) => {
                 live.lost();
-                give_back.await;
+                give_back(taken).await;
                 Ok(joined(run))
             }
             Ok(Created::Reused) => {
                 live.lost();
-                give_back.await;
+                give_back(taken).await;
                 Err(reused())
             }
             Err(error) => {
                 live.lost();
                 drop(place);
-                give_back.await;
+                give_back(taken).await;
                 // It may have been stored all the same; nobody would write it.
                 if let Ok(Some(run)) = self.inner.store.run(&who.user, &id).await {
                     let _ = self.end_orphan(&run, Outcome::Interrupted).await;
@@ -134,7 +151,7 @@ impl Engine {
         workflow: Arc<dyn Workflow>,
         live: Arc<LiveRun>,
         before: Option<Arc<LiveRun>>,
-        place: Place,
+        (place, taken): (Place, Option<Taken>),
     ) {
         let (emit, said) = writer::queue();
         let emit = emit.masking(workflow.masks());
@@ -184,6 +201,7 @@ impl Engine {
             held,
             metrics: self.inner.metrics.clone(),
             workflow: run.workflow.clone(),
+            taken: Mutex::new(taken),
         };
         self.inner.metrics.run_started(&run.workflow);
         let engine = self.clone();

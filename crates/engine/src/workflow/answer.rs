@@ -39,8 +39,8 @@ pub(super) trait Speaks: Send {
     /// The same of words by which the model declines.
     fn decline(&mut self, text: String) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Passes on that something other than text happened.
-    fn tell(&mut self, body: Body) -> impl Future<Output = ()> + Send;
+    /// Passes on that something other than text happened. An error is as one of [`Speaks::say`].
+    fn tell(&mut self, body: Body) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 impl Speaks for Voice<'_> {
@@ -58,11 +58,12 @@ impl Speaks for Voice<'_> {
         Ok(())
     }
 
-    async fn tell(&mut self, body: Body) {
+    async fn tell(&mut self, body: Body) -> Result<(), Error> {
         match body {
             Body::Reasoning { text } => self.think(text).await,
             other => Voice::tell(self, other).await,
         }
+        Ok(())
     }
 }
 
@@ -314,9 +315,9 @@ pub(super) async fn hear(
             }
             Delta::Reasoning(text) => {
                 meter.wrote(&text);
-                voice.tell(Body::Reasoning { text }).await;
+                voice.tell(Body::Reasoning { text }).await?;
             }
-            Delta::Citation(citation) => voice.tell(Body::Cited { citation }).await,
+            Delta::Citation(citation) => voice.tell(Body::Cited { citation }).await?,
             Delta::Replay(part) => replay.push(part),
             Delta::Usage(usage) => meter.reported(usage),
             Delta::ToolCall(_) if calls.len() == limit::TOOL_CALLS => {

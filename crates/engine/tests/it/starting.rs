@@ -9,7 +9,8 @@ use headwater_core::code::Code;
 use headwater_core::event::Outcome;
 use headwater_core::port::store::Store;
 use headwater_core::{MessageId, limit};
-use headwater_engine::{Settings, StartRun};
+use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
+use headwater_engine::{Period, Quota, Settings, StartRun};
 use headwater_store::MemoryStore;
 
 use crate::house::{House, SECOND, ann, ask, ask_in, ending, principal};
@@ -50,6 +51,33 @@ async fn a_caller_that_goes_away_leaves_a_run_that_is_written() {
     house.cues.next().await.end().await;
     let runs = house.engine.runs(&ann(), None, None, 10).await.unwrap();
     assert_eq!(ending(&house.log(&runs[0].id).await, 1), Outcome::Completed);
+}
+
+// Planted faults: nothing given back; given back for a run that had said something, or that completed.
+#[tokio::test(start_paused = true)]
+async fn a_generation_that_used_nothing_does_not_count() {
+    let mut house = House::new();
+    let quota = Quota { of: "generations", most: 9, per: Period::Ever };
+    let what = || StartRun { quota: Some(quota), ..ask("generate", "hi") };
+    let used = async |house: &House| house.engine.used(&ann(), &quota).await.unwrap();
+    for kind in [ProviderErrorKind::KeyMissing, ProviderErrorKind::Busy, ProviderErrorKind::Unavailable] {
+        house.stage.refuse_next(ProviderError::new(kind, "no"));
+        let run = house.engine.start(&ann(), what()).await.unwrap().run;
+        assert_eq!(ending(&house.log(&run).await, 1), Outcome::Failed);
+        assert_eq!(used(&house).await, 0, "{kind:?}");
+    }
+    for (n, complete) in [(1, false), (2, true)] {
+        let run = house.engine.start(&ann(), what()).await.unwrap().run;
+        let mut act = house.cues.next().await;
+        act.say("a word").await;
+        if complete {
+            act.end().await;
+        } else {
+            act.fail(ProviderErrorKind::Failed, "broken").await;
+        }
+        house.log(&run).await;
+        assert_eq!(used(&house).await, n);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -350,11 +350,11 @@ async fn phases_plan_review_and_refine_round_by_round() {
         "thinking",
         "generating",
         "code g = 0;",
-        "whole g = 0;",
+        "draft g = 0;",
         "phase complete",
         "generating",
         "code g = 1;",
-        "whole g = 1;",
+        "draft g = 1;",
         "generating",
         "code g = 2;",
         "complete",
@@ -396,6 +396,21 @@ async fn a_phase_that_fails_costs_its_work_and_nothing_else() {
     let anthropic = steps(&log, "anthropic");
     assert_eq!(anthropic[anthropic.len() - 3..], ["complete", "whole a = 0;", "thought"]);
     assert_eq!(steps(&log, "google").iter().filter(|s| *s == "generating").count(), 0);
+}
+
+// Planted fault: what is thought not counted: the job fails, and the other team with it.
+#[tokio::test(start_paused = true)]
+async fn a_team_that_thinks_without_end_fails_alone() {
+    let mut yard = Yard::new();
+    let (run, mut a, mut g) = yard.begin().await;
+    let thought = "A button, or two of them. ".repeat(500);
+    while a.think(thought.as_str()).await {}
+    g.say("const g = 1;").await;
+    g.end().await;
+    let log = yard.log(&run).await;
+    assert_eq!((ending(&log, 1), failure(&log)), (Outcome::Failed, "too_large".to_owned()));
+    assert_eq!(steps(&log, "anthropic").iter().filter(|s| s.starts_with("failed ")).count(), 1);
+    assert_eq!(whole(&log, "google").0, "const g = 1;");
 }
 
 // Planted fault: pieces counted and the whole not.

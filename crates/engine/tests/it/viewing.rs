@@ -10,10 +10,10 @@ use headwater_core::cursor::Cursor;
 use headwater_core::event::Outcome;
 use headwater_core::{RunId, limit};
 use headwater_engine::engine::From;
-use headwater_engine::{Followed, Settings, Unwatched};
+use headwater_engine::{Followed, Settings, StartRun, Unwatched};
 use headwater_store::MemoryStore;
 
-use crate::house::{House, SECOND, ann, ending, principal, rest, text};
+use crate::house::{House, SECOND, ann, ask, ending, principal, rest, text};
 
 /// A small source of chance that gives the same numbers for the same seed.
 struct Chance(u64);
@@ -188,6 +188,36 @@ async fn what_a_run_does_that_nobody_watches_is_a_setting() {
     act.cancelled().await;
     let log = house.log(&run).await;
     assert_eq!((ending(&log, 1), text(&log).as_str()), (Outcome::Cancelled, "watched"));
+}
+
+// Planted faults: whoever asked waited for, gone or not; a viewer counted only where the writer saw him.
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_asker_is_gone_waits_for_no_first_viewer() {
+    let unwatched = Some(Unwatched::StopAfter(Duration::ZERO));
+    let what = || StartRun { unwatched, ..ask("generate", "hi") };
+    let mut house = House::new();
+    let began = tokio::time::Instant::now();
+    // Gone while it is made.
+    assert!(house.engine.start(&ann(), what()).now_or_never().is_none());
+    house.cues.next().await.cancelled().await;
+    // Gone before he follows.
+    let (_, asker) = house.engine.start_for(&ann(), what()).await.unwrap();
+    let act = house.cues.next().await;
+    drop(asker);
+    act.cancelled().await;
+    // Come and gone between two looks of the writer.
+    let run = house.engine.start(&ann(), what()).await.unwrap().run;
+    let act = house.cues.next().await;
+    drop(house.follow(&run, 0).await);
+    act.cancelled().await;
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    // One who is there is waited for.
+    let run = house.engine.start(&ann(), what()).await.unwrap().run;
+    let act = house.cues.next().await;
+    tokio::time::sleep(limit::FIRST_VIEWER - SECOND).await;
+    assert!(!act.is_cancelled());
+    act.cancelled().await;
+    assert_eq!(ending(&house.log(&run).await, 1), Outcome::Cancelled);
 }
 
 // Planted fault: a timer that lives in the future of `next`: a connection polls several viewers and drops

@@ -119,7 +119,9 @@ pub(crate) fn steps(log: &[Arc<Event>], of: &str) -> Vec<String> {
             Body::Thought { team: Some(team), .. } => (team, "thought".to_owned()),
             Body::ModelStarted { team: Some(team), provider, .. } => (team, format!("model {provider}")),
             Body::CodeDelta { team, text } => (team, format!("code {text}")),
-            Body::CodeGenerated { team, code, .. } => (team, format!("whole {code}")),
+            Body::CodeGenerated { team, code, draft, .. } => {
+                (team, format!("{} {code}", if *draft { "draft" } else { "whole" }))
+            }
             Body::TeamFailed { team, error } => (team, format!("failed {}", error.code)),
             Body::PhaseChanged { phase, status: s, .. } => (phase, format!("phase {}", status(*s))),
             _ => continue,
@@ -159,7 +161,7 @@ pub(crate) fn used(log: &[Arc<Event>]) -> Option<Usage> {
 /// What is said of a team's whole code, last.
 pub(crate) fn whole(log: &[Arc<Event>], of: &str) -> (String, u64, Usage) {
     let found = log.iter().rev().find_map(|e| match &e.body {
-        Body::CodeGenerated { team, code, tokens, usage } if team == of => {
+        Body::CodeGenerated { team, code, tokens, usage, .. } if team == of => {
             Some((code.clone(), *tokens, usage.unwrap()))
         }
         _ => None,

@@ -17,6 +17,7 @@ use headwater_core::code::{Code, Error};
 use super::orchestrate::{self, Refused};
 use super::refusal::Refusal;
 use super::runs::Fault;
+use crate::app::Surface;
 use crate::gate::address::Reached;
 use crate::gate::origin::Verdict;
 use crate::gate::{ClientAddress, Gate};
@@ -49,7 +50,7 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next:
     if let Some(address) = request.extensions().get::<ClientAddress>()
         && let Err(error) = ask(&gate, *address, &request)
     {
-        let answer = said(error, route_of(&request));
+        let answer = said(error, &request);
         let answer = with_cors(&gate, from, request.headers().get(ORIGIN).cloned(), answer);
         return trusting(&gate, from, with_credentials(&request), answer);
     }
@@ -96,11 +97,18 @@ fn route_of(request: &Request) -> Option<&str> {
 }
 
 /// In the shape that the route's errors have.
-fn said(error: Error, route: Option<&str>) -> Response {
-    match route {
-        Some(route) if route.starts_with("/api/runs") => Fault::from(error).into_response(),
-        Some(route) if route.starts_with("/api/orchestrate") => Refused::from(error).into_response(),
-        _ => Refusal::from(error).into_response(),
+fn said(error: Error, request: &Request) -> Response {
+    let route = route_of(request).unwrap_or_default();
+    let own = request.extensions().get() == Some(&Surface::Orchestrate);
+    if route.starts_with("/api/runs") {
+        Fault::from(error).into_response()
+    } else if route.starts_with("/api/orchestrate")
+        || route == orchestrate::SOCKET
+        || own && orchestrate::OWN.contains(&route)
+    {
+        Refused::from(error).into_response()
+    } else {
+        Refusal::from(error).into_response()
     }
 }
 

@@ -137,19 +137,21 @@ fn unreadable(why: String) -> Refusal {
 pub(super) struct Limits {
     /// Answers that were made, on the socket and here.
     ai_generations_used: u64,
-    /// The most.
-    ai_generations_limit: u64,
-    /// The difference; 0 where the operator has lowered the limit meanwhile.
-    remaining: u64,
+    /// The most; `null` where there is no limit.
+    ai_generations_limit: Option<u64>,
+    /// The difference; 0 where the operator has lowered the limit meanwhile, `null` where there is none.
+    remaining: Option<u64>,
 }
 
 async fn limits(State(app): State<App>, Author(identity): Author) -> Result<Json<Limits>, Refusal> {
     let quota = app.dialects.terms().quota;
     let used = app.engine.used(&identity.who, &quota).await?;
+    // What the operator has switched off is no number that a client could read without losing digits.
+    let most = Some(quota.most).filter(|most| *most < u64::MAX);
     Ok(Json(Limits {
         ai_generations_used: used,
-        ai_generations_limit: quota.most,
-        remaining: quota.most.saturating_sub(used),
+        ai_generations_limit: most,
+        remaining: most.map(|most| most.saturating_sub(used)),
     }))
 }
 
@@ -166,8 +168,9 @@ async fn ask(
     let who = identity.who.clone();
     let mut standing = app.auth.standing(Some(identity));
     let answered = async {
-        let started = app.engine.start(&who, run).await?;
+        let (started, asker) = app.engine.start_for(&who, run).await?;
         let mut follow = app.engine.follow(&who, &started.run, &Position::After(0)).await?;
+        asker.comes();
         whole(&mut follow).await
     };
     tokio::select! {

@@ -30,6 +30,11 @@ pub(super) const STATUS: &str = "/api/orchestrate/status/{job_id}";
 /// Where its socket opens.
 pub(crate) const SOCKET: &str = "/ws/orchestrate/{job_id}";
 
+/// Whose is what no team's is, on the wire.
+pub(crate) const WORKFLOW: &str = "workflow";
+/// What its own listener has beside these, where others have something else.
+pub(super) const OWN: [&str; 3] = ["/", "/health", "/ready"];
+
 /// Where nobody else is.
 pub fn routes() -> Router<App> {
     Router::new()
@@ -44,7 +49,8 @@ pub fn routes() -> Router<App> {
 
 /// Where the system's own listener has what another system has elsewhere.
 pub fn own_routes() -> Router<App> {
-    Router::new().route("/", get(about)).route("/health", get(alive)).route("/ready", get(ready))
+    let [root, health, readiness] = OWN;
+    Router::new().route(root, get(about)).route(health, get(alive)).route(readiness, get(ready))
 }
 
 async fn about() -> Json<About> {

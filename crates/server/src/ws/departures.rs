@@ -6,7 +6,7 @@
 //! that names no position is an [`Arrival`] for a moment before it is shown anything: who leaves within that moment
 //! was shown nothing, hands on what he came to, and has nothing on its way that nobody reads.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -42,8 +42,10 @@ pub struct Departures {
 #[derive(Debug, Default)]
 struct Inner {
     left: HashMap<Client, Left>,
-    /// Oldest first; who left again stands here again.
-    order: VecDeque<Client>,
+    /// When each of them was last heard of leaving: one entry for each, however often he leaves. Oldest first.
+    order: BTreeMap<u64, Client>,
+    /// Counts up, with each departure.
+    stamp: u64,
     /// Open sockets that go on where another was whose end is noticed only now, oldest first.
     waiting: HashMap<Client, Vec<(Instant, Arc<Moved>)>>,
 }
@@ -52,6 +54,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Left {
     runs: Vec<Departure>,
+    /// Where he stands in [`Inner::order`].
+    stamp: u64,
     /// His sockets that left, and have not come back: each is told everything once.
     sockets: usize,
 }
@@ -60,7 +64,12 @@ impl Departures {
     /// A client's socket left: he was after `seq` of that run.
     pub fn leave(&self, client: &Client, run: &RunId, seq: Seq, ended: bool, now: Instant) {
         let mut inner = self.inner.lock();
-        let mine = &mut inner.left.entry(Arc::clone(client)).or_default().runs;
+        let Inner { left, order, stamp, .. } = &mut *inner;
+        *stamp += 1;
+        let entry = left.entry(Arc::clone(client)).or_default();
+        order.remove(&std::mem::replace(&mut entry.stamp, *stamp));
+        order.insert(*stamp, Arc::clone(client));
+        let mine = &mut entry.runs;
         // Of two sockets that left, the one that was less far decides: shown twice is better than never. One that
         // went on where another was has taken that away, see `Arrival`.
         let seq = mine.iter().find(|d| d.run == *run).map_or(seq, |before| before.seq.min(seq));
@@ -69,12 +78,9 @@ impl Departures {
             mine.remove(0);
         }
         mine.push(Departure { run: run.clone(), seq, ended, at: now });
-        inner.order.push_back(Arc::clone(client));
-        while inner.order.len() > limit::DEPARTURES {
-            let Some(oldest) = inner.order.pop_front() else { break };
-            if !inner.order.contains(&oldest) {
-                inner.left.remove(&oldest);
-            }
+        while order.len() > limit::DEPARTURES {
+            let Some((_, oldest)) = order.pop_first() else { break };
+            left.remove(&oldest);
         }
     }
 
@@ -127,7 +133,7 @@ impl Departures {
         let at = mine.runs.iter().position(|d| d.run == *run)?;
         let found = mine.runs.remove(at);
         if mine.runs.is_empty() {
-            inner.left.remove(client);
+            inner.forget(client);
         }
         (now.duration_since(found.at) <= within).then_some(found)
     }
@@ -141,7 +147,7 @@ impl Departures {
                 left.sockets -= 1;
                 left.runs.clone()
             }
-            _ => inner.left.remove(client).map(|left| left.runs).unwrap_or_default(),
+            _ => inner.forget(client).map(|left| left.runs).unwrap_or_default(),
         };
         all.retain(|d| !d.ended && now.duration_since(d.at) <= within);
         all
@@ -180,6 +186,14 @@ impl Drop for Waiting {
                 inner.waiting.remove(&self.client);
             }
         }
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, client: &str) -> Option<Left> {
+        let left = self.left.remove(client)?;
+        self.order.remove(&left.stamp);
+        Some(left)
     }
 }
 
@@ -283,6 +297,30 @@ mod tests {
         }
         let inner = departures.inner.lock();
         assert_eq!((inner.left.len(), inner.order.len()), (limit::DEPARTURES, limit::DEPARTURES));
+    }
+
+    // Planted faults: an entry for each departure, which 10,000 of one client's fill; what is taken left in the order.
+    #[tokio::test(start_paused = true)]
+    async fn one_client_that_leaves_without_end_evicts_nobody() {
+        let (departures, soon, now) = (Departures::default(), Duration::from_secs(10), Instant::now());
+        departures.leave(&"bob".into(), &run(1), 7, false, now);
+        let ann = Client::from("ann");
+        for n in 0..2 * limit::DEPARTURES {
+            departures.leave(&ann, &run(n % (2 * limit::FOLLOWS)), 1, false, now);
+        }
+        assert_eq!(departures.of("bob", &run(1), soon, now).map(|d| d.seq), Some(7));
+        {
+            let inner = departures.inner.lock();
+            assert_eq!((inner.order.len(), inner.left["ann"].runs.len()), (2, limit::FOLLOWS));
+        }
+        for n in 0..2 * limit::DEPARTURES {
+            departures.leave(&ann, &run(n), 1, false, now);
+            let _ = departures.take("ann", soon, now);
+            departures.leave(&ann, &run(n), 1, false, now);
+            let _ = departures.take_one("ann", &run(n), soon, now);
+        }
+        let inner = departures.inner.lock();
+        assert_eq!((inner.order.len(), inner.left.len()), (1, 1));
     }
 
     // Planted faults: nothing handed on by who leaves at once; what is found looked up again at the decision; taken

@@ -10,7 +10,7 @@ use super::file::Team;
 use super::thoughts::Paragraphs;
 use crate::meter::Meter;
 use crate::workflow::answer::{self, Speaks, begin, hear};
-use crate::writer::Emitter;
+use crate::writer::{Emitter, words};
 
 /// Says what a team, or the job as a whole, thinks and does.
 pub(super) struct Teller {
@@ -187,7 +187,7 @@ impl<'a> Writing<'a> {
     }
 
     fn weigh(&mut self, text: &str) -> Result<(), Error> {
-        weigh(&mut self.bytes, text)
+        weigh(&mut self.bytes, text.len())
     }
 }
 
@@ -221,8 +221,9 @@ impl Drop for Writing<'_> {
     }
 }
 
-fn weigh(bytes: &mut usize, text: &str) -> Result<(), Error> {
-    *bytes += text.len();
+/// What a model thinks is in the log as well: one that thinks without end fails alone.
+fn weigh(bytes: &mut usize, more: usize) -> Result<(), Error> {
+    *bytes += more;
     let most = limit::TEAM_ANSWER_BYTES;
     let words = || format!("the model's answer is longer than the {most} bytes that one of a job may have");
     if *bytes > most { Err(Error::new(Code::TooLarge, words())) } else { Ok(()) }
@@ -247,7 +248,8 @@ impl Speaks for Writing<'_> {
         Ok(())
     }
 
-    async fn tell(&mut self, body: Body) {
+    async fn tell(&mut self, body: Body) -> Result<(), Error> {
+        weigh(&mut self.bytes, words(&body))?;
         match body {
             Body::Reasoning { text } => {
                 self.thought = true;
@@ -256,6 +258,7 @@ impl Speaks for Writing<'_> {
             }
             other => self.teller.emit.emit(other).await,
         }
+        Ok(())
     }
 }
 
@@ -302,7 +305,7 @@ impl Speaks for Consulting<'_> {
     }
 
     async fn say(&mut self, text: String) -> Result<(), Error> {
-        weigh(&mut self.bytes, &text)?;
+        weigh(&mut self.bytes, text.len())?;
         self.text.push_str(&text);
         let mut whole: Vec<_> = self.reasoning.finish().into_iter().collect();
         whole.extend(self.words.push(&text));
@@ -314,7 +317,8 @@ impl Speaks for Consulting<'_> {
         self.say(text).await
     }
 
-    async fn tell(&mut self, body: Body) {
+    async fn tell(&mut self, body: Body) -> Result<(), Error> {
+        weigh(&mut self.bytes, words(&body))?;
         match body {
             Body::Reasoning { text } => {
                 let whole = self.reasoning.push(&text);
@@ -322,5 +326,6 @@ impl Speaks for Consulting<'_> {
             }
             other => self.teller.emit.emit(other).await,
         }
+        Ok(())
     }
 }

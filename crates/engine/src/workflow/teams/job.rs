@@ -96,7 +96,7 @@ impl<'a> Work<'a> {
             Ok((code, reason)) => {
                 (desk.code, desk.reason) = (code, reason);
                 if self.teams.file.refiner.is_some() {
-                    self.generated(desk).await;
+                    self.generated(desk, true).await;
                 } else {
                     self.complete(desk).await;
                 }
@@ -225,7 +225,7 @@ impl<'a> Work<'a> {
         match (last, refined) {
             (true, _) => self.complete(desk).await,
             // Whoever showed its pieces as they came has to know that they are not the code.
-            (false, _) => self.generated(desk).await,
+            (false, _) => self.generated(desk, true).await,
         }
         refined
     }
@@ -234,17 +234,17 @@ impl<'a> Work<'a> {
     async fn complete(&self, desk: &mut Desk<'_>) {
         desk.done = true;
         desk.turn_to(TeamStatus::Complete).await;
-        self.generated(desk).await;
+        self.generated(desk, false).await;
         let code = fenced(&self.framework.language, &desk.code);
         self.say(&format!("{}\n\n{code}", self.heading(desk))).await;
     }
 
-    /// A team's code is whole.
-    async fn generated(&self, desk: &mut Desk<'_>) {
+    /// A team's code is whole, for now or for good.
+    async fn generated(&self, desk: &mut Desk<'_>, draft: bool) {
         let usage = desk.teller.emit.meter().total();
         let tokens = tokens(usage.as_ref(), desk);
         let (team, code) = (desk.team.name.clone(), desk.code.clone());
-        desk.teller.emit.emit(Body::CodeGenerated { team, code, tokens, usage }).await;
+        desk.teller.emit.emit(Body::CodeGenerated { team, code, tokens, usage, draft }).await;
         let lines = count(desk.code.lines().count() as u64, "line");
         let seconds = desk.began.elapsed().as_secs_f64();
         let cut = match desk.reason {

@@ -39,7 +39,7 @@ fn read(f: &mut Fields, teams: &[&str]) -> Wanted {
         for field in ["framework", "language", "package_manager", "git_branch", "git_remote"] {
             f.optional_text(field, PROJECT_TEXT);
         }
-        f.list("dependencies", limit::WORKSPACE_ENTRIES);
+        f.texts("dependencies", PROJECT_TEXT, limit::WORKSPACE_ENTRIES);
     });
     Wanted { brief, job: Job { framework, teams, style, workspace } }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, FromRequestParts, Path, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use headwater_core::event::{Outcome, TeamPlan};
+use headwater_core::event::TeamPlan;
 use headwater_core::run::Run;
 use headwater_core::{MessageId, Principal, RunId, limit};
 use headwater_engine::StartRun;
@@ -21,6 +22,7 @@ use super::view::{Fold, summary};
 use crate::app::App;
 use crate::gate::ClientAddress;
 use crate::http::admission;
+use crate::http::refusal::Refusal;
 
 /// A job's name in an address. What is no name cannot be anybody's.
 pub(super) struct Named(RunId);
@@ -58,6 +60,7 @@ pub(super) async fn status(
         status: state.status(),
         progress: state.progress(),
         teams: state.teams(),
+        thoughts: state.thoughts.clone(),
     }))
 }
 
@@ -77,6 +80,7 @@ pub(super) async fn show(
         estimated_cost: state.cost(),
         workspace: state.workspace.clone(),
         phases: state.phases.clone(),
+        thoughts: state.thoughts.clone(),
     }))
 }
 
@@ -95,7 +99,8 @@ pub(super) async fn cancel(
     Ok(Json(Done { message: "Job cancelled", job_id: run.into(), run_id: None }))
 }
 
-/// What is at work or complete is left alone. What failed is done once more, as a job of its own: a log ends once.
+/// What is at work or complete is left alone. What failed or was stopped is done once more, as a job of its own: a log
+/// ends once.
 pub(super) async fn generate(
     State(app): State<App>,
     Extension(states): Extension<Arc<States>>,
@@ -109,11 +114,15 @@ pub(super) async fn generate(
     let mut again = None;
     let mut admitted = Some(address);
     // Triggered twice it is done once: the job that does it is found by the name of the one that failed.
-    for _ in 0..limit::JOB_RERUNS {
+    for reruns in 0.. {
         let state = states.of(&app.engine, &who, &failed).await.map_err(of_job)?;
         let Some(ask) = once_more(&failed, &state, &app.engine.lineup(&failed.workflow)) else {
             return done(again);
         };
+        if reruns == limit::JOB_RERUNS {
+            let words = format!("This job was done {reruns} times more and did not complete; give its brief anew");
+            return Err(Refusal::new(StatusCode::CONFLICT, words).into());
+        }
         if let Some(address) = admitted.take() {
             admission::start(&app.gate, address)?;
         }
@@ -127,10 +136,9 @@ pub(super) async fn generate(
     done(again)
 }
 
-/// The same job; `None` where this one has not failed, or was no job of teams. Teams that are gone are left out.
+/// The same job; `None` where this one is at work or complete, or was no job of teams. Teams that are gone are left out.
 fn once_more(failed: &Run, state: &Fold, there: &[TeamPlan]) -> Option<StartRun> {
-    let over = state.ended.is_some_and(|outcome| outcome != Outcome::Cancelled);
-    if !over || state.status() != JobStatus::Error || state.brief.is_empty() {
+    if state.ended.is_none() || state.status() != JobStatus::Error || state.brief.is_empty() {
         return None;
     }
     let known = |team: &String| there.iter().any(|plan| plan.team == *team);

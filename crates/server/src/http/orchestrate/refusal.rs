@@ -31,9 +31,12 @@ impl<R: Into<Refusal>> From<R> for Refused {
     }
 }
 
-/// What is not there on this surface is a job.
+/// What is not there on this surface is a job; nor is one whose log is no longer kept, of which the history has a line.
 pub(super) fn of_job(error: Error) -> Refused {
-    if error.code == Code::NotFound { Refused::no_job() } else { error.into() }
+    match error.code {
+        Code::NotFound | Code::CursorExpired => Refused::no_job(),
+        _ => error.into(),
+    }
 }
 
 impl IntoResponse for Refused {

@@ -119,6 +119,9 @@ pub(crate) struct StatusView {
     /// 0 to 100.
     pub progress: u64,
     pub teams: Teams,
+    /// Added: what the planner and the reviewer said, as the team `workflow`; only where there is any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thoughts: Vec<ThoughtView>,
 }
 
 /// A phase of a job.
@@ -149,6 +152,9 @@ pub(crate) struct JobView {
     /// Added: only where the job has any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseView>,
+    /// Added: what the planner and the reviewer said, as the team `workflow`; only where there is any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thoughts: Vec<ThoughtView>,
 }
 
 /// A line of the history.

@@ -1,11 +1,13 @@
 //! A job as its log tells it: a pure fold over the events, which can be stopped anywhere and taken up again.
 
+use std::collections::BTreeMap;
+
 use headwater_core::event::{Body, Event, Outcome, Seq, TeamStatus};
 use headwater_core::port::provider::Cost;
 use serde_json::Value;
 
 use super::shapes::{JobStatus, Line, PhaseView, TeamView, Teams, ThoughtView};
-use super::{ended_without, stamp};
+use super::{WORKFLOW, ended_without, stamp};
 
 /// Characters of a brief that a list shows.
 const SUMMARY_CHARS: usize = 100;
@@ -25,10 +27,14 @@ pub(super) struct Fold {
     pub style: Option<Value>,
     pub teams: Vec<TeamView>,
     pub phases: Vec<PhaseView>,
+    /// What was thought for the job as a whole.
+    pub thoughts: Vec<ThoughtView>,
     /// How it ended, once it has.
     pub ended: Option<Outcome>,
-    /// What its models used so far.
-    pub(super) cost: Cost,
+    /// What all its models used, once it has ended.
+    pub(super) cost: Option<Cost>,
+    /// What each team's used so far: an event has all of it, and takes the place of the one before.
+    pub(super) spent: BTreeMap<String, Cost>,
     /// There are teams; otherwise the text is the code of one, see [`Fold::text`].
     pub(super) job: bool,
     pub(super) text: String,
@@ -80,18 +86,22 @@ impl Fold {
                 }
             }
             Body::Thought { id, team, text, .. } => {
+                let (id, text, timestamp) = (id.clone(), text.clone(), stamp(event.at));
                 if let Some(view) = self.team(team.as_deref()) {
-                    let (id, text, team) = (id.clone(), text.clone(), view.team.clone());
-                    view.thoughts.push(ThoughtView { id, text, timestamp: stamp(event.at), team });
+                    let team = view.team.clone();
+                    view.thoughts.push(ThoughtView { id, text, timestamp, team });
+                } else if team.is_none() {
+                    let team = WORKFLOW.to_owned();
+                    self.thoughts.push(ThoughtView { id, text, timestamp, team });
                 }
             }
-            Body::CodeGenerated { team, code, tokens, usage } => {
+            Body::CodeGenerated { team, code, tokens, usage, .. } => {
                 if let Some(view) = self.team(Some(team)) {
                     view.generated_code = Some(code.clone());
-                    view.token_count = view.token_count.saturating_add(*tokens);
+                    view.token_count = *tokens;
+                    let cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or_default();
+                    self.spent.insert(team.clone(), cost);
                 }
-                let cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or_default();
-                self.cost = Cost(self.cost.0.saturating_add(cost.0));
             }
             Body::TeamFailed { team, error } => {
                 if let Some(view) = self.team(Some(team)) {
@@ -107,7 +117,7 @@ impl Fold {
             Body::RunEnded { outcome, error, usage, .. } => {
                 self.ended = Some(*outcome);
                 // The whole of it: what planned and reviewed cost as well.
-                self.cost = usage.as_ref().and_then(|usage| usage.cost_usd).unwrap_or(self.cost);
+                self.cost = usage.as_ref().and_then(|usage| usage.cost_usd);
                 if let (false, Outcome::Completed, Some(team)) = (self.job, outcome, self.teams.first_mut()) {
                     team.status = TeamStatus::Complete;
                     team.generated_code = Some(std::mem::take(&mut self.text));
@@ -181,7 +191,8 @@ impl Fold {
 
     /// Dollars.
     pub(super) fn cost(&self) -> f64 {
-        self.cost.dollars()
+        let so_far = || Cost(self.spent.values().fold(0, |sum, cost| sum.saturating_add(cost.0)));
+        self.cost.unwrap_or_else(so_far).dollars()
     }
 
     pub(super) fn teams(&self) -> Teams {
@@ -200,13 +211,14 @@ impl Fold {
 
     /// Bytes that it takes in memory, roughly.
     pub(super) fn weight(&self) -> usize {
+        let thoughts = |all: &[ThoughtView]| all.iter().map(|t| FIXED / 2 + t.text.len()).sum::<usize>();
         let team = |team: &TeamView| {
-            let thoughts: usize = team.thoughts.iter().map(|t| FIXED / 2 + t.text.len()).sum();
-            FIXED + thoughts + team.generated_code.as_ref().map_or(0, String::len)
+            FIXED + thoughts(&team.thoughts) + team.generated_code.as_ref().map_or(0, String::len)
         };
         let said: usize =
             [&self.workspace, &self.style].into_iter().flatten().map(|v| v.to_string().len()).sum();
-        FIXED + self.brief.len() + self.text.len() + 2 * said + self.teams.iter().map(team).sum::<usize>()
+        let words = self.brief.len() + self.text.len() + thoughts(&self.thoughts);
+        FIXED + words + 2 * said + self.teams.iter().map(team).sum::<usize>()
     }
 }
 
@@ -233,5 +245,68 @@ pub(super) fn summary(brief: &str) -> String {
     match brief.char_indices().nth(SUMMARY_CHARS) {
         Some((at, _)) => format!("{}...", &brief[..at]),
         None => brief.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::Millis;
+    use headwater_core::event::TeamPlan;
+    use headwater_core::port::provider::Usage;
+
+    use super::*;
+
+    /// A job of these teams, and what was told of it.
+    fn fold(teams: &[&str], told: Vec<Body>) -> Fold {
+        let plan = |team: &&str| TeamPlan {
+            team: (*team).into(),
+            provider: "p".into(),
+            model: "m".into(),
+            label: None,
+        };
+        let job = Body::JobStarted {
+            brief: "A page".into(),
+            framework: "react".into(),
+            teams: teams.iter().map(plan).collect(),
+            workspace: None,
+            style: None,
+        };
+        let mut fold = Fold::default();
+        for (n, body) in std::iter::once(job).chain(told).enumerate() {
+            fold.push(&Event { seq: n as Seq + 1, at: Millis(0), body });
+        }
+        fold
+    }
+
+    fn code(team: &str, tokens: u64, dollars: u64) -> Body {
+        let usage = Usage { cost_usd: Some(Cost(dollars * 1_000_000_000_000)), ..Usage::default() };
+        Body::CodeGenerated { team: team.into(), code: "x".into(), tokens, usage: Some(usage), draft: false }
+    }
+
+    // Planted faults: thoughts of nobody in particular left out; a team's told twice.
+    #[test]
+    fn what_the_planner_thinks_is_the_workflows() {
+        let thought = |team: Option<&str>, text: &str| Body::Thought {
+            id: text.into(),
+            team: team.map(str::to_owned),
+            step: 1,
+            mode: None,
+            text: text.into(),
+            confidence: None,
+        };
+        let job = fold(&["a"], vec![thought(None, "Plan"), thought(Some("a"), "Code"), thought(Some("gone"), "?")]);
+        let of = |all: &[ThoughtView]| all.iter().map(|t| format!("{}: {}", t.team, t.text)).collect::<Vec<_>>();
+        assert_eq!(of(&job.thoughts), ["workflow: Plan"]);
+        assert_eq!(of(&job.teams[0].thoughts), ["a: Code"]);
+    }
+
+    // Planted fault: what an event has added to what the one before had.
+    #[test]
+    fn what_a_team_used_in_all_rounds_counts_once() {
+        let drafts = vec![code("a", 10, 1), code("b", 20, 2), code("a", 30, 3), code("b", 50, 5)];
+        let mut job = fold(&["a", "b"], drafts);
+        assert_eq!((job.total_tokens(), job.cost()), (80, 8.0));
+        job.push(&Event { seq: 6, at: Millis(0), body: code("a", 35, 4) });
+        assert_eq!((job.total_tokens(), job.cost()), (85, 9.0));
     }
 }

@@ -9,7 +9,7 @@ use crate::http::orchestrate::stamp;
 use crate::wire::json;
 
 /// Of a team where it is the job as a whole.
-pub(super) const WORKFLOW: &str = "workflow";
+pub(super) use crate::http::orchestrate::WORKFLOW;
 
 /// What a client may send; anything else is ignored.
 #[derive(Debug, Deserialize, JsonSchema)]

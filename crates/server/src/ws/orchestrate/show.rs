@@ -115,6 +115,8 @@ impl Show {
                     pen.write(team, Data::Delta { text: merged.unwrap_or(text), seq });
                 }
             }
+            // The original tells a team's code once, when it is complete.
+            Body::CodeGenerated { draft: true, .. } => {}
             Body::CodeGenerated { team, code, tokens, .. } => {
                 pen.write(team, Data::Code { code, token_count: *tokens });
             }

@@ -107,7 +107,11 @@ fn delta(team: &str, text: &str) -> Body {
 }
 
 fn code(team: &str, code: &str) -> Body {
-    Body::CodeGenerated { team: team.into(), code: code.into(), tokens: 7, usage: None }
+    Body::CodeGenerated { team: team.into(), code: code.into(), tokens: 7, usage: None, draft: false }
+}
+
+fn draft(team: &str, code: &str) -> Body {
+    Body::CodeGenerated { team: team.into(), code: code.into(), tokens: 3, usage: None, draft: true }
 }
 
 fn failed(team: &str) -> Body {
@@ -133,7 +137,7 @@ fn kinds(frames: &[Value]) -> Vec<String> {
 }
 
 /// The original's frames, keys and all, of a job in which one team fails.
-// Planted fault: `error` before its status.
+// Planted faults: `error` before its status; code shown that another round is to better.
 #[test]
 fn the_transcript_of_a_job_in_which_one_team_fails() {
     let mut client = Client::new(Asked::default());
@@ -161,6 +165,7 @@ fn the_transcript_of_a_job_in_which_one_team_fails() {
         failed("google"),
         thought("google", "Failed"),
         delta("anthropic", "/>"),
+        draft("anthropic", "<form"),
         changed("anthropic", Complete),
         code("anthropic", "<form/>"),
         thought("anthropic", "Done"),
