@@ -1,21 +1,22 @@
 //! What the sockets of a session tell each other.
 
 use headwater_core::port::bus::{Happening, Notice};
-use headwater_core::{Millis, RunId, SessionId};
+use headwater_core::{Millis, RunId};
 use serde_json::Value;
 
-use super::ask::{Data, session};
+use super::ask::{Data, owner, session};
 use super::frames::ServerFrame;
 use super::{Tutor, refusal};
 use crate::wire::json;
 use crate::ws::dialect::Out;
-use crate::ws::rooms::{RoomCommand, RoomReply};
+use crate::ws::rooms::{RoomCommand, RoomReply, SessionOf};
 use crate::ws::tutor::turn::Turn;
 
 /// What one of the four frames of a room asks for; what is wrong with it as a sentence. Who asks is known: a user that
 /// the frame names is not looked at.
 pub(super) fn command(kind: &str, data: &Data) -> Result<RoomCommand, String> {
-    let session = session(data)?.ok_or_else(|| format!("{kind} needs session_id"))?;
+    let named = session(data)?.ok_or_else(|| format!("{kind} needs session_id"))?;
+    let session = SessionOf { owner: owner(data)?, session: named };
     Ok(match kind {
         "join_session" => RoomCommand::Join(session),
         "leave_session" => RoomCommand::Leave(session),
@@ -33,23 +34,25 @@ impl Tutor {
         let timestamp = out.now;
         match reply {
             RoomReply::Joined { session, live: Ok(live) } => {
-                let session_id = session.as_str();
-                out.frames.push(json(&ServerFrame::SessionJoined { session_id, timestamp }));
+                let session = (&session).into();
+                out.frames.push(json(&ServerFrame::SessionJoined { session, timestamp }));
                 if let Some(run) = live {
                     self.watch(&run, out);
                 }
             }
             RoomReply::Joined { session, live: Err(error) } => {
-                out.frames.push(refusal(&error, None, Some(session.as_str())));
+                out.frames.push(refusal(&error, None, Some(session.session.as_str())));
             }
             RoomReply::Refused { session, error } => {
-                let session = session.as_ref().map(SessionId::as_str);
+                let session = session.as_ref().map(|named| named.session.as_str());
                 out.frames.push(refusal(&error, None, session));
             }
             RoomReply::Heard { session, notice } => self.on_notice(&session, &notice, timestamp, out),
             RoomReply::Kept(kept) => {
                 for kept in kept {
-                    self.on_notice(&kept.session, &kept.notice(), kept.at, out);
+                    let owner = Some(&kept.owner).filter(|owner| Some(*owner) != self.user.as_ref()).cloned();
+                    let session = SessionOf { owner, session: kept.session.clone() };
+                    self.on_notice(&session, &kept.notice(), kept.at, out);
                 }
             }
             RoomReply::Sockets(sockets) => {
@@ -60,17 +63,17 @@ impl Tutor {
     }
 
     /// `timestamp`: when it was said.
-    fn on_notice(&mut self, session: &SessionId, notice: &Notice, timestamp: Millis, out: &mut Out) {
-        let (user_id, session_id) = (notice.user.as_str(), session.as_str());
+    fn on_notice(&mut self, session: &SessionOf, notice: &Notice, timestamp: Millis, out: &mut Out) {
+        let (user_id, session) = (notice.user.as_str(), session.into());
         let frame = match &notice.what {
-            Happening::Joined => ServerFrame::UserJoined { user_id, session_id, timestamp },
-            Happening::Left => ServerFrame::UserLeft { user_id, session_id, timestamp },
+            Happening::Joined => ServerFrame::UserJoined { user_id, session, timestamp },
+            Happening::Left => ServerFrame::UserLeft { user_id, session, timestamp },
             Happening::Typing(is_typing) => {
-                ServerFrame::TypingIndicator { user_id, is_typing: *is_typing, session_id, timestamp }
+                ServerFrame::TypingIndicator { user_id, is_typing: *is_typing, session, timestamp }
             }
             Happening::Sent => {
                 let action = "message_sent";
-                ServerFrame::SessionUpdate { session_id, user_id, action, timestamp }
+                ServerFrame::SessionUpdate { session, user_id, action, timestamp }
             }
             Happening::Run(run) => return self.watch(run, out),
         };
