@@ -40,9 +40,8 @@ pub struct StartRun {
     pub vehicle_id: Option<String>,
     /// What only one kind of workflow is told.
     pub special: Special,
-    /// A session of that name which another shares with whoever asks is refused: elsewhere it is no session of his,
-    /// and one of his own is made.
-    pub own_session: bool,
+    /// Whose session it is, where the client says so: another's is refused. Without it the session is one's own.
+    pub owner: Option<UserId>,
     /// What the run does while nobody watches it, where that is not as the operator set it for all.
     pub unwatched: Option<Unwatched>,
     /// What the run is taken from, where it is counted: only a run that is really made is.

@@ -156,36 +156,41 @@ impl Engine {
         &self.inner.bus
     }
 
-    /// The newest run of this user's session, or of one that is shared with him. His own comes first.
+    /// The newest run of this user's own session.
     ///
     /// # Errors
     /// [`Code::NotFound`].
     pub async fn newest_run(&self, who: &Principal, session: &SessionId) -> Result<Run, Error> {
         let found = self.inner.store.newest_run(&who.user, session).await.map_err(store_failed)?;
-        if let Some(run) = found {
-            return Ok(run);
-        }
-        let lent = self.lent_runs(who, session, None, 1).await?.pop();
-        lent.ok_or_else(|| Error::not_found("Session"))
+        found.ok_or_else(|| Error::not_found("Session"))
     }
 
-    /// This user's runs, newest first; of a session that is shared with him those of its owner.
+    /// This user's runs, newest first, or those of the session that the named owner shares with him.
     ///
     /// # Errors
-    /// [`Code::StoreFailed`].
+    /// [`Code::InvalidRequest`]: an owner without a session; [`Code::NotFound`]: another's session that is not there or
+    /// not shared with him; [`Code::StoreFailed`].
     pub async fn runs(
         &self,
         who: &Principal,
+        owner: Option<&UserId>,
         session: Option<&SessionId>,
         before: Option<&RunId>,
         limit: usize,
     ) -> Result<Vec<Run>, Error> {
         let limit = limit.clamp(1, limit::RUNS_PAGE);
-        let own = self.inner.store.runs(&who.user, session, before, limit).await.map_err(store_failed)?;
-        match session {
-            Some(session) if own.is_empty() => self.lent_runs(who, session, before, limit).await,
-            _ => Ok(own),
+        let owner = match session {
+            Some(session) => self.whose(who, owner, session).await?,
+            None if owner.is_some() => {
+                let words = "`owner` says whose session is meant: name the session, too";
+                return Err(Error::new(Code::InvalidRequest, words));
+            }
+            None => who.user.clone(),
+        };
+        if !self.is_place(who, &owner, session, before).await? {
+            return Ok(Vec::new());
         }
+        self.inner.store.runs(&owner, session, before, limit).await.map_err(store_failed)
     }
 
     /// How much this user has used of a quota.

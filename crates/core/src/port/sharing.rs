@@ -44,9 +44,8 @@ pub trait Sharing: Send + Sync {
     /// The sessions of others that this user sees, the one that was shared last first, at most `limit`.
     async fn shared_with(&self, who: &UserId, limit: usize) -> Result<Vec<Shared>, StoreError>;
 
-    /// Whose session of that name this user sees: his own before another's, of others' the one that was shared last.
-    /// `None` where he sees none.
-    async fn owner_of(&self, who: &UserId, session: &SessionId) -> Result<Option<UserId>, StoreError>;
+    /// Whether this owner's session is there, and is this user's own or shared with him.
+    async fn sees(&self, who: &UserId, owner: &UserId, session: &SessionId) -> Result<bool, StoreError>;
 
     /// A run that this user sees: his own, or one of a session that is shared with him.
     async fn visible_run(&self, who: &UserId, run: &RunId) -> Result<Option<Run>, StoreError>;

@@ -50,6 +50,7 @@ impl Engine {
         })?;
         check(&ask, workflow.as_ref())?;
         let session = ask.session.clone().unwrap_or_else(|| session_for(who, ask.message_id.as_ref()));
+        self.may_ask_in(who, ask.owner.as_ref(), &session).await?;
         let new = NewRun {
             id: new_run_id(),
             owner: who.user.clone(),
@@ -93,9 +94,6 @@ impl Engine {
                 Some(Created::Reused) => return Err(reused()),
                 Some(Created::New(_)) | None => {}
             }
-        }
-        if ask.own_session {
-            self.may_ask_in(who, &session).await?;
         }
         let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
         // Nor do they count: only what is new costs a model's time.

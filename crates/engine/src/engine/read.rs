@@ -60,25 +60,20 @@ impl Engine {
         Ok((found, read.map_err(|error| unreadable(error, store_failed))?))
     }
 
-    /// The newest `most` messages of this user's session, or of one that is shared with him, turn by turn, oldest
-    /// first. His own comes first.
+    /// The newest `most` messages of this user's session, or of the one that the named owner shares with him, turn by
+    /// turn, oldest first.
     ///
     /// # Errors
-    /// [`Code::StoreFailed`].
+    /// [`Code::NotFound`]: another's that is not there or not shared with him; [`Code::StoreFailed`].
     pub async fn history(
         &self,
         who: &Principal,
+        owner: Option<&UserId>,
         session: &SessionId,
         most: usize,
     ) -> Result<Vec<Message>, Error> {
-        let own = history(&self.inner.store, who, session, most).await?;
-        if !own.is_empty() {
-            return Ok(own);
-        }
-        match self.lender(who, session).await? {
-            Some(owner) => history_of(&self.inner.store, &owner, session, most).await,
-            None => Ok(own),
-        }
+        let owner = self.whose(who, owner, session).await?;
+        history_of(&self.inner.store, &owner, session, most).await
     }
 }
 

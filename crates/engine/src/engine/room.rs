@@ -5,7 +5,7 @@ use headwater_core::code::{Code, Error};
 use headwater_core::event::Outcome;
 use headwater_core::port::bus::{Happening, Notice, Notices, Room};
 use headwater_core::run::Run;
-use headwater_core::{MessageId, Principal, RunId, SessionId};
+use headwater_core::{MessageId, Principal, RunId, SessionId, UserId};
 
 use super::{Engine, store_failed};
 
@@ -33,22 +33,30 @@ pub struct Entered {
 }
 
 impl Engine {
-    /// The room of a session as this user sees it: of his own, of one that is shared with him, or, where there is
-    /// none of that name, of the one that he is about to have.
+    /// The room of a session: of his own (which he may be about to have), or, where another is named, of that one's.
     ///
     /// # Errors
-    /// [`Code::StoreFailed`].
-    pub async fn room(&self, who: &Principal, session: &SessionId) -> Result<Room, Error> {
-        let owner = self.inner.store.owner_of(&who.user, session).await.map_err(store_failed)?;
-        Ok(Room { owner: owner.unwrap_or_else(|| who.user.clone()), session: session.clone() })
+    /// [`Code::NotFound`]: another's that is not there or not shared with him; [`Code::StoreFailed`].
+    pub async fn room(
+        &self,
+        who: &Principal,
+        owner: Option<&UserId>,
+        session: &SessionId,
+    ) -> Result<Room, Error> {
+        Ok(Room { owner: self.whose(who, owner, session).await?, session: session.clone() })
     }
 
     /// Enters that room: hears what is told there, and learns what streams there now. Nothing falls between the two.
     ///
     /// # Errors
-    /// [`Code::StoreFailed`].
-    pub async fn enter(&self, who: &Principal, session: &SessionId) -> Result<Entered, Error> {
-        let room = self.room(who, session).await?;
+    /// As [`Engine::room`].
+    pub async fn enter(
+        &self,
+        who: &Principal,
+        owner: Option<&UserId>,
+        session: &SessionId,
+    ) -> Result<Entered, Error> {
+        let room = self.room(who, owner, session).await?;
         // Listen first, look second.
         let notices = self.inner.bus.listen(&room);
         let newest = self.inner.store.newest_run(&room.owner, &room.session).await.map_err(store_failed)?;
@@ -64,8 +72,7 @@ impl Engine {
         if room.owner == who.user {
             return Ok(true);
         }
-        let members = self.inner.store.members(&room.owner, &room.session).await.map_err(store_failed)?;
-        Ok(members.contains(&who.user))
+        self.inner.store.sees(&who.user, &room.owner, &room.session).await.map_err(store_failed)
     }
 
     /// Stops the run of a turn by the client's own name for it, as [`Engine::stop`] does; without a session in
@@ -109,10 +116,14 @@ impl Engine {
         Ok(run.filter(|run| session.is_none_or(|session| run.session == *session)))
     }
 
-    /// Whether he may ask in a session of that name: his own, or one that nobody shares with him.
-    pub(super) async fn may_ask_in(&self, who: &Principal, session: &SessionId) -> Result<(), Error> {
-        let owner = self.inner.store.owner_of(&who.user, session).await.map_err(store_failed)?;
-        if owner.is_none_or(|owner| owner == who.user) {
+    /// Whether he may ask in this session: in his own, and in no other's.
+    pub(super) async fn may_ask_in(
+        &self,
+        who: &Principal,
+        owner: Option<&UserId>,
+        session: &SessionId,
+    ) -> Result<(), Error> {
+        if self.whose(who, owner, session).await? == who.user {
             return Ok(());
         }
         let words = "this session is shared with you to be seen; only its owner may ask in it";

@@ -1,11 +1,12 @@
 //! Sessions that others see: who lets whom, and what is read of another's.
 //!
 //! A session's owner shares it with members. They read its runs and what was said in it; they stop, change and share
-//! nothing, and what they send in a session of that name is a session of their own.
+//! nothing. Nobody is asked before something is shared with him, so a name alone is always one of one's own: otherwise
+//! whoever shares a `default` with somebody would have what that one sees under it. Another's session is named with its
+//! owner.
 
 use headwater_core::code::{Code, Error};
 use headwater_core::port::sharing::Shared;
-use headwater_core::run::Run;
 use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 
 use super::{Engine, store_failed};
@@ -21,8 +22,8 @@ impl Engine {
     /// # Errors
     /// [`Code::NotFound`], also where it is somebody else's, shared or not.
     pub async fn own_session(&self, who: &Principal, session: &SessionId) -> Result<(), Error> {
-        let owner = self.inner.store.owner_of(&who.user, session).await.map_err(store_failed)?;
-        if owner.is_some_and(|owner| owner == who.user) { Ok(()) } else { Err(Error::not_found("Session")) }
+        let own = self.inner.store.sees(&who.user, &who.user, session).await.map_err(store_failed)?;
+        if own { Ok(()) } else { Err(Error::not_found("Session")) }
     }
 
     /// Who sees this user's own session beside him, by name.
@@ -62,11 +63,22 @@ impl Engine {
     }
 
     /// Lets somebody see this user's own session no more. Whoever follows one of its runs at that moment sees that run
-    /// to its end.
+    /// to its end. Of another's session, whose `owner` is named, a member takes himself out and nobody else.
     ///
     /// # Errors
     /// [`Code::NotFound`]: of the session as for [`Engine::members`], or he was no member; [`Code::StoreFailed`].
-    pub async fn unshare(&self, who: &Principal, session: &SessionId, member: &UserId) -> Result<(), Error> {
+    pub async fn unshare(
+        &self,
+        who: &Principal,
+        owner: Option<&UserId>,
+        session: &SessionId,
+        member: &UserId,
+    ) -> Result<(), Error> {
+        if let Some(owner) = owner.filter(|owner| **owner != who.user) {
+            let left = *member == who.user
+                && self.inner.store.unshare(owner, session, member).await.map_err(store_failed)?;
+            return if left { Ok(()) } else { Err(Error::not_found("Session")) };
+        }
         self.own_session(who, session).await?;
         let was = self.inner.store.unshare(&who.user, session, member).await.map_err(store_failed)?;
         if was { Ok(()) } else { Err(Error::not_found("Member")) }
@@ -80,29 +92,33 @@ impl Engine {
         self.inner.store.shared_with(&who.user, most).await.map_err(store_failed)
     }
 
-    /// The other whose session of that name this user sees. Asked only where he has found nothing in one of his own,
-    /// so that his own costs one question.
-    pub(super) async fn lender(&self, who: &Principal, session: &SessionId) -> Result<Option<UserId>, Error> {
-        let owner = self.inner.store.owner_of(&who.user, session).await.map_err(store_failed)?;
-        Ok(owner.filter(|owner| *owner != who.user))
-    }
-
-    /// The runs of another's session that this user sees, newest first.
-    pub(super) async fn lent_runs(
+    /// Whose session is meant: one's own, there or not, unless another is named who shares it with this user.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] "Session not found": another is named, and it is not there or not shared with this user;
+    /// [`Code::StoreFailed`].
+    pub(super) async fn whose(
         &self,
         who: &Principal,
+        owner: Option<&UserId>,
         session: &SessionId,
+    ) -> Result<UserId, Error> {
+        let Some(owner) = owner.filter(|owner| **owner != who.user) else { return Ok(who.user.clone()) };
+        let sees = self.inner.store.sees(&who.user, owner, session).await.map_err(store_failed)?;
+        if sees { Ok(owner.clone()) } else { Err(Error::not_found("Session")) }
+    }
+
+    /// Whether a run is a place in the list of this owner's session. To a member another run of the owner's is none, as
+    /// one that is not there.
+    pub(super) async fn is_place(
+        &self,
+        who: &Principal,
+        owner: &UserId,
+        session: Option<&SessionId>,
         before: Option<&RunId>,
-        limit: usize,
-    ) -> Result<Vec<Run>, Error> {
-        let Some(owner) = self.lender(who, session).await? else { return Ok(Vec::new()) };
-        if let Some(before) = before {
-            // A run of the owner's that is not shared is no place in this list, as one that is not there.
-            let seen = self.inner.store.visible_run(&who.user, before).await.map_err(store_failed)?;
-            if seen.is_none_or(|run| run.owner != owner || run.session != *session) {
-                return Ok(Vec::new());
-            }
-        }
-        self.inner.store.runs(&owner, Some(session), before, limit).await.map_err(store_failed)
+    ) -> Result<bool, Error> {
+        let Some(before) = before.filter(|_| *owner != who.user) else { return Ok(true) };
+        let seen = self.inner.store.visible_run(&who.user, before).await.map_err(store_failed)?;
+        Ok(seen.is_some_and(|run| run.owner == *owner && Some(&run.session) == session))
     }
 }

@@ -8,7 +8,7 @@ use headwater_core::event::{Body, Emotion};
 use headwater_core::port::provider::Usage;
 use headwater_core::port::store::{Exchange, ReadError};
 use headwater_core::run::{Message, Run};
-use headwater_core::{Millis, Principal, RunId, SessionId, limit};
+use headwater_core::{Millis, Principal, RunId, SessionId, UserId, limit};
 
 use super::{Engine, store_failed};
 
@@ -40,8 +40,8 @@ pub struct Turn {
 }
 
 impl Engine {
-    /// The newest `most` runs of a session that this user sees (older than `before` where given), with what is said
-    /// in them. Two small reads of each run's log, [`limit::STORE_READERS`] at once.
+    /// The newest `most` runs of this user's session, or of the one that the named owner shares with him (older than
+    /// `before` where given), with what is said in them. Two small reads of each run's log, [`limit::STORE_READERS`] at once.
     ///
     /// # Errors
     /// [`headwater_core::Code::NotFound`] "Session not found", also for another's that is not shared with him;
@@ -49,16 +49,19 @@ impl Engine {
     pub async fn retell(
         &self,
         who: &Principal,
+        owner: Option<&UserId>,
         session: &SessionId,
         before: Option<&RunId>,
         most: usize,
     ) -> Result<Retold, Error> {
         let store = &self.inner.store;
-        let nobodys = || Error::not_found("Session");
-        let owner = store.owner_of(&who.user, session).await.map_err(store_failed)?.ok_or_else(nobodys)?;
+        let owner = self.whose(who, owner, session).await?;
         let most = most.clamp(1, limit::HISTORY_RUNS + 1);
         let found = store.conversation(&owner, session, before, most).await.map_err(store_failed)?;
-        let found = found.ok_or_else(nobodys)?;
+        let mut found = found.ok_or_else(|| Error::not_found("Session"))?;
+        if !self.is_place(who, &owner, Some(session), before).await? {
+            found.exchanges.clear();
+        }
         let turns = stream::iter(found.exchanges).map(|exchange| self.look(exchange));
         let turns = turns.buffered(limit::STORE_READERS).try_collect().await?;
         Ok(Retold { turns, messages: found.messages, started: found.started })

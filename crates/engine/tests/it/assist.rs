@@ -80,7 +80,7 @@ async fn the_next_turn_waits_for_the_one_before_and_remembers_it() {
     assert_eq!(ending(&house.log(&first.run).await, 1), Outcome::Completed);
     assert_eq!(ending(&house.log(&second.run).await, 1), Outcome::Completed);
     let session = headwater_core::SessionId::parse("s").unwrap();
-    let history = house.engine.history(&ann(), &session, 100).await.unwrap();
+    let history = house.engine.history(&ann(), None, &session, 100).await.unwrap();
     let roles: Vec<_> = history.iter().map(|m| m.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::User, Role::Assistant]);
 }
@@ -132,7 +132,7 @@ async fn turns_that_are_asked_for_at_once_are_answered_in_the_order_in_which_the
             let asked = act.request.messages.last().unwrap().content.clone();
             let stored = house
                 .engine
-                .history(&me, &headwater_core::SessionId::parse("s").unwrap(), 100)
+                .history(&me, None, &headwater_core::SessionId::parse("s").unwrap(), 100)
                 .await
                 .unwrap();
             let unanswered = stored.iter().find(|m| m.outcome.is_none()).unwrap();

@@ -64,7 +64,7 @@ async fn a_repeated_message_joins_by_what_was_sent_and_is_stored_masked() {
     assert!(house.engine.start(&ann(), other).await.is_err(), "the same id for another message");
     house.cues.next().await.end().await;
     house.log(&first.run).await;
-    let history = house.engine.history(&ann(), &SessionId::parse("s").unwrap(), 9).await.unwrap();
+    let history = house.engine.history(&ann(), None, &SessionId::parse("s").unwrap(), 9).await.unwrap();
     assert_eq!(history[0].content, "What is the warranty? I am [EMAIL]");
     // `generate` is the client's own prompt, and is left alone.
     let plain = house.engine.start(&ann(), ask("generate", sent)).await.unwrap();

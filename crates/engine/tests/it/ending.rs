@@ -121,7 +121,7 @@ async fn what_a_crash_left_ends_interrupted_and_its_old_owner_writes_no_more() {
     assert_eq!((ending(&log, 1), failure(&log).as_str()), (Outcome::Interrupted, "interrupted"));
     assert_eq!(text(&log), "before ");
     let session = next.engine.run(&ann(), &run).await.unwrap().session;
-    let history = next.engine.history(&ann(), &session, 100).await.unwrap();
+    let history = next.engine.history(&ann(), None, &session, 100).await.unwrap();
     assert_eq!(history.last().unwrap().content, "before ");
     assert_eq!(recovered(&next).await, 0);
     assert_eq!(next.engine.stop(&ann(), &run).await.unwrap(), Outcome::Interrupted);

@@ -16,10 +16,10 @@ async fn runs_are_listed_newest_first_by_session_and_page() {
     }
     made.reverse();
     let ids = |runs: Vec<headwater_core::run::Run>| runs.into_iter().map(|r| r.id).collect::<Vec<_>>();
-    assert_eq!(ids(house.engine.runs(&ann(), None, None, 10).await.unwrap()), made);
-    assert_eq!(ids(house.engine.runs(&ann(), None, Some(&made[1]), 2).await.unwrap()), made[2..4]);
+    assert_eq!(ids(house.engine.runs(&ann(), None, None, None, 10).await.unwrap()), made);
+    assert_eq!(ids(house.engine.runs(&ann(), None, None, Some(&made[1]), 2).await.unwrap()), made[2..4]);
     let odd = headwater_core::SessionId::parse("odd").unwrap();
-    assert_eq!(house.engine.runs(&ann(), Some(&odd), None, 10).await.unwrap().len(), 3);
+    assert_eq!(house.engine.runs(&ann(), None, Some(&odd), None, 10).await.unwrap().len(), 3);
     assert_eq!(house.engine.newest_run(&ann(), &odd).await.unwrap().id, made[0]);
 }
 

@@ -68,12 +68,12 @@ async fn a_model_is_asked_for_by_its_name_and_an_unknown_one_is_refused() {
             log.iter().any(|e| matches!(&e.body, Body::ModelStarted { provider, .. } if provider == who))
         );
     }
-    let runs = engine.runs(&ann(), None, None, 10).await.unwrap().len();
+    let runs = engine.runs(&ann(), None, None, None, 10).await.unwrap().len();
     let unknown = StartRun { model: Some("gpt-9".into()), ..ask("generate", "hi") };
     let error = engine.start(&ann(), unknown).await.unwrap_err();
     assert_eq!(error.code, Code::UnknownModel);
     assert_eq!(error.message, "there is no model of that name; there are: default, quick");
-    assert_eq!(engine.runs(&ann(), None, None, 10).await.unwrap().len(), runs);
+    assert_eq!(engine.runs(&ann(), None, None, None, 10).await.unwrap().len(), runs);
     let assists = StartRun { model: Some("quick".into()), ..ask("assist", "hi") };
     assert_eq!(engine.start(&ann(), assists).await.unwrap_err().code, Code::InvalidRequest);
     let listed: Vec<_> = engine.models().into_iter().map(|m| (m.alias, m.default, m.info.model)).collect();

@@ -26,10 +26,14 @@ async fn who_is_in_a_room_hears_of_its_runs() {
     house.engine.start(&ann, ask_in("generate", "first", "s")).await.unwrap();
     let live = house.cues.next().await;
     house.store.share(&ann.user, &session(), &bob.user, Millis(1)).await.unwrap();
-    let mut room = house.engine.enter(&bob, &session()).await.unwrap();
+    let mut room = house.engine.enter(&bob, Some(&ann.user), &session()).await.unwrap();
     assert_eq!(room.room.owner, ann.user);
     assert!(room.live.is_some(), "what streams now is known at once");
-    let mut own = house.engine.enter(&eve, &session()).await.unwrap();
+    let nobodys = house.engine.enter(&eve, Some(&ann.user), &session()).await.err().unwrap();
+    assert_eq!(nobodys.code, Code::NotFound);
+    let named = house.engine.enter(&bob, None, &session()).await.unwrap();
+    assert_eq!((named.room.owner, named.live), (bob.user.clone(), None), "a name alone is one's own");
+    let mut own = house.engine.enter(&eve, None, &session()).await.unwrap();
     assert_eq!((&own.room.owner, own.live.take()), (&eve.user, None), "a name nobody knows is one's own");
 
     let started = house.engine.start(&ann, ask_in("generate", "second", "s")).await.unwrap();
@@ -53,15 +57,13 @@ async fn nobody_asks_in_what_is_only_shared_with_him_who_says_so() {
     house.engine.start(&ann, ask_in("generate", "first", "s")).await.unwrap();
     house.cues.next().await.end().await;
     house.store.share(&ann.user, &session(), &bob.user, Millis(1)).await.unwrap();
-    let own = || StartRun { own_session: true, ..ask_in("generate", "hi", "s") };
-    assert_eq!(house.engine.start(&bob, own()).await.unwrap_err().code, Code::ReadOnly);
-    for who in [&ann, &principal("eve")] {
-        house.engine.start(who, own()).await.unwrap();
-        house.cues.next().await.end().await;
-    }
-    // Elsewhere the name is one of his own.
+    let anns = || StartRun { owner: Some(ann.user.clone()), ..ask_in("generate", "hi", "s") };
+    assert_eq!(house.engine.start(&bob, anns()).await.unwrap_err().code, Code::ReadOnly);
+    assert_eq!(house.engine.start(&principal("eve"), anns()).await.unwrap_err().code, Code::NotFound);
+    house.engine.start(&ann, anns()).await.unwrap();
+    house.cues.next().await.end().await;
+    // The name alone is one of his own.
     house.engine.start(&bob, ask_in("generate", "hi", "s")).await.unwrap();
-    house.engine.start(&bob, own()).await.unwrap();
 }
 
 // Planted faults: no second look behind the starts of the session; the owner not asked.

@@ -24,14 +24,17 @@ async fn told(house: &mut House, who: &Principal, name: &str, question: &str, an
     run
 }
 
+/// What was said in Ann's session of that name.
 async fn said(house: &House, who: &Principal, name: &str) -> Vec<String> {
-    let messages = house.engine.history(who, &session(name), 100).await.unwrap();
+    let messages =
+        house.engine.history(who, Some(&ann().user), &session(name), 100).await.unwrap_or_default();
     messages.into_iter().map(|message| message.content).collect()
 }
 
+/// The runs of Ann's session of that name.
 async fn listed(house: &House, who: &Principal, name: &str, before: Option<&RunId>) -> Vec<RunId> {
-    let runs = house.engine.runs(who, Some(&session(name)), before, 9).await.unwrap();
-    runs.into_iter().map(|run| run.id).collect()
+    let runs = house.engine.runs(who, Some(&ann().user), Some(&session(name)), before, 9).await;
+    runs.unwrap_or_default().into_iter().map(|run| run.id).collect()
 }
 
 fn code<T>(result: Result<T, headwater_core::Error>) -> Code {
@@ -61,21 +64,37 @@ async fn a_member_reads_what_the_owner_reads() {
         assert_eq!(listed(&house, who, "s", None).await, [second.clone(), first.clone()]);
         assert_eq!(listed(&house, who, "s", Some(&second)).await, std::slice::from_ref(&first));
         assert!(listed(&house, who, "s", Some(&first)).await.is_empty());
-        assert_eq!(house.engine.newest_run(who, &session("s")).await.unwrap().id, second);
+        let retold = async |before| {
+            let told = house.engine.retell(who, Some(&ann().user), &session("s"), before, 9).await.unwrap();
+            told.turns.into_iter().map(|turn| turn.run.id).collect::<Vec<_>>()
+        };
+        assert_eq!(retold(None).await, [first.clone(), second.clone()]);
+        assert_eq!(retold(Some(&second)).await, std::slice::from_ref(&first));
         let mut follow = house.engine.follow(who, &first, &From::After(0)).await.unwrap();
         assert_eq!(text(&rest(&mut follow).await), "1");
     }
     // What is not shared is as if it were not, also as a place in a list.
+    for before in [&other, &RunId::parse("run_none").unwrap()] {
+        let told =
+            house.engine.retell(&bob, Some(&ann().user), &session("s"), Some(before), 9).await.unwrap();
+        assert!(told.turns.is_empty());
+    }
+    // The name alone is one of his own, which he does not have.
+    assert_eq!(code(house.engine.newest_run(&bob, &session("s")).await), Code::NotFound);
+    assert!(house.engine.runs(&bob, None, Some(&session("s")), None, 9).await.unwrap().is_empty());
+    assert!(house.engine.history(&bob, None, &session("s"), 9).await.unwrap().is_empty());
+    assert_eq!(code(house.engine.retell(&bob, None, &session("s"), None, 9).await), Code::NotFound);
+    assert_eq!(code(house.engine.runs(&bob, Some(&ann().user), None, None, 9).await), Code::InvalidRequest);
     assert!(said(&house, &bob, "t").await.is_empty() && listed(&house, &bob, "t", None).await.is_empty());
     assert!(listed(&house, &bob, "s", Some(&other)).await.is_empty());
     assert_eq!(code(house.engine.run(&bob, &other).await), Code::NotFound);
     assert!(said(&house, &eve, "s").await.is_empty() && listed(&house, &eve, "s", None).await.is_empty());
     // His list of all runs is of his own.
-    assert!(house.engine.runs(&bob, None, None, 9).await.unwrap().is_empty());
+    assert!(house.engine.runs(&bob, None, None, None, 9).await.unwrap().is_empty());
     let shared = house.engine.shared_with(&bob, 9).await.unwrap();
     assert_eq!((shared.len(), &shared[0].owner, shared[0].session.as_str()), (1, &ann().user, "s"));
 
-    house.engine.unshare(&ann(), &session("s"), &bob.user).await.unwrap();
+    house.engine.unshare(&ann(), None, &session("s"), &bob.user).await.unwrap();
     assert!(said(&house, &bob, "s").await.is_empty() && listed(&house, &bob, "s", None).await.is_empty());
     assert_eq!(code(house.engine.run(&bob, &first).await), Code::NotFound);
 }
@@ -93,13 +112,23 @@ async fn a_member_stops_changes_and_shares_nothing() {
     assert_eq!(code(house.engine.own_run(&bob, &started.run).await), Code::NotFound);
     assert_eq!(code(house.engine.members(&bob, &s).await), Code::NotFound);
     assert_eq!(code(house.engine.share(&bob, &s, &principal("eve").user).await), Code::NotFound);
-    assert_eq!(code(house.engine.unshare(&bob, &s, &bob.user).await), Code::NotFound);
+    assert_eq!(code(house.engine.unshare(&bob, None, &s, &bob.user).await), Code::NotFound);
+    let anns = Some(&ann().user);
+    house.engine.share(&ann(), &s, &principal("eve").user).await.unwrap();
+    assert_eq!(code(house.engine.unshare(&bob, anns, &s, &principal("eve").user).await), Code::NotFound);
+    // Himself he takes out, once.
+    house.engine.unshare(&principal("eve"), anns, &s, &principal("eve").user).await.unwrap();
+    assert_eq!(
+        code(house.engine.unshare(&principal("eve"), anns, &s, &principal("eve").user).await),
+        Code::NotFound
+    );
+    assert_eq!(house.engine.members(&ann(), &s).await.unwrap(), [bob.user.clone()]);
     assert!(!house.store.hide_run(&bob.user, &started.run).await.unwrap());
     assert!(act.say("more").await && !act.is_cancelled(), "it goes on");
 
     // He follows it while it lives, and who is out meanwhile sees it to its end.
     let mut follow = house.engine.follow(&bob, &started.run, &From::After(0)).await.unwrap();
-    house.engine.unshare(&ann(), &s, &bob.user).await.unwrap();
+    house.engine.unshare(&ann(), None, &s, &bob.user).await.unwrap();
     act.end().await;
     assert_eq!(text(&rest(&mut follow).await), "more");
     assert_eq!(code(house.engine.follow(&bob, &started.run, &From::After(0)).await), Code::NotFound);
@@ -119,10 +148,16 @@ async fn what_a_member_sends_is_in_a_session_of_his_own() {
     act.end().await;
     let mut follow = house.engine.follow(&bob, &started.run, &From::After(0)).await.unwrap();
     rest(&mut follow).await;
-    // From now on the name means his own; Ann's run is there by its id.
-    assert_eq!(listed(&house, &bob, "s", None).await, [started.run]);
-    assert_eq!(said(&house, &bob, "s").await, ["And what of the engine?", "his"]);
-    assert_eq!(said(&house, &ann(), "s").await, ["one?", "1"]);
+    let own: Vec<_> = house.engine.history(&bob, None, &session("s"), 9).await.unwrap();
+    assert_eq!(
+        own.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(),
+        ["And what of the engine?", "his"]
+    );
+    assert_eq!(house.engine.newest_run(&bob, &session("s")).await.unwrap().id, started.run);
+    for who in [&ann(), &bob] {
+        assert_eq!(listed(&house, who, "s", None).await, std::slice::from_ref(&first));
+        assert_eq!(said(&house, who, "s").await, ["one?", "1"]);
+    }
     house.engine.run(&bob, &first).await.unwrap();
 }
 
@@ -150,6 +185,6 @@ async fn what_cannot_be_shared_is_refused() {
     }
     let error = refused(&ann(), "bob").await;
     assert!(error.code == Code::InvalidRequest && error.message.contains("200"), "{}", error.message);
-    assert_eq!(code(house.engine.unshare(&ann(), &s, &bob.user).await), Code::NotFound);
+    assert_eq!(code(house.engine.unshare(&ann(), None, &s, &bob.user).await), Code::NotFound);
     assert_eq!(house.engine.members(&ann(), &s).await.unwrap().len(), limit::MEMBERS);
 }

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use headwater_bus::InProcess;
 use headwater_core::code::Code;
 use headwater_core::event::Outcome;
+use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use headwater_core::port::store::Store;
 use headwater_core::{MessageId, limit};
-use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use headwater_engine::{Period, Quota, Settings, StartRun};
 use headwater_store::MemoryStore;
 
@@ -49,7 +49,7 @@ async fn a_caller_that_goes_away_leaves_a_run_that_is_written() {
     let mut house = House::new();
     assert!(house.engine.start(&ann(), ask("generate", "hi")).now_or_never().is_none());
     house.cues.next().await.end().await;
-    let runs = house.engine.runs(&ann(), None, None, 10).await.unwrap();
+    let runs = house.engine.runs(&ann(), None, None, None, 10).await.unwrap();
     assert_eq!(ending(&house.log(&runs[0].id).await, 1), Outcome::Completed);
 }
 

@@ -306,7 +306,7 @@ async fn nothing_that_is_masked_is_cut_open_by_what_is_told_beside_it() {
     let whole = serde_json::to_string(&log.iter().map(|e| &e.body).collect::<Vec<_>>()).unwrap();
     assert!(!whole.contains("@exam") && whole.contains("He writes from [EMAIL], and"), "{whole}");
     let history =
-        school.house.engine.history(&ann(), &ask_in("", "", "s").session.unwrap(), 9).await.unwrap();
+        school.house.engine.history(&ann(), None, &ask_in("", "", "s").session.unwrap(), 9).await.unwrap();
     assert!(history.iter().all(|m| !m.content.contains('@')), "{history:?}");
 }
 

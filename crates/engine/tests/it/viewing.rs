@@ -155,8 +155,8 @@ async fn what_is_not_yours_does_not_exist() {
     assert_eq!(house.engine.page(&eve, &run, &From::After(0)).await.unwrap_err().code, Code::NotFound);
     assert_eq!(house.engine.follow(&eve, &run, &From::After(0)).await.err().unwrap().code, Code::NotFound);
     assert_eq!(house.engine.newest_run(&eve, &session).await.unwrap_err().code, Code::NotFound);
-    assert!(house.engine.runs(&eve, None, None, 10).await.unwrap().is_empty());
-    assert!(house.engine.history(&eve, &session, 100).await.unwrap().is_empty());
+    assert!(house.engine.runs(&eve, None, None, None, 10).await.unwrap().is_empty());
+    assert!(house.engine.history(&eve, None, &session, 100).await.unwrap().is_empty());
     assert!(!act.is_cancelled());
     act.end().await;
     assert_eq!(ending(&house.log(&run).await, 1), Outcome::Completed);

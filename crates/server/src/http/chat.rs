@@ -1,19 +1,19 @@
 //! `POST /api/v1/chat` and the history: the same runs as the socket's, asked for and waited for over HTTP.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Body, Outcome};
 use headwater_core::port::provider::Role;
-use headwater_core::{SessionId, limit};
+use headwater_core::{SessionId, UserId, limit};
 use headwater_engine::ask::new_session;
 use headwater_engine::engine::From;
 use headwater_engine::{Follow, Followed, StartRun};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::admission;
 use super::refusal::Refusal;
@@ -197,15 +197,25 @@ struct Line {
     at: i64,
 }
 
+/// What may stand behind `?`.
+#[derive(Deserialize)]
+struct Asked {
+    owner: Option<String>,
+}
+
 async fn history(
     State(app): State<App>,
     SignedIn(who): SignedIn,
     path: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<History>, Refusal> {
     let Path(session_id) = path.map_err(|e| Refusal::new(e.status(), e.body_text()))?;
+    let Query(asked) = asked.map_err(|e| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, e.body_text()))?;
+    let owner = asked.owner.map(|owner| UserId::parse(&owner)).transpose();
+    let owner = owner.map_err(|_| Error::not_found("Session"))?;
     // What is no name of a session is a session that nobody has: empty, like any other (observed).
     let mut messages = match SessionId::parse(&session_id) {
-        Ok(session) => app.engine.history(&who, &session, limit::HISTORY_PAGE + 1).await?,
+        Ok(session) => app.engine.history(&who, owner.as_ref(), &session, limit::HISTORY_PAGE + 1).await?,
         Err(_) => Vec::new(),
     };
     let older = messages.len().saturating_sub(limit::HISTORY_PAGE);

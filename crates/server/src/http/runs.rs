@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use headwater_core::code::{Code, Error};
 use headwater_core::cursor::Cursor;
 use headwater_core::event::Outcome;
-use headwater_core::{Principal, RunId, SessionId, limit};
+use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::engine::From as Position;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 }
 
 /// What stands behind `?`, or why it cannot be read, in this protocol's shape.
-struct Asked<T>(T);
+pub(super) struct Asked<T>(pub(super) T);
 
 impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     type Rejection = Fault;
@@ -153,6 +153,7 @@ async fn start(
 #[derive(Deserialize)]
 struct ListQuery {
     session_id: Option<String>,
+    owner: Option<String>,
     before: Option<String>,
     limit: Option<usize>,
 }
@@ -175,8 +176,9 @@ async fn list(
     };
     let session =
         query.session_id.map(|s| SessionId::parse(&s)).transpose().map_err(|e| invalid("session_id", e))?;
+    let owner = query.owner.map(|o| UserId::parse(&o)).transpose().map_err(|e| invalid("owner", e))?;
     let before = query.before.map(|r| RunId::parse(&r)).transpose().map_err(|e| invalid("before", e))?;
-    let runs = app.engine.runs(&who, session.as_ref(), before.as_ref(), limit).await?;
+    let runs = app.engine.runs(&who, owner.as_ref(), session.as_ref(), before.as_ref(), limit).await?;
     Ok(Json(Listed { runs: runs.into_iter().map(RunView::from).collect() }))
 }
 

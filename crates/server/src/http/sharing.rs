@@ -9,9 +9,9 @@ use headwater_core::code::{Code, Error};
 use headwater_core::port::sharing::Shared;
 use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::runs::{Caller, Fault, Named};
+use super::runs::{Asked, Caller, Fault, Named};
 use crate::app::App;
 
 /// The routes.
@@ -57,6 +57,12 @@ pub(super) struct SharedList {
     truncated: bool,
 }
 
+/// Of whose session a member takes himself out.
+#[derive(Deserialize)]
+struct OwnerQuery {
+    owner: Option<String>,
+}
+
 /// What stands in an address; what is no text is nobody's.
 type In<T> = Result<Path<T>, PathRejection>;
 
@@ -91,9 +97,12 @@ async fn unshare_session(
     State(app): State<App>,
     Caller(who): Caller,
     path: In<(String, String)>,
+    Asked(query): Asked<OwnerQuery>,
 ) -> Result<StatusCode, Fault> {
     let (name, user) = parts(path, "Session")?;
-    unshare(&app, &who, &session(&name)?, &user).await
+    let owner = query.owner.map(|owner| UserId::parse(&owner)).transpose();
+    let owner = owner.map_err(|_| Error::not_found("Session"))?;
+    unshare(&app, &who, owner.as_ref(), &session(&name)?, &user).await
 }
 
 /// The session of this user's own run.
@@ -128,7 +137,7 @@ async fn unshare_run(
 ) -> Result<StatusCode, Fault> {
     let (run, user) = parts(path, "Run")?;
     let session = session_of(&app, &who, &run).await?;
-    unshare(&app, &who, &session, &user).await
+    unshare(&app, &who, None, &session, &user).await
 }
 
 async fn members(app: &App, who: &Principal, session_id: SessionId) -> Result<Json<Members>, Fault> {
@@ -147,12 +156,18 @@ async fn share(app: &App, who: &Principal, session: &SessionId, user: &str) -> R
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn unshare(app: &App, who: &Principal, session: &SessionId, user: &str) -> Result<StatusCode, Fault> {
+async fn unshare(
+    app: &App,
+    who: &Principal,
+    owner: Option<&UserId>,
+    session: &SessionId,
+    user: &str,
+) -> Result<StatusCode, Fault> {
     let Ok(member) = UserId::parse(user) else {
         app.engine.own_session(who, session).await?;
         return Err(Error::not_found("Member").into());
     };
-    app.engine.unshare(who, session, &member).await?;
+    app.engine.unshare(who, owner, session, &member).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,6 +1,6 @@
 //! A connection's commands, each as a future of its own: none keeps the connection from hearing the next.
 
-use headwater_core::{Code, Error, MessageId, Principal, RunId, SessionId, limit};
+use headwater_core::{Code, Error, MessageId, Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::engine::From;
 use headwater_engine::{Engine, Follow, StartRun, View};
 
@@ -45,11 +45,11 @@ pub(super) async fn list(
     engine: Engine,
     who: Principal,
     tag: Tag,
-    session: Option<SessionId>,
+    (owner, session): (Option<UserId>, Option<SessionId>),
     before: Option<RunId>,
     limit: usize,
 ) -> Done {
-    let runs = engine.runs(&who, session.as_ref(), before.as_ref(), limit).await;
+    let runs = engine.runs(&who, owner.as_ref(), session.as_ref(), before.as_ref(), limit).await;
     Done::Reply(Reply::Listed { tag, runs })
 }
 

@@ -312,8 +312,8 @@ impl Connection {
                 self.busy.push(stop_turn(engine, who, tag, session, message).boxed());
             }
             Command::Room(command) => self.in_room(command),
-            Command::List { tag, session, before, limit } => {
-                self.busy.push(list(engine, who, tag, session, before, limit).boxed());
+            Command::List { tag, owner, session, before, limit } => {
+                self.busy.push(list(engine, who, tag, (owner, session), before, limit).boxed());
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use headwater_core::event::{Event, Outcome, Seq};
 use headwater_core::run::Run;
-use headwater_core::{Error, MessageId, Millis, Principal, RunId, SessionId};
+use headwater_core::{Error, MessageId, Millis, Principal, RunId, SessionId, UserId};
 use headwater_engine::{StartRun, Started, engine::From, engine::StoppedTurn};
 
 use super::rooms::{RoomCommand, RoomReply};
@@ -120,6 +120,8 @@ pub enum Command {
     List {
         /// Comes back with the reply.
         tag: Tag,
+        /// Whose session, where it is another's.
+        owner: Option<UserId>,
         /// Of this session only.
         session: Option<SessionId>,
         /// Older than this one only.

@@ -43,7 +43,7 @@ mod tests {
         assert!(each.iter().all(|at| *at <= 5 * second));
         // No second of the five is left out, and none has half of them.
         for n in 0..5 {
-            let here = each.iter().filter(|at| (n * second..(n + 1) * second).contains(at)).count();
+            let here = each.iter().filter(|at| (n * second..(n + 1) * second).contains(*at)).count();
             assert!((50..500).contains(&here), "{here} in second {n}");
         }
     }

@@ -22,7 +22,9 @@ const TRIES: usize = 5;
 /// A notice that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// In which session.
+    /// Whose session.
+    pub owner: UserId,
+    /// Which one of his.
     pub session: SessionId,
     /// Who.
     pub user: UserId,
@@ -62,7 +64,8 @@ pub(super) async fn keep(store: &SharedStore, presence: &Presence, room: &Room, 
         Happening::Left | Happening::Typing(_) | Happening::Run(_) => return,
     };
     let Ok(members) = store.members(&room.owner, &room.session).await else { return };
-    let kept = Kept { session: room.session.clone(), user: notice.user.clone(), what, at };
+    let (owner, session) = (room.owner.clone(), room.session.clone());
+    let kept = Kept { owner, session, user: notice.user.clone(), what, at };
     for user in members.iter().chain([&room.owner]) {
         if *user != notice.user
             && !presence.is_here(user)
@@ -126,6 +129,7 @@ mod tests {
         let store: SharedStore = Arc::new(MemoryStore::new());
         let ann = UserId::parse("ann").unwrap();
         let kept = |n: usize| Kept {
+            owner: ann.clone(),
             session: SessionId::parse("s").unwrap(),
             user: UserId::parse("bob").unwrap(),
             what: What::Sent,

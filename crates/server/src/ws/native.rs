@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_core::code::{Code, Error};
 use headwater_core::cursor::Cursor;
 use headwater_core::event::{Event, Seq};
-use headwater_core::{RunId, SessionId, limit};
+use headwater_core::{RunId, SessionId, UserId, limit};
 use headwater_engine::engine::From;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,9 @@ pub enum ClientFrame {
         /// Of this session only.
         #[serde(default)]
         session_id: Option<SessionId>,
+        /// Whose session it is, where another shares it with you.
+        #[serde(default)]
+        owner: Option<UserId>,
         /// Older than this run only: the last of the page before.
         #[serde(default)]
         before: Option<RunId>,
@@ -183,8 +186,10 @@ impl Native {
                 out.commands.push(Command::Unfollow { tag, run: run_id });
             }
             ClientFrame::Stop { run_id } => out.commands.push(Command::Stop { tag, run: run_id }),
-            ClientFrame::List { session_id, before, limit } => match wire::page_size(limit) {
-                Ok(limit) => out.commands.push(Command::List { tag, session: session_id, before, limit }),
+            ClientFrame::List { session_id, owner, before, limit } => match wire::page_size(limit) {
+                Ok(limit) => {
+                    out.commands.push(Command::List { tag, owner, session: session_id, before, limit })
+                }
                 Err(error) => refuse(&tag, None, error, out),
             },
         }

@@ -67,7 +67,12 @@ impl Here {
 
     /// It left a session.
     pub fn left(&self, session: &SessionId) {
-        self.change(|socket| socket.sessions.retain(|joined| joined != session));
+        // One of that name: another's may be called so, too.
+        self.change(|socket| {
+            if let Some(at) = socket.sessions.iter().position(|joined| joined == session) {
+                socket.sessions.remove(at);
+            }
+        });
     }
 
     /// Every open socket of this one's user, itself included, oldest first.

@@ -10,24 +10,45 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use headwater_core::code::{Code, Error};
 use headwater_core::port::bus::{Happening, Notice, Notices, Room};
-use headwater_core::{Principal, RunId, SessionId, limit};
+use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::Engine;
 use headwater_engine::engine::Entered;
 
 use super::kept::{Kept, keep, take};
 use super::presence::{Here, Socket};
 
+/// A session as a client names it: his own, or where he says whose it is, that one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOf {
+    /// Whose, where it is not his own.
+    pub owner: Option<UserId>,
+    /// Its name among the owner's.
+    pub session: SessionId,
+}
+
+impl SessionOf {
+    /// A room as this user names it.
+    fn room(who: &UserId, room: &Room) -> Self {
+        let owner = Some(&room.owner).filter(|owner| *owner != who);
+        Self { owner: owner.cloned(), session: room.session.clone() }
+    }
+
+    fn is(&self, who: &UserId, room: &Room) -> bool {
+        self.session == room.session && *self.owner.as_ref().unwrap_or(who) == room.owner
+    }
+}
+
 /// What a client wants in the rooms.
 #[derive(Debug, Clone)]
 pub enum RoomCommand {
     /// Hear what is said in a session, and follow its runs.
-    Join(SessionId),
+    Join(SessionOf),
     /// No more.
-    Leave(SessionId),
+    Leave(SessionOf),
     /// Tell the others, whether it was joined or not.
     Tell {
         /// In which session.
-        session: SessionId,
+        session: SessionOf,
         /// What.
         what: Happening,
     },
@@ -41,14 +62,14 @@ pub enum RoomReply {
     /// Of [`RoomCommand::Join`].
     Joined {
         /// As it was given.
-        session: SessionId,
+        session: SessionOf,
         /// The session's newest run, where it has not ended.
         live: Result<Option<RunId>, Error>,
     },
     /// Somebody else said something, or a run was made.
     Heard {
         /// In which session.
-        session: SessionId,
+        session: SessionOf,
         /// What.
         notice: Notice,
     },
@@ -57,7 +78,7 @@ pub enum RoomReply {
     /// Nobody could be told, or the sockets are not.
     Refused {
         /// As it was given, where one was.
-        session: Option<SessionId>,
+        session: Option<SessionOf>,
         /// Why.
         error: Error,
     },
@@ -97,9 +118,9 @@ pub struct Rooms {
 
 /// A command that was carried out.
 enum Step {
-    Entered { session: SessionId, entered: Result<Entered, Error> },
-    Leave(SessionId),
-    Told { session: SessionId, told: Result<(), Error> },
+    Entered { session: SessionOf, entered: Result<Entered, Error> },
+    Leave(SessionOf),
+    Told { session: SessionOf, told: Result<(), Error> },
     Kept(Vec<Kept>),
 }
 
@@ -144,7 +165,7 @@ impl Rooms {
             RoomCommand::Sockets => return Some(RoomReply::Sockets(self.here.all())),
             RoomCommand::Join(session) => self.lane.push_back(
                 async move {
-                    let entered = engine.enter(&who, &session).await;
+                    let entered = engine.enter(&who, session.owner.as_ref(), &session.session).await;
                     Step::Entered { session, entered }
                 }
                 .boxed(),
@@ -156,7 +177,7 @@ impl Rooms {
                 let (notice, presence) = (self.notice(what), Arc::clone(self.here.presence()));
                 self.lane.push_back(
                     async move {
-                        match engine.room(&who, &session).await {
+                        match engine.room(&who, session.owner.as_ref(), &session.session).await {
                             Ok(room) => {
                                 engine.bus().tell(&room, notice.clone());
                                 keep(engine.store(), &presence, &room, &notice, engine.clock().wall()).await;
@@ -197,10 +218,11 @@ impl Rooms {
             match joined.heard.poll_next_unpin(cx) {
                 Poll::Ready(Some(Heard::Notice(notice))) if notice.connection == self.here.id() => {}
                 Poll::Ready(Some(Heard::Notice(notice))) => {
-                    return Some(RoomReply::Heard { session: joined.room.session.clone(), notice });
+                    let session = SessionOf::room(&self.who.user, &joined.room);
+                    return Some(RoomReply::Heard { session, notice });
                 }
                 Poll::Ready(Some(Heard::Out) | None) => {
-                    let session = joined.room.session.clone();
+                    let session = SessionOf::room(&self.who.user, &joined.room);
                     self.leave(&session);
                     // Those behind it moved up: they are asked again.
                     cx.waker().wake_by_ref();
@@ -234,8 +256,6 @@ impl Rooms {
         if self.joined.iter().any(|joined| joined.room == room) {
             return Ok(live);
         }
-        // A session of that name which came to be another's is entered anew.
-        self.leave(&room.session);
         if self.joined.len() >= limit::ROOMS {
             let most = limit::ROOMS;
             let words = format!("this connection has joined {most} sessions already; leave one");
@@ -254,18 +274,22 @@ impl Rooms {
     fn keep_that_he_came(&mut self, room: Room) {
         let (engine, presence) = (self.engine.clone(), Arc::clone(self.here.presence()));
         let notice = self.notice(Happening::Joined);
+        let session = SessionOf::room(&self.who.user, &room);
         self.lane.push_back(
             async move {
                 keep(engine.store(), &presence, &room, &notice, engine.clock().wall()).await;
-                Step::Told { session: room.session, told: Ok(()) }
+                Step::Told { session, told: Ok(()) }
             }
             .boxed(),
         );
     }
 
-    fn leave(&mut self, session: &SessionId) {
-        self.joined.retain(|joined| joined.room.session != *session);
-        self.here.left(session);
+    fn leave(&mut self, session: &SessionOf) {
+        let before = self.joined.len();
+        self.joined.retain(|joined| !session.is(&self.who.user, &joined.room));
+        if self.joined.len() < before {
+            self.here.left(&session.session);
+        }
     }
 
     fn notice(&self, what: Happening) -> Notice {

@@ -294,7 +294,7 @@ async fn a_store_that_hangs_does_not_deafen_the_socket() {
         acts.push(house.cues.next().await);
     }
     house.store.faults().hold_appends();
-    let runs = house.engine.runs(&principal("ann"), None, None, 20).await.unwrap();
+    let runs = house.engine.runs(&principal("ann"), None, None, None, 20).await.unwrap();
     for run in runs.iter().chain(&runs).chain(&runs) {
         socket.say(&json!({"type": "stop", "run_id": run.id.as_str()}).to_string()).await;
     }

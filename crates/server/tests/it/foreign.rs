@@ -36,10 +36,13 @@ const ROUTES: &[(&str, &str, &str, Own)] = &[
     ("GET", "/api/runs/{run}/events?after=999", "", Differs),
     ("GET", "/api/runs/{run}/events?after={cursor}", "", Differs),
     ("GET", "/api/runs?session_id={session}", "", Differs),
+    ("GET", "/api/runs?session_id={session}&owner=ann", "", Differs),
     ("GET", "/api/runs?before={run}", "", Differs),
     ("GET", "/api/v1/chat/history/{session}", "", Differs),
+    ("GET", "/api/v1/chat/history/{session}?owner=ann", "", Differs),
     ("POST", "/api/v1/chat", r#"{"message":"and then?","session_id":"{session}"}"#, Differs),
     ("GET", "/tutor/api/v1/chat/history/{session}", "", Differs),
+    ("GET", "/tutor/api/v1/chat/history/{session}?owner=ann", "", Differs),
     // Ann's only session with a tutor is not there before this row has made it.
     (
         "POST",
@@ -72,6 +75,7 @@ const ROUTES: &[(&str, &str, &str, Own)] = &[
     ("PUT", "/api/sessions/{session}/members/dan", "", Differs),
     ("GET", "/api/runs/{run}/members", "", Differs),
     ("PUT", "/api/runs/{run}/members/dan", "", Differs),
+    ("DELETE", "/api/sessions/{session}/members/dan?owner=ann", "", Differs),
     ("DELETE", "/api/sessions/{session}/members/bob", "", Differs),
     ("DELETE", "/api/runs/{run}/members/dan", "", Differs),
     ("GET", "/api/shared", "", Same),
@@ -92,6 +96,7 @@ const FRAMES: &[(&str, &str, Own)] = &[
     ("/ws", r#"{"type":"follow","run_id":"{run}","cursor":"{cursor}"}"#, Differs),
     ("/ws", r#"{"type":"unfollow","run_id":"{run}"}"#, Same),
     ("/ws", r#"{"type":"list","session_id":"{session}"}"#, Differs),
+    ("/ws", r#"{"type":"list","session_id":"{session}","owner":"ann"}"#, Differs),
     ("/ws", r#"{"type":"list","before":"{run}"}"#, Differs),
     (
         "/ws",
@@ -130,6 +135,17 @@ const FRAMES: &[(&str, &str, Own)] = &[
     // A session is entered under its name, and what is said in one's own has no answer; that Ann hears nothing of it is
     // asked behind all rows.
     ("/api/ws", r#"{"type":"join_session","data":{"session_id":"{session}"}}"#, Open),
+    ("/api/ws", r#"{"type":"join_session","data":{"session_id":"{session}","owner":"ann"}}"#, Open),
+    (
+        "/api/ws",
+        r#"{"type":"user_typing","data":{"session_id":"{session}","owner":"ann","isTyping":true}}"#,
+        Open,
+    ),
+    (
+        "/api/ws",
+        r#"{"type":"chat_stream","data":{"message_id":"x","session_id":"{session}","owner":"ann","message":"hi"}}"#,
+        Open,
+    ),
     ("/api/ws", r#"{"type":"leave_session","data":{"session_id":"{session}"}}"#, Open),
     ("/api/ws", r#"{"type":"user_typing","data":{"session_id":"{session}","isTyping":true}}"#, Open),
     ("/api/ws", r#"{"type":"message_sent","data":{"sessionId":"{session}","userId":"ann"}}"#, Open),

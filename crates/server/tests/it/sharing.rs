@@ -118,9 +118,10 @@ async fn a_member_reads_and_follows_and_does_nothing_else() {
     // What he reads is what Ann reads.
     for path in [
         format!("/api/runs/{done}"),
-        "/api/runs?session_id=s".to_owned(),
-        format!("/api/runs?session_id=s&before={live}"),
-        "/api/v1/chat/history/s".to_owned(),
+        "/api/runs?session_id=s&owner=ann".to_owned(),
+        format!("/api/runs?session_id=s&owner=ann&before={live}"),
+        "/api/v1/chat/history/s?owner=ann".to_owned(),
+        "/tutor/api/v1/chat/history/s?owner=ann".to_owned(),
     ] {
         let ann = call(&house, "ann", "GET", &path).await;
         assert_eq!(call(&house, "bob", "GET", &path).await, ann, "{path}");
@@ -132,13 +133,20 @@ async fn a_member_reads_and_follows_and_does_nothing_else() {
     };
     assert_eq!(stream("bob").await, stream("ann").await);
 
-    // He follows on both sockets, by the run's name and by the session's.
+    // The name alone is one of his own.
+    assert_eq!(call(&house, "bob", "GET", "/api/runs?session_id=s").await, (200, json!({"runs": []})));
+    assert_eq!(call(&house, "bob", "GET", "/api/v1/chat/history/s").await.1["messages"], json!([]));
+    assert_eq!(call(&house, "bob", "GET", "/api/runs?owner=ann").await.0, 422);
+
+    // He follows on both sockets.
     let token = house.token("bob");
     let mut native = house.stranger(&format!("/ws?token={token}")).await;
     native.say(&json!({"type": "follow", "run_id": live}).to_string()).await;
     native.until("following").await;
     let mut chat = house.stranger(&format!("/ws/chat?token={token}")).await;
-    chat.say(&json!({"type": "resume", "session_id": "s"}).to_string()).await;
+    chat.say(&json!({"type": "resume", "run_id": live}).to_string()).await;
+    native.say(&json!({"type": "list", "session_id": "s", "owner": "ann"}).to_string()).await;
+    assert_eq!(native.until("runs").await["runs"].as_array().unwrap().len(), 2);
     act.say("the secret").await;
     loop {
         let event = native.until("event").await["event"].clone();
@@ -173,6 +181,24 @@ async fn a_member_reads_and_follows_and_does_nothing_else() {
     assert_eq!(call(&house, "eve", "GET", &format!("/api/runs/{live}")).await, not_found("Run"));
     assert_eq!(call(&house, "ann", "GET", "/api/sessions/s/members").await.1["members"], json!(["bob"]));
     act.end().await;
+}
+
+// Planted fault: the one who leaves not compared with whoever asks.
+#[tokio::test]
+async fn a_member_takes_himself_out() {
+    let mut house = House::new().await;
+    told(&mut house, "hi").await;
+    for member in ["bob", "cid"] {
+        assert_eq!(call(&house, "ann", "PUT", &format!("/api/sessions/s/members/{member}")).await.0, 204);
+    }
+    let out = |who: &str| format!("/api/sessions/s/members/{who}?owner=ann");
+    for who in ["cid", "a%07b"] {
+        assert_eq!(call(&house, "bob", "DELETE", &out(who)).await, not_found("Session"), "{who}");
+    }
+    assert_eq!(call(&house, "bob", "DELETE", &out("bob")).await, (204, Value::Null));
+    assert_eq!(call(&house, "bob", "DELETE", &out("bob")).await, not_found("Session"));
+    assert_eq!(call(&house, "bob", "GET", "/api/shared").await.1, json!({"sessions": []}));
+    assert_eq!(call(&house, "ann", "GET", "/api/sessions/s/members").await.1["members"], json!(["cid"]));
 }
 
 // Planted fault: guests not asked for. Whoever becomes a guest a hundred times fills a list a hundred times.

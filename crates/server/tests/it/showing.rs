@@ -265,7 +265,7 @@ async fn of_several_ways_the_first_counts_alone() {
                 socket.say(&start.to_string()).await;
                 socket.until("started").await;
                 let who = crate::house::principal(ways[first]);
-                assert_eq!(house.engine.runs(&who, None, None, 9).await.unwrap().len(), 1);
+                assert_eq!(house.engine.runs(&who, None, None, None, 9).await.unwrap().len(), 1);
             }
         }
     }

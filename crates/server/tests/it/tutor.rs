@@ -32,6 +32,12 @@ fn join(session: &str) -> String {
     frame("join_session", json!({"session_id": session}))
 }
 
+/// Of Ann's session of that name.
+fn of_ann(kind: &str, mut data: Value) -> String {
+    data["owner"] = json!("ann");
+    frame(kind, data)
+}
+
 async fn come(house: &House, user: &str) -> Socket {
     let mut socket = house.stranger(&format!("/api/ws?token={}", house.token(user))).await;
     let greeting = socket.hear().await;
@@ -266,6 +272,13 @@ async fn the_answers_of_a_joined_session_come_to_all_of_its_sockets() {
     assert_eq!(second.hear().await["type"], "pong");
 }
 
+async fn joins(socket: &mut Socket, join: String, owner: Value) {
+    socket.say(&join).await;
+    let joined = socket.hear().await;
+    assert_eq!((&joined["type"], &joined["data"]["session_id"]), (&json!("session_joined"), &json!("s")));
+    assert_eq!(joined["data"]["owner"], owner);
+}
+
 // Planted faults: the room of a session's name whoever owns it; whoever speaks told what he says himself.
 #[tokio::test]
 async fn members_meet_and_watch_and_strangers_do_not() {
@@ -276,16 +289,19 @@ async fn members_meet_and_watch_and_strangers_do_not() {
     ending(&mut ann).await;
     share(&house, "s", "bob").await;
     let (mut bob, mut eve) = (come(&house, "bob").await, come(&house, "eve").await);
-    for socket in [&mut ann, &mut bob, &mut eve] {
-        socket.say(&join("s")).await;
-        let joined = socket.hear().await;
-        assert_eq!((&joined["type"], &joined["data"]["session_id"]), (&json!("session_joined"), &json!("s")));
-    }
+    let anns = of_ann("join_session", json!({"session_id": "s"}));
+    eve.say(&anns).await;
+    assert_eq!(eve.hear().await["type"], "error", "shared with others");
+    // A name alone is one of his own.
+    joins(&mut ann, join("s"), Value::Null).await;
+    joins(&mut bob, join("s"), Value::Null).await;
+    joins(&mut bob, anns, json!("ann")).await;
+    joins(&mut eve, join("s"), Value::Null).await;
     assert_eq!(ann.hear().await["data"]["user_id"], "bob");
-    bob.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    bob.say(&of_ann("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
     let typing = ann.hear().await;
     assert_eq!((&typing["type"], &typing["data"]["isTyping"]), (&json!("typing_indicator"), &json!(true)));
-    bob.say(&frame("message_sent", json!({"sessionId": "s", "userId": "ann"}))).await;
+    bob.say(&of_ann("message_sent", json!({"sessionId": "s", "userId": "ann"}))).await;
     let update = ann.hear().await;
     assert_eq!(
         (&update["data"]["user_id"], &update["data"]["action"]),
@@ -300,7 +316,7 @@ async fn members_meet_and_watch_and_strangers_do_not() {
     // A member watches: he neither stops nor asks.
     bob.say(&stop("n")).await;
     assert_eq!(bob.hear().await["data"]["code"], "UNAUTHORIZED");
-    bob.say(&chat("b", "s")).await;
+    bob.say(&of_ann("chat_stream", json!({"message_id": "b", "session_id": "s", "message": "hi"}))).await;
     let refused = bob.hear().await;
     assert_eq!(
         (&refused["type"], &refused["data"]["error"]["code"]),
@@ -430,6 +446,28 @@ async fn who_leaves_before_he_was_shown_anything_hands_on_what_he_came_to() {
     assert_eq!((kinds(&frames), text(&frames)), (vec!["content_chunk", "stream_complete"], "two".to_owned()));
 }
 
+// Planted fault: a name alone taken for the session of that name that was shared last.
+#[tokio::test]
+async fn whoever_shares_a_name_has_nothing_of_what_others_call_so() {
+    let mut house = House::new().await;
+    let mut ann = come(&house, "ann").await;
+    let act = ask(&mut house, &mut ann, "m", "default", "one").await;
+    act.end().await;
+    ending(&mut ann).await;
+    share(&house, "default", "bob").await;
+    ann.say(&join("default")).await;
+    ann.until("session_joined").await;
+    // Bob, who has no session yet, is in one of his own, and asks there.
+    let mut bob = come(&house, "bob").await;
+    bob.say(&join("default")).await;
+    assert!(bob.until("session_joined").await["data"].get("owner").is_none());
+    let act = ask(&mut house, &mut bob, "b", "default", "secret").await;
+    act.end().await;
+    assert_eq!(ending(&mut bob).await.last().unwrap()["data"]["full_content"], "secret");
+    ann.say(&frame("ping", json!({}))).await;
+    assert_eq!(ann.hear().await["type"], "pong", "she heard nothing of it");
+}
+
 // Planted faults: kept for those who are here as well; kept for the one who said it.
 #[tokio::test]
 async fn who_had_no_socket_hears_what_was_said_when_he_comes() {
@@ -454,6 +492,7 @@ async fn who_had_no_socket_hears_what_was_said_when_he_comes() {
     assert_eq!((&joined["type"], &joined["data"]["user_id"]), (&json!("user_joined"), &json!("ann")));
     let sent = bob.hear().await;
     assert_eq!((&sent["type"], &sent["data"]["session_id"]), (&json!("session_update"), &json!("s")));
+    assert_eq!(sent["data"]["owner"], "ann");
     // Once, and nobody who was here, or said it.
     let (mut again, mut more) = (come(&house, "bob").await, come(&house, "ann").await);
     let mut other = come(&house, "cid").await;

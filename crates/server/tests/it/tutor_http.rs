@@ -329,9 +329,11 @@ async fn tutor_http_history_is_the_owners_and_the_members() {
     assert_eq!(get(&house, "ann", &format!("/tutor/api/v1/chat/history/{}", "s".repeat(129))).await, nothing);
     let (ann, bob) = (principal("ann").user, principal("bob").user);
     house.store.share(&ann, &lessons::session("s"), &bob, headwater_core::Millis(1)).await.unwrap();
-    let (own, members) = (get(&house, "ann", path).await, get(&house, "bob", path).await);
+    assert_eq!(get(&house, "bob", path).await, nothing, "the name alone is one of his own");
+    let anns = "/tutor/api/v1/chat/history/s?owner=ann";
+    let (own, members) = (get(&house, "ann", path).await, get(&house, "bob", anns).await);
     assert_eq!((own.0, &own), (200, &members));
-    assert_eq!(get(&house, "eve", path).await, nothing);
+    assert_eq!(get(&house, "eve", anns).await, nothing);
 }
 
 #[tokio::test]

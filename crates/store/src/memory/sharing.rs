@@ -76,13 +76,10 @@ impl Sharing for MemoryStore {
         })
     }
 
-    async fn owner_of(&self, who: &UserId, session: &SessionId) -> Result<Option<UserId>, StoreError> {
+    async fn sees(&self, who: &UserId, owner: &UserId, session: &SessionId) -> Result<bool, StoreError> {
         self.read_with(|kept| {
-            if kept.logs.has_session(who, session) {
-                return Some(who.clone());
-            }
-            let shared = kept.shares.iter().rev().find(|s| s.member == *who && s.session == *session);
-            shared.map(|s| s.owner.clone())
+            let shared = |s: &Share| s.member == *who && s.owner == *owner && s.session == *session;
+            kept.logs.has_session(owner, session) && (who == owner || kept.shares.iter().any(shared))
         })
     }
 

@@ -5,7 +5,7 @@ use headwater_core::port::sharing::{Shared, Sharing};
 use headwater_core::port::store::StoreError;
 use headwater_core::run::Run;
 use headwater_core::{Millis, RunId, SessionId, UserId, limit};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::fault::{Fault, to_sql};
 use super::{SqliteStore, runs, sql};
@@ -47,9 +47,14 @@ impl Sharing for SqliteStore {
         self.read_with(move |connection| shared_with(connection, &who, limit)).await
     }
 
-    async fn owner_of(&self, who: &UserId, session: &SessionId) -> Result<Option<UserId>, StoreError> {
-        let (who, session) = (who.clone(), session.clone());
-        self.read_with(move |connection| owner_of(connection, &who, &session)).await
+    async fn sees(&self, who: &UserId, owner: &UserId, session: &SessionId) -> Result<bool, StoreError> {
+        let (who, owner, session) = (who.clone(), owner.clone(), session.clone());
+        let sees = move |connection: &Connection| {
+            let Some(of) = runs::session(connection, &owner, &session)? else { return Ok(false) };
+            let mut member = connection.prepare_cached(sql::IS_MEMBER)?;
+            Ok(who == owner || member.exists(params![of, who.as_str()])?)
+        };
+        self.read_with(sees).await
     }
 
     async fn visible_run(&self, who: &UserId, run: &RunId) -> Result<Option<Run>, StoreError> {
@@ -106,15 +111,6 @@ fn shared_with(connection: &Connection, who: &UserId, limit: usize) -> Result<Ve
         });
     }
     Ok(shared)
-}
-
-fn owner_of(connection: &Connection, who: &UserId, session: &SessionId) -> Result<Option<UserId>, Fault> {
-    if runs::session(connection, who, session)?.is_some() {
-        return Ok(Some(who.clone()));
-    }
-    let mut lender = connection.prepare_cached(sql::LENDER)?;
-    let lender = lender.query_row([who.as_str(), session.as_str()], |row| row.get::<_, String>(0));
-    lender.optional()?.map(|owner| user(&owner)).transpose()
 }
 
 fn user(id: &str) -> Result<UserId, Fault> {

@@ -135,10 +135,6 @@ pub(super) const MEMBERS: &str = "SELECT member FROM shares WHERE session = ?1 O
 pub(super) const MEMBERS_OF: &str = "SELECT count(*) FROM shares WHERE session = ?1";
 pub(super) const SHARE: &str = "INSERT INTO shares (session, name, member, at) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const UNSHARE: &str = "DELETE FROM shares WHERE session = ?1 AND member = ?2";
-/// Of several owners' sessions of one name the one that was shared last.
-pub(super) const LENDER: &str = "
-    SELECT s.owner FROM shares h JOIN sessions s ON s.ordinal = h.session
-    WHERE h.member = ?1 AND h.name = ?2 ORDER BY h.ordinal DESC LIMIT 1";
 pub(super) const SHARED_WITH: &str = "
     SELECT s.owner, s.id, h.at FROM shares h JOIN sessions s ON s.ordinal = h.session
     WHERE h.member = ?1 ORDER BY h.ordinal DESC LIMIT ?2";

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use headwater_core::code::Error;
 use headwater_core::port::provider::Role;
 use headwater_core::run::Message;
-use headwater_core::{RunId, SessionId, limit};
+use headwater_core::{RunId, SessionId, UserId, limit};
 use headwater_engine::engine::told::Turn;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,7 @@ struct Line {
 pub(super) struct Asked {
     limit: Option<usize>,
     before: Option<String>,
+    owner: Option<String>,
 }
 
 pub(super) async fn history(
@@ -76,10 +77,12 @@ pub(super) async fn history(
     }
     // What is no name is nobody's.
     let session = SessionId::parse(&session_id).map_err(|_| Error::not_found("Session"))?;
+    let owner = asked.owner.map(|owner| UserId::parse(&owner)).transpose();
+    let owner = owner.map_err(|_| Error::not_found("Session"))?;
     let before = asked.before.map(|run| RunId::parse(&run)).transpose();
     let before = before.map_err(|_| Error::not_found("Run"))?;
     // One more than is shown tells whether there are older ones.
-    let mut told = app.engine.retell(&who, &session, before.as_ref(), most + 1).await?;
+    let mut told = app.engine.retell(&who, owner.as_ref(), &session, before.as_ref(), most + 1).await?;
     let older = told.turns.len().saturating_sub(most);
     told.turns.drain(..older);
     let costs = told.turns.iter().filter_map(|turn| turn.usage?.cost_usd);

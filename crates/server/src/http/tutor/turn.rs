@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Body, Emotion, Failure, Outcome};
 use headwater_core::port::provider::Usage;
-use headwater_core::{MessageId, Millis, SessionId, limit};
+use headwater_core::{MessageId, Millis, SessionId, UserId, limit};
 use headwater_engine::ask::{Lesson, Special};
 use headwater_engine::engine::From;
 use headwater_engine::{Follow, Followed, StartRun};
@@ -76,11 +76,12 @@ pub(super) async fn chat(
     body: JsonBody,
 ) -> Result<Json<Answered>, Refusal> {
     // `user_id` is not looked at: who asks is the token's owner.
-    let (message, session, message_id, lesson) = body.read(|f| {
+    let (message, session, owner, message_id, lesson) = body.read(|f| {
         let message = f.text("message", Text::up_to(limit::MESSAGE_BYTES));
         let session = f.session("session_id");
         let name = f.optional_parsed("message_id", |id| MessageId::parse(id).map_err(|e| e.to_string()));
-        (message, session, name, f.optional_part("context", lesson))
+        let owner = f.optional_parsed("owner", |id| UserId::parse(id).map_err(|e| e.to_string()));
+        (message, session, owner, name, f.optional_part("context", lesson))
     })?;
     admission::start(&app.gate, address)?;
     let (said, subject) = (message.clone(), lesson.subject.clone());
@@ -90,7 +91,7 @@ pub(super) async fn chat(
         session,
         message_id,
         special: Special::Lesson(lesson),
-        own_session: true,
+        owner,
         ..StartRun::default()
     };
     let who = &identity.who;

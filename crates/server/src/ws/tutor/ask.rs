@@ -1,6 +1,6 @@
 //! What a client asks for in a `chat_stream`, and the ids that it names in other frames.
 
-use headwater_core::{MessageId, SessionId, limit};
+use headwater_core::{MessageId, SessionId, UserId, limit};
 use headwater_engine::ask::{Lesson, Special, StartRun};
 use serde_json::{Map, Value};
 
@@ -52,7 +52,7 @@ pub(super) fn ask(data: &Data, workflow: &str) -> Result<Ask, String> {
         session: Some(session.clone()),
         message_id: Some(message.clone()),
         special: Special::Lesson(lesson),
-        own_session: true,
+        owner: owner(data)?,
         ..StartRun::default()
     };
     Ok(Ask { session, message, after, run })
@@ -86,5 +86,14 @@ pub(super) fn session(data: &Data) -> Result<Option<SessionId>, String> {
             SessionId::parse(text).map(Some).map_err(|error| format!("session_id: {error}"))
         }
         Some(_) => Err("session_id must be a text".to_owned()),
+    }
+}
+
+/// *Added*: whose session it is, where the frame says so.
+pub(super) fn owner(data: &Data) -> Result<Option<UserId>, String> {
+    match data.get("owner") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => UserId::parse(text).map(Some).map_err(|error| format!("owner: {error}")),
+        Some(_) => Err("owner must be a text".to_owned()),
     }
 }

@@ -2,11 +2,12 @@
 //! original's keys.
 
 use headwater_core::event::{Readiness, Seq, ThinkingMode};
-use headwater_core::{Millis, RunId};
+use headwater_core::{Millis, RunId, UserId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::ws::presence::Socket;
+use crate::ws::rooms::SessionOf;
 
 /// What stands in place of an id that a client did not name.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -105,28 +106,33 @@ pub(super) enum ServerFrame<'a> {
         timestamp: Millis,
     },
     SessionJoined {
-        session_id: &'a str,
+        #[serde(flatten)]
+        session: Named<'a>,
         timestamp: Millis,
     },
     UserJoined {
         user_id: &'a str,
-        session_id: &'a str,
+        #[serde(flatten)]
+        session: Named<'a>,
         timestamp: Millis,
     },
     UserLeft {
         user_id: &'a str,
-        session_id: &'a str,
+        #[serde(flatten)]
+        session: Named<'a>,
         timestamp: Millis,
     },
     TypingIndicator {
         user_id: &'a str,
         #[serde(rename = "isTyping")]
         is_typing: bool,
-        session_id: &'a str,
+        #[serde(flatten)]
+        session: Named<'a>,
         timestamp: Millis,
     },
     SessionUpdate {
-        session_id: &'a str,
+        #[serde(flatten)]
+        session: Named<'a>,
         user_id: &'a str,
         action: &'static str,
         timestamp: Millis,
@@ -143,6 +149,21 @@ pub(super) enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
+}
+
+/// A session in a room's frames.
+#[derive(Serialize)]
+pub(super) struct Named<'a> {
+    pub session_id: &'a str,
+    /// *Added*: whose it is, where it is another's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<&'a str>,
+}
+
+impl<'a> From<&'a SessionOf> for Named<'a> {
+    fn from(SessionOf { owner, session }: &'a SessionOf) -> Self {
+        Self { session_id: session.as_str(), owner: owner.as_ref().map(UserId::as_str) }
+    }
 }
 
 /// What this server can do, for whoever asks before he shows a button.

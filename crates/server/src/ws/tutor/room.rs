@@ -1,21 +1,22 @@
 //! What the sockets of a session tell each other.
 
 use headwater_core::port::bus::{Happening, Notice};
-use headwater_core::{Millis, RunId, SessionId};
+use headwater_core::{Millis, RunId};
 use serde_json::Value;
 
-use super::ask::{Data, session};
+use super::ask::{Data, owner, session};
 use super::frames::ServerFrame;
 use super::{Tutor, refusal};
 use crate::wire::json;
 use crate::ws::dialect::{Command, Out};
-use crate::ws::rooms::{RoomCommand, RoomReply};
+use crate::ws::rooms::{RoomCommand, RoomReply, SessionOf};
 use crate::ws::tutor::turn::Turn;
 
 /// What one of the four frames of a room asks for; what is wrong with it as a sentence. Who asks is known: a user that
 /// the frame names is not looked at.
 pub(super) fn command(kind: &str, data: &Data) -> Result<RoomCommand, String> {
-    let session = session(data)?.ok_or_else(|| format!("{kind} needs session_id"))?;
+    let named = session(data)?.ok_or_else(|| format!("{kind} needs session_id"))?;
+    let session = SessionOf { owner: owner(data)?, session: named };
     Ok(match kind {
         "join_session" => RoomCommand::Join(session),
         "leave_session" => RoomCommand::Leave(session),
@@ -32,24 +33,26 @@ impl Tutor {
     pub(super) fn on_room(&mut self, reply: RoomReply, out: &mut Out) {
         let timestamp = out.now;
         match reply {
-            RoomReply::Joined { session, live: Ok(live) } => {
-                let session_id = session.as_str();
-                out.frames.push(json(&ServerFrame::SessionJoined { session_id, timestamp }));
+            RoomReply::Joined { session: of, live: Ok(live) } => {
+                let session = (&of).into();
+                out.frames.push(json(&ServerFrame::SessionJoined { session, timestamp }));
                 if let Some(run) = live {
-                    self.watch(&session, &run, out);
+                    self.watch(&of, &run, out);
                 }
             }
             RoomReply::Joined { session, live: Err(error) } => {
-                out.frames.push(refusal(&error, None, Some(session.as_str())));
+                out.frames.push(refusal(&error, None, Some(session.session.as_str())));
             }
             RoomReply::Refused { session, error } => {
-                let session = session.as_ref().map(SessionId::as_str);
+                let session = session.as_ref().map(|named| named.session.as_str());
                 out.frames.push(refusal(&error, None, session));
             }
             RoomReply::Heard { session, notice } => self.on_notice(&session, &notice, timestamp, out),
             RoomReply::Kept(kept) => {
                 for kept in kept {
-                    self.on_notice(&kept.session, &kept.notice(), kept.at, out);
+                    let owner = Some(&kept.owner).filter(|owner| Some(*owner) != self.user.as_ref()).cloned();
+                    let session = SessionOf { owner, session: kept.session.clone() };
+                    self.on_notice(&session, &kept.notice(), kept.at, out);
                 }
             }
             RoomReply::Sockets(sockets) => {
@@ -60,25 +63,25 @@ impl Tutor {
     }
 
     /// `timestamp`: when it was said.
-    fn on_notice(&mut self, session: &SessionId, notice: &Notice, timestamp: Millis, out: &mut Out) {
-        let (user_id, session_id) = (notice.user.as_str(), session.as_str());
+    fn on_notice(&mut self, of: &SessionOf, notice: &Notice, timestamp: Millis, out: &mut Out) {
+        let (user_id, session) = (notice.user.as_str(), of.into());
         let frame = match &notice.what {
-            Happening::Joined => ServerFrame::UserJoined { user_id, session_id, timestamp },
-            Happening::Left => ServerFrame::UserLeft { user_id, session_id, timestamp },
+            Happening::Joined => ServerFrame::UserJoined { user_id, session, timestamp },
+            Happening::Left => ServerFrame::UserLeft { user_id, session, timestamp },
             Happening::Typing(is_typing) => {
-                ServerFrame::TypingIndicator { user_id, is_typing: *is_typing, session_id, timestamp }
+                ServerFrame::TypingIndicator { user_id, is_typing: *is_typing, session, timestamp }
             }
             Happening::Sent => {
                 let action = "message_sent";
-                ServerFrame::SessionUpdate { session_id, user_id, action, timestamp }
+                ServerFrame::SessionUpdate { session, user_id, action, timestamp }
             }
-            Happening::Run(run) => return self.watch(session, run, out),
+            Happening::Run(run) => return self.watch(of, run, out),
         };
         out.frames.push(json(&frame));
     }
 
     /// Shows a run of a session that was joined, from its beginning.
-    fn watch(&mut self, session: &SessionId, run: &RunId, out: &mut Out) {
+    fn watch(&mut self, session: &SessionOf, run: &RunId, out: &mut Out) {
         if self.ended.contains(run) {
             return;
         }
@@ -86,7 +89,7 @@ impl Tutor {
     }
 
     /// What came by the room of this session comes no more; what this connection asked for does, and what it stops.
-    pub(super) fn leave(&mut self, session: &SessionId, out: &mut Out) {
+    pub(super) fn leave(&mut self, session: &SessionOf, out: &mut Out) {
         let left = |turn: &mut Turn| turn.room.as_ref() == Some(session) && !turn.asked && turn.stops == 0;
         for turn in self.turns.extract_if(.., left) {
             out.commands.push(Command::Unfollow { tag: None, run: turn.run });

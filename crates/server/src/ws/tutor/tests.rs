@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::ws::presence::Socket;
-use crate::ws::rooms::RoomReply;
+use crate::ws::rooms::{RoomReply, SessionOf};
 
 struct Client {
     tutor: Tutor,
@@ -27,6 +27,10 @@ fn run(id: &str) -> RunId {
 
 fn session(id: &str) -> SessionId {
     SessionId::parse(id).unwrap()
+}
+
+fn own(id: &str) -> SessionOf {
+    SessionOf { owner: None, session: session(id) }
 }
 
 fn user(id: &str) -> UserId {
@@ -258,7 +262,7 @@ fn what_is_asked_for_is_a_lesson() {
     );
     let [Command::Start { mark: 0, ask, .. }] = &client.commands()[..] else { panic!() };
     assert_eq!((ask.workflow.as_str(), ask.message.as_str()), ("tutor", "hi"));
-    assert_eq!((ask.session.clone(), ask.own_session), (Some(session("s")), true));
+    assert_eq!((ask.session.clone(), ask.owner.clone()), (Some(session("s")), None));
     assert_eq!(ask.message_id, Some(MessageId::parse("m").unwrap()));
     let lesson = Lesson { subject: Some("biology".into()), reasoning: true, rag: false };
     assert_eq!(ask.special, Special::Lesson(lesson));
@@ -429,7 +433,7 @@ fn a_stop_by_its_name_is_acknowledged_once_in_front_of_the_one_ending() {
     };
     let log = [begun(1), model(2), token(3, "a"), ended(4, Outcome::Cancelled, None)];
     let notice = Notice { user: user("ann"), connection: String::new(), what: Happening::Run(run("r")) };
-    let heard = Reply::Room(RoomReply::Heard { session: session("s"), notice });
+    let heard = Reply::Room(RoomReply::Heard { session: own("s"), notice });
     // Resumed, or watched: stopped before it is followed, and known by its name then.
     for away in [true, false] {
         let mut client = Client::away(if away { vec![(run("r"), 2)] } else { vec![] });
@@ -480,7 +484,7 @@ fn a_run_that_its_room_showed_to_its_end_is_not_shown_again_when_its_start_is_to
     let mut client = Client::ready();
     client.says(ASK).says(STOP).commands();
     let live = Ok(Some(run("r")));
-    client.told(Reply::Room(RoomReply::Joined { session: session("s"), live }));
+    client.told(Reply::Room(RoomReply::Joined { session: own("s"), live }));
     client.follows("r", Some("m")).sees("r", &[begun(1), ended(2, Outcome::Cancelled, None)]);
     client.raw();
     client.commands();
@@ -502,7 +506,7 @@ fn a_stop_that_crosses_the_end_is_acknowledged_as_late() {
 fn another_s_answer_is_not_stopped() {
     let mut client = Client::ready();
     let live = Ok(Some(run("r")));
-    client.told(Reply::Room(RoomReply::Joined { session: session("s"), live }));
+    client.told(Reply::Room(RoomReply::Joined { session: own("s"), live }));
     client.follows("r", Some("m")).commands();
     client.says(STOP).commands();
     client.told(Reply::Stopped { tag: None, run: run("r"), outcome: Err(Error::not_found("Run")) });
@@ -556,7 +560,7 @@ fn every_stream_begins_with_its_start_and_ends_once_whatever_the_workflow() {
     ] {
         let mut client = Client::ready();
         // A run that was made elsewhere, without a name of a client's.
-        client.told(Reply::Room(RoomReply::Joined { session: session("s"), live: Ok(Some(run("r"))) }));
+        client.told(Reply::Room(RoomReply::Joined { session: own("s"), live: Ok(Some(run("r"))) }));
         client.raw();
         client.follows("r", None).sees("r", &log);
         let frames = client.frames();
@@ -583,7 +587,7 @@ fn the_same_message_again_does_nothing_where_its_run_is_shown() {
     assert!(client.commands().is_empty() && client.raw().is_empty());
     // Nor does the room's word on it, which may come first as well.
     let notice = Notice { user: user("ann"), connection: String::new(), what: Happening::Run(run("q")) };
-    client.told(Reply::Room(RoomReply::Heard { session: session("s"), notice }));
+    client.told(Reply::Room(RoomReply::Heard { session: own("s"), notice }));
     assert_eq!(client.commands().len(), 1);
     client
         .says(r#"{"type":"chat_stream","data":{"message_id":"n","session_id":"s","message":"hi"}}"#)
@@ -656,7 +660,7 @@ fn after_every_number_that_a_client_has_comes_exactly_what_he_has_not() {
 fn who_leaves_a_session_is_shown_no_more_of_it_but_what_he_asked_for() {
     let watched = |id: &str| {
         let notice = Notice { user: user("ann"), connection: String::new(), what: Happening::Run(run(id)) };
-        Reply::Room(RoomReply::Heard { session: session("s"), notice })
+        Reply::Room(RoomReply::Heard { session: own("s"), notice })
     };
     let mut client = Client::ready();
     client.asks().told(watched("q")).told(watched("t"));
@@ -733,7 +737,7 @@ fn who_waits_for_an_answer_is_told_that_it_cannot_be_read() {
         run: Err(Error::new(Code::StoreFailed, "the disk")),
     };
     let notice = Notice { user: user("ann"), connection: String::new(), what: Happening::Run(run("r")) };
-    let heard = || Reply::Room(RoomReply::Heard { session: session("s"), notice: notice.clone() });
+    let heard = || Reply::Room(RoomReply::Heard { session: own("s"), notice: notice.clone() });
     let mut client = Client::ready();
     client.says(ASK).told(heard()).started(0, "r").told(lost());
     let frames = client.frames();
@@ -812,10 +816,10 @@ fn what_is_said_in_a_room_is_passed_on() {
         ),
         "{commands:?}"
     );
-    client.told(Reply::Room(RoomReply::Joined { session: session("s"), live: Ok(None) }));
+    client.told(Reply::Room(RoomReply::Joined { session: own("s"), live: Ok(None) }));
     for what in [Happening::Joined, Happening::Typing(false), Happening::Sent, Happening::Left] {
         let notice = Notice { user: user("bob"), connection: "c2".into(), what };
-        client.told(Reply::Room(RoomReply::Heard { session: session("s"), notice }));
+        client.told(Reply::Room(RoomReply::Heard { session: own("s"), notice }));
     }
     let socket = Socket { id: "c1".into(), since: Millis(4), sessions: vec![session("s")] };
     client.told(Reply::Room(RoomReply::Sockets(vec![socket])));
@@ -831,7 +835,7 @@ fn what_is_said_in_a_room_is_passed_on() {
         ]
     );
     let error = Error::new(Code::QueueFull, "leave one");
-    client.told(Reply::Room(RoomReply::Joined { session: session("s"), live: Err(error) }));
+    client.told(Reply::Room(RoomReply::Joined { session: own("s"), live: Err(error) }));
     assert_eq!(client.types(), ["error"]);
 }
 

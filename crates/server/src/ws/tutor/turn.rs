@@ -16,6 +16,7 @@ use super::words::{failure, problem};
 use crate::wire::json;
 use crate::ws::dialect::Tag;
 use crate::ws::merge::{Piece, behind, pieces};
+use crate::ws::rooms::SessionOf;
 
 /// The category of runs that were not looked at for one.
 const GENERAL: &str = "general";
@@ -35,7 +36,7 @@ pub(super) struct Turn {
     /// An earlier socket left it: that it cannot go on is told as well.
     pub left: bool,
     /// The room by whose word alone it is shown.
-    pub room: Option<SessionId>,
+    pub room: Option<SessionOf>,
     /// The name under which its log was asked for last, until it comes.
     pub awaits: Tag,
     /// Stops that wait for the ending: they are acknowledged in front of it.
@@ -86,7 +87,7 @@ impl Turn {
     }
 
     /// The same, of a session whose room was joined.
-    pub(super) fn watched(run: RunId, room: SessionId) -> Self {
+    pub(super) fn watched(run: RunId, room: SessionOf) -> Self {
         Self { room: Some(room), ..Self::new(run, 0) }
     }
 
