@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use headwater_bus::InProcess;
 use headwater_core::code::Code;
 use headwater_core::event::Outcome;
+use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use headwater_core::port::store::Store;
 use headwater_core::{MessageId, limit};
-use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use headwater_engine::{Period, Quota, Settings, StartRun};
 use headwater_store::MemoryStore;
 

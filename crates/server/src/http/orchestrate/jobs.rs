@@ -120,7 +120,8 @@ pub(super) async fn generate(
             return done(again);
         };
         if reruns == limit::JOB_RERUNS {
-            let words = format!("This job was done {reruns} times more and did not complete; give its brief anew");
+            let words =
+                format!("This job was done {reruns} times more and did not complete; give its brief anew");
             return Err(Refusal::new(StatusCode::CONFLICT, words).into());
         }
         if let Some(address) = admitted.take() {

@@ -294,8 +294,10 @@ mod tests {
             text: text.into(),
             confidence: None,
         };
-        let job = fold(&["a"], vec![thought(None, "Plan"), thought(Some("a"), "Code"), thought(Some("gone"), "?")]);
-        let of = |all: &[ThoughtView]| all.iter().map(|t| format!("{}: {}", t.team, t.text)).collect::<Vec<_>>();
+        let job =
+            fold(&["a"], vec![thought(None, "Plan"), thought(Some("a"), "Code"), thought(Some("gone"), "?")]);
+        let of =
+            |all: &[ThoughtView]| all.iter().map(|t| format!("{}: {}", t.team, t.text)).collect::<Vec<_>>();
         assert_eq!(of(&job.thoughts), ["workflow: Plan"]);
         assert_eq!(of(&job.teams[0].thoughts), ["a: Code"]);
     }

@@ -64,7 +64,14 @@ impl Job {
     pub(crate) async fn complete(&self, team: &str, code: &str) {
         self.team(team, TeamStatus::Complete).await;
         let usage = Some(Usage { cost_usd: Cost::from_dollars(0.00007), ..Usage::of(1, 7) });
-        self.say(Body::CodeGenerated { team: team.into(), code: code.into(), tokens: 7, usage, draft: false }).await;
+        self.say(Body::CodeGenerated {
+            team: team.into(),
+            code: code.into(),
+            tokens: 7,
+            usage,
+            draft: false,
+        })
+        .await;
     }
 
     pub(crate) async fn fail(&self, team: &str, why: &str) {
