@@ -29,19 +29,8 @@ def http(server, method: str, path: str, body=None):
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
     folder = tmp_path_factory.mktemp("orchestrate")
-    try:
-        server = Server(folder / "data", tokens=40, gap_ms=25, env={"HEADWATER_DEVELOPMENT": "on"})
-    except AssertionError as why:
-        if "development" in str(why).lower():
-            pytest.skip("this binary has no setting `development`")
-        raise
-    with server:
-        status, body = http(server, "GET", "/api/orchestrate/models")
-        if status == 401:
-            pytest.skip("this binary lets nobody in without a token")
+    with Server(folder / "data", tokens=40, gap_ms=25, env={"HEADWATER_DEVELOPMENT": "on"}) as server:
         status, body = http(server, "POST", "/api/orchestrate/brief", {"brief": "Is there anybody?"})
-        if status == 422 and "workflow" in str(body):
-            pytest.skip("this binary has no workflow `teams`")
         assert status == 200, body
         http(server, "DELETE", f"/api/orchestrate/job/{body['job_id']}")
         yield server

@@ -9,9 +9,13 @@ import { isLive, type State } from './machine';
 
 interface Limits {
   ai_generations_used: number;
-  ai_generations_limit: number;
-  remaining: number;
+  /** `null` where there is no limit. */
+  ai_generations_limit: number | null;
+  remaining: number | null;
 }
+
+const left = ({ remaining, ai_generations_limit: most }: Limits) =>
+  most === null ? 'no limit' : `${remaining} of ${most}`;
 
 const ARROW = { in: '↓', out: '↑', note: '·' } as const;
 
@@ -120,7 +124,7 @@ function Facts({ s, account }: { s: State; account: Account }) {
         <Fact name="first chunk">{seconds(a?.firstAt)}</Fact>
         <Fact name="whole answer">{seconds(a?.endedAt)}</Fact>
         <Fact name="generations left">
-          <span id="remaining">{limits.value ? `${limits.value.remaining} of ${limits.value.ai_generations_limit}` : '–'}</span>
+          <span id="remaining">{limits.value ? left(limits.value) : '–'}</span>
         </Fact>
       </dl>
     </section>

@@ -28,6 +28,12 @@ pub(super) fn read(asked: &Asked, problems: &mut Vec<String>) -> Vec<(Surface, S
             }
         }
     }
+    // What is wrong with an address is said already.
+    if all.len() >= listen.len() && !all.iter().any(|(on, _)| *on == Surface::Main) {
+        problems.push(format!(
+            "{from}: no address serves the surface `main`, which has the pages, `/health` and what scripts wait for; name one beside these, such as `127.0.0.1:8000`"
+        ));
+    }
     for (n, (_, address)) in all.iter().enumerate() {
         if address.port() != 0 && all.iter().take(n).any(|(_, before)| before == address) {
             problems.push(format!("{from}: {address} is listened on twice"));
@@ -142,6 +148,25 @@ mod tests {
         let mut problems = Vec::new();
         super::read(&asked(&[("listen", "127.0.0.1:1,tutor=127.0.0.1:1")]), &mut problems);
         assert!(problems[0].contains("twice"), "{problems:?}");
+    }
+
+    // Planted fault: a server that serves one system alone, and never says that it listens.
+    #[test]
+    fn there_is_always_a_main_listener() {
+        for flags in [
+            &[("listen", "orchestrate=127.0.0.1:1")][..],
+            &[("listen", "orchestrate=127.0.0.1:1,tutor=127.0.0.1:2"), ("compat", "on")],
+        ] {
+            let mut problems = Vec::new();
+            super::read(&asked(flags), &mut problems);
+            assert!(
+                problems.len() == 1 && problems[0].contains("no address serves the surface `main`"),
+                "{problems:?}"
+            );
+        }
+        let mut problems = Vec::new();
+        super::read(&asked(&[("listen", "main=nowhere,tutor=127.0.0.1:2")]), &mut problems);
+        assert_eq!(problems.len(), 1, "{problems:?}");
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row(
         "connects_per_second",
-        "60",
+        "500",
         "new connections of one address each second, five times as many at once, 1 to 1000000, or off",
     ),
     Row(

@@ -14,13 +14,14 @@ use crate::app::App;
 use crate::edge::ConnInfo;
 use crate::gate::ClientAddress;
 use crate::gate::address::Reached;
-use crate::gate::origin::near_by_name;
+use crate::gate::origin::{Verdict, near_by_name};
 
 /// What every id of such a user begins with.
 pub(super) const PREFIX: &str = "development:";
 
 /// Whether this request comes from a program on this machine, and that is enough: the operator has said so. A proxy
-/// on this machine speaks for anybody, trusted or not, and a page that a stranger's name leads here speaks for him.
+/// on this machine speaks for anybody, trusted or not, a page that a stranger's name leads here speaks for him, and so does
+/// a page of his that sends its requests here.
 pub(crate) fn is_at_home(parts: &Parts, app: &App) -> bool {
     let headers = &parts.headers;
     let proxied = [FORWARDED.as_str(), VIA.as_str(), "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
@@ -32,7 +33,23 @@ pub(crate) fn is_at_home(parts: &Parts, app: &App) -> bool {
         && client
         && direct
         && near_by_name(headers)
+        && !is_a_strangers_page(parts, app)
         && !proxied.iter().any(|name| headers.contains_key(*name))
+}
+
+/// A browser on this machine sends what any page in it wants sent. `*` may read answers, and is nobody all the same.
+fn is_a_strangers_page(parts: &Parts, app: &App) -> bool {
+    let encrypted = parts.extensions.get::<Reached>().is_some_and(|reached| reached.encrypted);
+    match app.gate.rules().origins.judge_by_name(&parts.headers, encrypted) {
+        Verdict::Allowed => false,
+        Verdict::Refused => true,
+        // Links and pictures have no origin; a browser says where they stand.
+        Verdict::None => parts
+            .headers
+            .get_all("sec-fetch-site")
+            .iter()
+            .any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")),
+    }
 }
 
 fn is_loopback(address: std::net::IpAddr) -> bool {

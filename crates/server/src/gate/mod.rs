@@ -257,3 +257,19 @@ fn count(counter: &AtomicU64) {
 fn full(what: &str, then: &str) -> Error {
     Error::new(Code::TooManyConnections, format!("Too many {what}; {then} and try again"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Planted fault: fewer new connections than sockets.
+    #[tokio::test]
+    async fn twenty_front_ends_that_reconnect_behind_one_address_run_into_nothing() {
+        let (gate, office) = (Gate::default(), ClientAddress([192, 0, 2, 1].into()).key());
+        // 22 sockets a second each, for two seconds in one moment.
+        for n in 0..2 * 20 * 22 {
+            assert!(gate.connect(&office).is_ok(), "connection {n}");
+            assert!(gate.coming_back(&office).is_ok(), "socket {n}");
+        }
+    }
+}

@@ -239,6 +239,22 @@ async fn in_development_a_name_is_enough_on_this_machine() {
     }
     let rebound = client.get(&url).bearer_auth("ann").header("host", "evil.example:80").send().await.unwrap();
     assert_eq!(rebound.status(), 401);
+    // A browser on this machine sends what any page wants sent; only a page of ours, or of a named
+    // origin, is at home (`origins` is `*` in this house).
+    let own = format!("http://{}", house.address);
+    for (header, value, status) in [
+        ("origin", "https://evil.example", 401),
+        ("origin", "null", 401),
+        ("origin", "http://localhost:3000", 401),
+        ("origin", &own, 200),
+        ("sec-fetch-site", "cross-site", 401),
+        ("sec-fetch-site", "same-site", 401),
+        ("sec-fetch-site", "same-origin", 200),
+        ("sec-fetch-site", "none", 200),
+    ] {
+        let answer = client.get(&url).bearer_auth("ann").header(header, value).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{header}: {value}");
+    }
     // And everything else wants a token all the same.
     let runs =
         client.get(format!("http://{}/api/runs", house.address)).bearer_auth("ann").send().await.unwrap();
@@ -294,6 +310,13 @@ async fn generations_are_counted_for_real_on_every_route() {
     assert_eq!(limits(&house, "bob").await, left(0));
     socket.say(r#"{"action":"ping"}"#).await;
     assert_eq!(socket.hear().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn without_a_quota_there_is_no_number() {
+    let house = counted(u64::MAX, Period::Ever).await;
+    let none = json!({ "ai_generations_used": 0, "ai_generations_limit": null, "remaining": null });
+    assert_eq!(limits(&house, "ann").await, none);
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! What is sent over HTTP: what is wrong with it, what happens twice, what is too much.
 
 use headwater_core::event::TeamStatus;
+use headwater_core::port::store::Store;
 use headwater_core::rate::Rate;
+use headwater_core::{Millis, limit};
+use headwater_server::app::Surface;
 use headwater_server::gate::Rules;
 use serde_json::{Value, json};
 
@@ -43,6 +46,10 @@ async fn what_is_wrong_with_a_brief_is_said_in_the_originals_words() {
         (
             json!({"brief": "x", "workspace": {"project_path": "/p", "project_name": "n", "dependencies": "react"}}),
             json!({"type": "list_type", "loc": ["body", "workspace", "dependencies"], "msg": "Input should be a valid list", "input": "react"}),
+        ),
+        (
+            json!({"brief": "x", "workspace": {"project_path": "/p", "project_name": "n", "dependencies": ["react", 1]}}),
+            json!({"type": "string_type", "loc": ["body", "workspace", "dependencies", 1], "msg": "Input should be a valid string", "input": 1}),
         ),
         (
             json!({"brief": "x", "workspace": []}),
@@ -133,6 +140,48 @@ async fn generating_again_does_only_what_failed() {
     assert_eq!(get(&house, "/api/orchestrate/history").await["total"], 3);
 }
 
+// Planted faults: a stopped job left as it is; the last rerun answered as if it were done once more.
+#[tokio::test]
+async fn a_stopped_job_is_done_again_and_one_that_always_fails_is_refused() {
+    let (house, mut jobs) = house().await;
+    let (first, job) = begin(&house, &mut jobs).await;
+    let stopped = ask(&house, "ann", "POST", &format!("/api/runs/{first}/stop"), None).await;
+    assert_eq!(stopped.0, 200, "{stopped:?}");
+    job.dropped().await;
+    let again =
+        async || ask(&house, "ann", "POST", &format!("/api/orchestrate/generate/{first}"), None).await;
+    for n in 0..limit::JOB_RERUNS {
+        let (status, body) = again().await;
+        let run = body["run_id"].as_str().unwrap_or_else(|| panic!("{n}: {status} {body}")).to_owned();
+        drop(jobs.next().await);
+        until_status(&house, &run, |body| body["status"] == "error").await;
+    }
+    let (status, body) = again().await;
+    assert_eq!(status, 409, "{body}");
+    assert_eq!(body["detail"], "This job was done 16 times more and did not complete; give its brief anew");
+    assert!(jobs.try_next().is_none());
+}
+
+// Planted fault: the answer of the native protocol, 410.
+#[tokio::test]
+async fn a_job_whose_log_is_gone_is_not_there_and_the_history_has_its_line() {
+    let (house, mut jobs) = house().await;
+    let (id, job) = begin(&house, &mut jobs).await;
+    job.complete("anthropic", "a").await;
+    job.complete("google", "g").await;
+    drop(job);
+    while house.engine.live() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.store.expire(Millis(i64::MAX), 10).await.unwrap().runs, 1);
+    for path in ["status", "job"] {
+        let gone = ask(&house, "ann", "GET", &format!("/api/orchestrate/{path}/{id}"), None).await;
+        assert_eq!(gone, (404, json!({"detail": "Job not found"})));
+    }
+    let history = get(&house, "/api/orchestrate/history").await;
+    assert_eq!(history["jobs"][0]["job_id"], id);
+}
+
 // Planted faults: the state asked for counted with the rest; the refusal in the chat's shape.
 #[tokio::test]
 async fn polls_do_not_use_up_what_an_address_may_ask_and_the_rest_is_refused_in_its_own_shape() {
@@ -154,6 +203,25 @@ async fn polls_do_not_use_up_what_an_address_may_ask_and_the_rest_is_refused_in_
     let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
     assert_eq!(answer.text().await.unwrap(), r#"{"error":"Rate limit exceeded. Please try again later."}"#);
+}
+
+// Planted faults: the chat's shape on the own listener; this shape on the main one.
+#[tokio::test]
+async fn the_own_listener_refuses_in_its_own_shape() {
+    let full = || Rules { requests: Some(Rate::per_minute(1, 1)), ..open_gate() };
+    let error = r#"{"error":"Rate limit exceeded. Please try again later."}"#;
+    for (surface, path, own) in [
+        (Surface::Orchestrate, "/", true),
+        (Surface::Orchestrate, "/health", true),
+        (Surface::Orchestrate, "/ready", true),
+        (Surface::Main, "/health", false),
+    ] {
+        let (house, _) = given(Given { gate: full(), surface: Some(surface), ..Given::default() }).await;
+        assert_ne!(house.http("GET", path).send().await.unwrap().status(), 429);
+        let over = house.http("GET", path).send().await.unwrap();
+        assert_eq!(over.status(), 429);
+        assert_eq!(over.text().await.unwrap() == error, own, "{surface:?} {path}");
+    }
 }
 
 #[tokio::test]

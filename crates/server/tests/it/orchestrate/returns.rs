@@ -265,6 +265,9 @@ async fn in_development_whoever_says_nothing_is_the_developer() {
     firefox.is_silent().await;
     let polled = client.get(url(&format!("/api/orchestrate/status/{id}"))).send().await.unwrap();
     assert_eq!(polled.status(), 200);
+    // A page of a stranger's in a browser here is not the developer, and starts nothing.
+    let brief = client.post(url("/api/orchestrate/brief")).header("origin", "https://evil.example");
+    assert_eq!(brief.json(&json!({"brief": "A form"})).send().await.unwrap().status(), 401);
     // Whoever has an account is himself, and a bad token is nobody's.
     let own = ask(&house, "ann", "GET", &format!("/api/orchestrate/status/{id}"), None).await;
     assert_eq!(own.0, 404);
