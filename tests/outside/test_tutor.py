@@ -69,8 +69,22 @@ def test_a_line_that_breaks_in_the_middle_costs_nothing(slow):
         # What was on its way when the line broke may be missing in the pieces, and nothing came twice; the end has it all.
         whole = stream.ending["data"]["full_content"]
         assert stream.ending["type"] == "stream_complete" and len(stream.text) <= len(whole)
-        chunks = [frame["data"]["seq"] for frame in stream.frames if frame["type"] == "content_chunk"]
-        assert chunks == sorted(chunks)
+        chunks = [frame["data"]["seq"] for frame in stream.frames if "seq" in frame["data"]]
+        assert chunks == sorted(set(chunks)), "an event came twice, or out of order"
+        # Cut behind any frame, what comes after its number is exactly what was not there yet.
+        parts = [frame for frame in stream.frames if frame["type"] == "content_chunk"]
+        for had in range(min(len(parts), 8)):
+            if "seq" not in parts[had]["data"]:
+                continue
+            stream.text, stream.ending = "", None
+            stream.over.clear()
+            socket.send("chat_stream", {**stream.data, "after": parts[had]["data"]["seq"]})
+            await stream.over.wait()
+            assert stream.ending["data"]["full_content"] == whole
+            assert whole.endswith(stream.text), "the rest is not the end of the answer"
+            if len(stream.text) < len(whole) and len("".join(p["data"]["content"] for p in parts)) == len(whole):
+                before = "".join(part["data"]["content"] for part in parts[: had + 1])
+                assert before + stream.text == whole
         assert [frame["type"] for frame in stream.frames].count("stream_start") == 1
 
     run(slow, steps)

@@ -212,6 +212,9 @@ impl Connection {
                     for view in &mut self.views {
                         view.left = view.given;
                     }
+                    if let Some(rooms) = rooms {
+                        rooms.written();
+                    }
                 }
                 done = self.busy.next(), if !self.busy.is_empty() => {
                     if let Some(done) = done {

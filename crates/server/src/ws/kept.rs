@@ -76,12 +76,19 @@ pub(super) async fn keep(store: &SharedStore, presence: &Presence, room: &Room, 
     }
 }
 
-/// What waited for this user; it waits no more.
-pub(super) async fn take(store: &SharedStore, user: &UserId, at: Millis) -> Vec<Kept> {
-    change(store, user, at, std::mem::take).await.unwrap_or_else(|error| {
+/// What waits for this user.
+pub(super) async fn waiting(store: &SharedStore, user: &UserId, at: Millis) -> Vec<Kept> {
+    change(store, user, at, |all| all.clone()).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what was kept for a user could not be read");
         Vec::new()
     })
+}
+
+/// This was told: it waits no more. What cannot be forgotten is told again.
+pub(super) async fn forget(store: &SharedStore, user: &UserId, told: &[Kept], at: Millis) {
+    if let Err(error) = change(store, user, at, |all| all.retain(|kept| !told.contains(kept))).await {
+        tracing::warn!(%error, "what was told to a user is still kept for him");
+    }
 }
 
 fn push(all: &mut Vec<Kept>, kept: Kept) {
@@ -125,7 +132,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_oldest_goes_and_everything_is_told_once() {
+    async fn the_oldest_goes_and_what_was_told_is_forgotten() {
         let store: SharedStore = Arc::new(MemoryStore::new());
         let ann = UserId::parse("ann").unwrap();
         let kept = |n: usize| Kept {
@@ -138,8 +145,12 @@ mod tests {
         for n in 0..limit::NOTICES_KEPT + 3 {
             change(&store, &ann, Millis(0), |all| push(all, kept(n))).await.unwrap();
         }
-        let told = take(&store, &ann, Millis(0)).await;
+        let told = waiting(&store, &ann, Millis(0)).await;
         assert_eq!((told.len(), told[0].at), (limit::NOTICES_KEPT, Millis(3)));
-        assert_eq!(take(&store, &ann, Millis(0)).await, []);
+        assert_eq!(waiting(&store, &ann, Millis(0)).await, told, "nobody had it yet");
+        // What came meanwhile is not forgotten with it.
+        change(&store, &ann, Millis(0), |all| push(all, kept(999))).await.unwrap();
+        forget(&store, &ann, &told, Millis(0)).await;
+        assert_eq!(waiting(&store, &ann, Millis(0)).await, [kept(999)]);
     }
 }

@@ -45,6 +45,13 @@ impl Presence {
     pub fn is_here(&self, user: &UserId) -> bool {
         self.users.lock().contains_key(user)
     }
+
+    /// Whether a socket of this user's has joined this session.
+    #[must_use]
+    pub fn is_in(&self, user: &UserId, session: &SessionId) -> bool {
+        let users = self.users.lock();
+        users.get(user).is_some_and(|all| all.iter().any(|socket| socket.sessions.contains(session)))
+    }
 }
 
 impl Here {

@@ -14,8 +14,8 @@ use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::Engine;
 use headwater_engine::engine::Entered;
 
-use super::kept::{Kept, keep, take};
-use super::presence::{Here, Socket};
+use super::kept::{Kept, forget, keep, waiting};
+use super::presence::{Here, Presence, Socket};
 
 /// A session as a client names it: his own, or where he says whose it is, that one's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +109,10 @@ pub struct Rooms {
     engine: Engine,
     who: Principal,
     here: Here,
+    /// Behind `here`: who is gone is not counted among those that are still in the room.
     joined: Vec<Joined>,
+    /// What was kept and is on its way to the client.
+    telling: Vec<Kept>,
     /// Done one after the other: who types, sends and leaves is heard in that order.
     lane: VecDeque<BoxFuture<'static, Step>>,
     /// Which of the rooms is asked first; moves on, so that none waits for another.
@@ -122,6 +125,7 @@ enum Step {
     Leave(SessionOf),
     Told { session: SessionOf, told: Result<(), Error> },
     Kept(Vec<Kept>),
+    Forgotten,
 }
 
 /// What is heard in a room.
@@ -131,9 +135,11 @@ enum Heard {
     Out,
 }
 
-/// A room that was joined; the others are told when it is left, however that comes.
+/// A room that was joined; the others are told when the last of its user's sockets on this node leaves it, however
+/// that comes.
 struct Joined {
     engine: Engine,
+    presence: Arc<Presence>,
     room: Room,
     goodbye: Notice,
     heard: BoxStream<'static, Heard>,
@@ -141,7 +147,9 @@ struct Joined {
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        self.engine.bus().tell(&self.room, self.goodbye.clone());
+        if !self.presence.is_in(&self.goodbye.user, &self.room.session) {
+            self.engine.bus().tell(&self.room, self.goodbye.clone());
+        }
     }
 }
 
@@ -149,8 +157,23 @@ impl Rooms {
     pub(super) fn new(engine: Engine, who: Principal, here: Here) -> Self {
         let (store, user, at) = (Arc::clone(engine.store()), who.user.clone(), engine.clock().wall());
         // Before anything that he asks for.
-        let kept = async move { Step::Kept(take(&store, &user, at).await) }.boxed();
-        Self { engine, who, here, joined: Vec::new(), lane: VecDeque::from([kept]), turn: 0 }
+        let kept = async move { Step::Kept(waiting(&store, &user, at).await) }.boxed();
+        let (joined, telling) = (Vec::new(), Vec::new());
+        Self { engine, who, here, joined, telling, lane: VecDeque::from([kept]), turn: 0 }
+    }
+
+    /// Everything that was said to the client has left: what was kept for him need be kept no more.
+    pub(super) fn written(&mut self) {
+        if self.telling.is_empty() {
+            return;
+        }
+        let (engine, user, told) =
+            (self.engine.clone(), self.who.user.clone(), std::mem::take(&mut self.telling));
+        let forgotten = async move {
+            forget(engine.store(), &user, &told, engine.clock().wall()).await;
+            Step::Forgotten
+        };
+        self.lane.push_back(forgotten.boxed());
     }
 
     /// Commands that are not done yet.
@@ -235,8 +258,11 @@ impl Rooms {
 
     fn done(&mut self, step: Step) -> Option<RoomReply> {
         match step {
-            Step::Told { told: Ok(()), .. } => None,
-            Step::Kept(kept) => (!kept.is_empty()).then_some(RoomReply::Kept(kept)),
+            Step::Told { told: Ok(()), .. } | Step::Forgotten => None,
+            Step::Kept(kept) => {
+                self.telling.clone_from(&kept);
+                (!kept.is_empty()).then_some(RoomReply::Kept(kept))
+            }
             Step::Told { session, told: Err(error) } => {
                 Some(RoomReply::Refused { session: Some(session), error })
             }
@@ -266,7 +292,8 @@ impl Rooms {
         self.here.joined(&room.session);
         let heard = hear(self.engine.clone(), self.who.clone(), room.clone(), notices);
         let goodbye = self.notice(Happening::Left);
-        self.joined.push(Joined { engine: self.engine.clone(), room, goodbye, heard });
+        let (engine, presence) = (self.engine.clone(), Arc::clone(self.here.presence()));
+        self.joined.push(Joined { engine, presence, room, goodbye, heard });
         Ok(live)
     }
 
@@ -285,11 +312,12 @@ impl Rooms {
     }
 
     fn leave(&mut self, session: &SessionOf) {
-        let before = self.joined.len();
-        self.joined.retain(|joined| !session.is(&self.who.user, &joined.room));
-        if self.joined.len() < before {
+        let who = &self.who.user;
+        // In this order: of two that leave at once one is the last.
+        if self.joined.iter().any(|joined| session.is(who, &joined.room)) {
             self.here.left(&session.session);
         }
+        self.joined.retain(|joined| !session.is(who, &joined.room));
     }
 
     fn notice(&self, what: Happening) -> Notice {

@@ -21,6 +21,7 @@ mod guests;
 mod house;
 mod layers;
 mod lecture;
+mod lesson;
 mod lessons;
 mod metrics;
 mod native;

@@ -263,8 +263,9 @@ async fn the_answers_of_a_joined_session_come_to_all_of_its_sockets() {
     assert_eq!(first.hear().await["type"], "pong", "nothing came twice");
     // Who left gets nothing more.
     second.say(&frame("leave_session", json!({"session_id": "s"}))).await;
-    let left = first.hear().await;
-    assert_eq!((&left["type"], &left["data"]["user_id"]), (&json!("user_left"), &json!("ann")));
+    // In its order behind that. Ann is still there, on the other one: nobody is told that she left.
+    second.say(&join("t")).await;
+    assert_eq!(second.hear().await["type"], "session_joined");
     let act = ask(&mut house, &mut first, "o", "s", "four").await;
     act.end().await;
     ending(&mut first).await;
@@ -342,9 +343,11 @@ async fn members_meet_and_watch_and_strangers_do_not() {
 
 #[tokio::test]
 async fn who_goes_is_missed_and_his_sockets_are_listed() {
-    let house = House::new().await;
+    let mut house = House::new().await;
     let (mut first, mut second) = (come(&house, "ann").await, come(&house, "ann").await);
-    let _bob = come(&house, "bob").await;
+    ask(&mut house, &mut first, "m", "s", "one").await.end().await;
+    ending(&mut first).await;
+    let mut bob = come(&house, "bob").await;
     for socket in [&mut first, &mut second] {
         socket.say(&join("s")).await;
         socket.until("session_joined").await;
@@ -355,15 +358,23 @@ async fn who_goes_is_missed_and_his_sockets_are_listed() {
     let connections = health["data"]["connections"].as_array().unwrap();
     assert_eq!(connections.len(), 2);
     assert!(connections.iter().all(|c| c["sessions"] == json!(["s"]) && c["connected_at"].is_i64()));
+    // A member sees her until her last socket has left.
+    share(&house, "s", "bob").await;
+    bob.say(&join("s")).await;
+    assert_eq!(bob.hear().await["type"], "session_joined");
+    assert_eq!(first.hear().await["data"]["user_id"], "bob");
     drop(second);
-    assert_eq!(first.hear().await["type"], "user_left");
-    // He is told before the place is given back, or after: asked until it is.
     loop {
         first.say(&frame("get_health", json!({}))).await;
         if first.hear().await["data"]["connections"].as_array().unwrap().len() == 1 {
             break;
         }
     }
+    first.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    assert_eq!(bob.hear().await["type"], "typing_indicator");
+    drop(first);
+    let left = bob.hear().await;
+    assert_eq!((&left["type"], &left["data"]["user_id"]), (&json!("user_left"), &json!("ann")));
 }
 
 // Planted faults: the position not kept (everything comes again); what was left forgotten.
@@ -493,6 +504,9 @@ async fn who_had_no_socket_hears_what_was_said_when_he_comes() {
     let sent = bob.hear().await;
     assert_eq!((&sent["type"], &sent["data"]["session_id"]), (&json!("session_update"), &json!("s")));
     assert_eq!(sent["data"]["owner"], "ann");
+    // Told, and thus forgotten before anything else that he asks for.
+    bob.say(&join("before")).await;
+    assert_eq!(bob.hear().await["type"], "session_joined");
     // Once, and nobody who was here, or said it.
     let (mut again, mut more) = (come(&house, "bob").await, come(&house, "ann").await);
     let mut other = come(&house, "cid").await;

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::measure::{self, AbilityInfo, Suggestion};
-use super::view::{ContextView, EmotionView, names, time};
+use super::view::{ContextView, EmotionView, names, time, tokens};
 use crate::app::App;
 use crate::auth::Bearer;
 use crate::auth::standing::expired;
@@ -248,13 +248,6 @@ impl Told {
             outcome: (outcome == Outcome::Cancelled).then(|| outcome.as_str()),
         })
     }
-}
-
-/// Prompt and answer together, where at least one is known.
-fn tokens(usage: Usage) -> Option<u64> {
-    let (input, output) = (usage.input_tokens, usage.output_tokens);
-    (input.is_some() || output.is_some())
-        .then(|| input.unwrap_or_default().saturating_add(output.unwrap_or_default()))
 }
 
 fn millis(from: Millis, to: Millis) -> u64 {

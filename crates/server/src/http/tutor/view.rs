@@ -1,14 +1,15 @@
-//! Shapes that the answer of a turn and the history have in common.
+//! Shapes that the answer of a turn, the history and the socket's frames have in common.
 
 use headwater_core::Millis;
 use headwater_core::event::{Emotion, Readiness, Source};
+use headwater_core::port::provider::Usage;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How the person seems to feel.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "EmotionState")]
-pub(in crate::http) struct EmotionView {
+pub(crate) struct EmotionView {
     /// One of the 28 labels of GoEmotions.
     primary_emotion: String,
     /// From calm to excited, 0 to 1.
@@ -29,22 +30,22 @@ impl From<Emotion> for EmotionView {
 /// What the model was given beside the question.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ContextRetrieved")]
-pub(in crate::http) struct ContextView {
+pub(crate) struct ContextView {
     /// Earlier messages of the session, the newest.
-    pub(super) recent_messages_used: u32,
+    pub(crate) recent_messages_used: u32,
     /// Earlier messages of the session that are about the same.
-    pub(super) relevant_messages_used: u32,
+    pub(crate) relevant_messages_used: u32,
     /// Whether those were looked for by meaning.
-    pub(super) semantic_search_enabled: bool,
+    pub(crate) semantic_search_enabled: bool,
     /// Whether the knowledge base was searched.
-    pub(super) rag_enabled: bool,
+    pub(crate) rag_enabled: bool,
     /// Names of the documents that were found there, best first; only where it was searched.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rag_sources: Option<Vec<String>>,
+    pub(crate) rag_sources: Option<Vec<String>>,
 }
 
 /// The documents of these passages, each once.
-pub(super) fn names(sources: &[Source]) -> Vec<String> {
+pub(crate) fn names(sources: &[Source]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for source in sources {
         if !names.contains(&source.source) {
@@ -52,6 +53,13 @@ pub(super) fn names(sources: &[Source]) -> Vec<String> {
         }
     }
     names
+}
+
+/// Prompt and answer together, where at least one is known.
+pub(crate) fn tokens(usage: Usage) -> Option<u64> {
+    let (input, output) = (usage.input_tokens, usage.output_tokens);
+    (input.is_some() || output.is_some())
+        .then(|| input.unwrap_or_default().saturating_add(output.unwrap_or_default()))
 }
 
 /// As the original writes times: `2026-11-21T16:21:16.123Z`.

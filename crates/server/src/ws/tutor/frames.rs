@@ -1,11 +1,12 @@
 //! The frames of `/api/ws`: `type`, and `data`, which is never empty. Ours (`seq` and the like) come after the
 //! original's keys.
 
-use headwater_core::event::{Readiness, Seq, ThinkingMode};
+use headwater_core::event::{Seq, ThinkingMode};
 use headwater_core::{Millis, RunId, UserId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::http::tutor::view::{ContextView, EmotionView};
 use crate::ws::presence::Socket;
 use crate::ws::rooms::SessionOf;
 
@@ -41,13 +42,13 @@ pub(super) enum ServerFrame<'a> {
     ContextInfo {
         #[serde(flatten)]
         head: Head<'a>,
-        context: Context<'a>,
+        context: ContextView,
         seq: Seq,
     },
     EmotionUpdate {
         #[serde(flatten)]
         head: Head<'a>,
-        emotion: Emotion<'a>,
+        emotion: EmotionView,
         seq: Seq,
     },
     ThinkingChunk {
@@ -198,25 +199,6 @@ pub(super) struct StartMetadata<'a> {
     pub category: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_tokens: Option<u64>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Context<'a> {
-    pub recent_messages_used: u32,
-    pub relevant_messages_used: u32,
-    pub semantic_search_enabled: bool,
-    pub rag_enabled: bool,
-    /// Names of documents, each once, best first; only where the knowledge base was searched.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rag_sources: Option<Vec<&'a str>>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Emotion<'a> {
-    pub primary_emotion: &'a str,
-    pub arousal: f64,
-    pub valence: f64,
-    pub learning_readiness: Readiness,
 }
 
 #[derive(Serialize)]

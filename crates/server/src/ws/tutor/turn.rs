@@ -9,10 +9,10 @@ use headwater_core::{Code, Millis, RunId, SessionId};
 
 use super::fence::Fence;
 use super::frames::{
-    Ability, CompleteMetadata, Context, Emotion, Head, ServerFrame, Spent, StartMetadata, Step,
-    StoppedMetadata, UNKNOWN,
+    Ability, CompleteMetadata, Head, ServerFrame, Spent, StartMetadata, Step, StoppedMetadata, UNKNOWN,
 };
 use super::words::{failure, problem};
+use crate::http::tutor::view::{ContextView, EmotionView, names, tokens};
 use crate::wire::json;
 use crate::ws::dialect::Tag;
 use crate::ws::merge::{Piece, behind, pieces};
@@ -213,29 +213,18 @@ impl Turn {
             }
             Body::ContextGathered { recent_messages, relevant_messages, semantic_search, rag, sources } => {
                 self.start(seq.saturating_sub(1), at, frames);
-                let mut names: Vec<&str> = Vec::new();
-                for source in sources {
-                    if !names.contains(&source.source.as_str()) {
-                        names.push(&source.source);
-                    }
-                }
-                let context = Context {
+                let context = ContextView {
                     recent_messages_used: *recent_messages,
                     relevant_messages_used: *relevant_messages,
                     semantic_search_enabled: *semantic_search,
                     rag_enabled: *rag,
-                    rag_sources: rag.then_some(names),
+                    rag_sources: rag.then(|| names(sources)),
                 };
                 frames.push(json(&ServerFrame::ContextInfo { head: self.head(at), context, seq }));
             }
             Body::Felt { emotion } => {
                 self.start(seq.saturating_sub(1), at, frames);
-                let emotion = Emotion {
-                    primary_emotion: &emotion.primary,
-                    arousal: emotion.arousal,
-                    valence: emotion.valence,
-                    learning_readiness: emotion.readiness,
-                };
+                let emotion = EmotionView::from(emotion.clone());
                 frames.push(json(&ServerFrame::EmotionUpdate { head: self.head(at), emotion, seq }));
             }
             Body::Thought { step, mode, text, confidence, .. } => {
@@ -371,9 +360,8 @@ impl Turn {
 
 fn spent(usage: Option<Usage>) -> Spent {
     let usage = usage.unwrap_or_default();
-    let tokens = |n: Option<u64>| n.unwrap_or_default();
     Spent {
-        tokens_used: tokens(usage.input_tokens).saturating_add(tokens(usage.output_tokens)),
+        tokens_used: tokens(usage).unwrap_or_default(),
         cost: usage.cost_usd.map_or(0.0, |cost| cost.dollars()),
         cost_unknown: usage.cost_usd.is_none(),
     }
