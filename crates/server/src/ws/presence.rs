@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use headwater_core::{Millis, SessionId, UserId};
+use headwater_core::port::Room;
+use headwater_core::{Millis, UserId};
 use parking_lot::Mutex;
 
 /// An open socket.
@@ -13,8 +14,8 @@ pub struct Socket {
     pub id: Arc<str>,
     /// When it was opened.
     pub since: Millis,
-    /// The sessions that it joined, at most `limit::ROOMS`.
-    pub sessions: Vec<SessionId>,
+    /// The rooms that it joined, at most `limit::ROOMS`.
+    pub rooms: Vec<Room>,
 }
 
 /// The open sockets; as many as the gate lets in.
@@ -35,7 +36,7 @@ impl Presence {
     /// A socket of this user's is open from now on.
     #[must_use]
     pub fn open(self: &Arc<Self>, user: UserId, id: Arc<str>, since: Millis) -> Here {
-        let socket = Socket { id: Arc::clone(&id), since, sessions: Vec::new() };
+        let socket = Socket { id: Arc::clone(&id), since, rooms: Vec::new() };
         self.users.lock().entry(user.clone()).or_default().push(socket);
         Here { presence: Arc::clone(self), user, id }
     }
@@ -46,11 +47,11 @@ impl Presence {
         self.users.lock().contains_key(user)
     }
 
-    /// Whether a socket of this user's has joined this session.
+    /// Whether a socket of this user's has joined this room.
     #[must_use]
-    pub fn is_in(&self, user: &UserId, session: &SessionId) -> bool {
+    pub fn is_in(&self, user: &UserId, room: &Room) -> bool {
         let users = self.users.lock();
-        users.get(user).is_some_and(|all| all.iter().any(|socket| socket.sessions.contains(session)))
+        users.get(user).is_some_and(|all| all.iter().any(|socket| socket.rooms.contains(room)))
     }
 }
 
@@ -67,19 +68,14 @@ impl Here {
         &self.presence
     }
 
-    /// It joined a session.
-    pub fn joined(&self, session: &SessionId) {
-        self.change(|socket| socket.sessions.push(session.clone()));
+    /// It joined a room.
+    pub fn joined(&self, room: &Room) {
+        self.change(|socket| socket.rooms.push(room.clone()));
     }
 
-    /// It left a session.
-    pub fn left(&self, session: &SessionId) {
-        // One of that name: another's may be called so, too.
-        self.change(|socket| {
-            if let Some(at) = socket.sessions.iter().position(|joined| joined == session) {
-                socket.sessions.remove(at);
-            }
-        });
+    /// It left a room.
+    pub fn left(&self, room: &Room) {
+        self.change(|socket| socket.rooms.retain(|joined| joined != room));
     }
 
     /// Every open socket of this one's user, itself included, oldest first.
@@ -120,14 +116,14 @@ mod tests {
         let one = presence.open(ann.clone(), "1".into(), Millis(1));
         let two = presence.open(ann.clone(), "2".into(), Millis(2));
         let other = presence.open(bob.clone(), "3".into(), Millis(3));
-        let session = SessionId::parse("s").unwrap();
-        two.joined(&session);
+        let room = Room { owner: bob.clone(), session: headwater_core::SessionId::parse("s").unwrap() };
+        two.joined(&room);
         let all = one.all();
         assert_eq!(all.iter().map(|s| &*s.id).collect::<Vec<_>>(), ["1", "2"]);
-        assert_eq!(all[1].sessions, std::slice::from_ref(&session));
-        two.left(&session);
+        assert_eq!(all[1].rooms, std::slice::from_ref(&room));
+        two.left(&room);
         drop(one);
-        assert_eq!(two.all(), [Socket { id: "2".into(), since: Millis(2), sessions: vec![] }]);
+        assert_eq!(two.all(), [Socket { id: "2".into(), since: Millis(2), rooms: vec![] }]);
         drop((two, other));
         assert!(!presence.is_here(&ann) && presence.users.lock().is_empty());
     }

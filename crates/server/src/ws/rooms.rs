@@ -147,7 +147,7 @@ struct Joined {
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        if !self.presence.is_in(&self.goodbye.user, &self.room.session) {
+        if !self.presence.is_in(&self.goodbye.user, &self.room) {
             self.engine.bus().tell(&self.room, self.goodbye.clone());
         }
     }
@@ -289,7 +289,7 @@ impl Rooms {
         }
         self.engine.bus().tell(&room, self.notice(Happening::Joined));
         self.keep_that_he_came(room.clone());
-        self.here.joined(&room.session);
+        self.here.joined(&room);
         let heard = hear(self.engine.clone(), self.who.clone(), room.clone(), notices);
         let goodbye = self.notice(Happening::Left);
         let (engine, presence) = (self.engine.clone(), Arc::clone(self.here.presence()));
@@ -314,8 +314,8 @@ impl Rooms {
     fn leave(&mut self, session: &SessionOf) {
         let who = &self.who.user;
         // In this order: of two that leave at once one is the last.
-        if self.joined.iter().any(|joined| session.is(who, &joined.room)) {
-            self.here.left(&session.session);
+        for joined in self.joined.iter().filter(|joined| session.is(who, &joined.room)) {
+            self.here.left(&joined.room);
         }
         self.joined.retain(|joined| !session.is(who, &joined.room));
     }

@@ -360,7 +360,7 @@ async fn who_goes_is_missed_and_his_sockets_are_listed() {
     assert!(connections.iter().all(|c| c["sessions"] == json!(["s"]) && c["connected_at"].is_i64()));
     // A member sees her until her last socket has left.
     share(&house, "s", "bob").await;
-    bob.say(&join("s")).await;
+    bob.say(&of_ann("join_session", json!({"session_id": "s"}))).await;
     assert_eq!(bob.hear().await["type"], "session_joined");
     assert_eq!(first.hear().await["data"]["user_id"], "bob");
     drop(second);

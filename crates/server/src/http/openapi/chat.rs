@@ -78,6 +78,7 @@ pub(super) fn describe(book: &mut Book) {
             .about("The newest 500, oldest first; `truncated` where there are older ones. A session that is not there, or not yours, is \
                  empty.")
             .part("session_id", "The session.")
+            .query("owner", json!({ "type": "string" }), "Whose session it is, where another shares it with you.")
             .gives::<History>(
                 200,
                 "The messages.",

@@ -46,7 +46,8 @@ pub(super) fn describe(book: &mut Book) {
     book.add(
         get("/api/runs", "list_runs", "Your runs, newest first")
             .native()
-            .query("session_id", json!({ "type": "string" }), "Of this session only: yours, or one that is shared with you.")
+            .query("session_id", json!({ "type": "string" }), "Of this session only.")
+            .query("owner", json!({ "type": "string" }), "Whose session it is, where another shares it with you.")
             .query("before", json!({ "type": "string" }), "Older than this run only: the last of the page before.")
             .query(
                 "limit",

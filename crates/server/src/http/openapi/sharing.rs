@@ -41,8 +41,10 @@ pub(super) fn describe(book: &mut Book) {
     );
     book.add(
         changed(delete(one, "unshare_session", "Let him see it no more"), "He sees it no more.")
-            .about("Whoever follows one of its runs at that moment sees that run to its end.")
+            .about("Whoever follows one of its runs at that moment sees that run to its end. A member takes himself out by his own id \
+                 and `owner`.")
             .part("session_id", "The session's name.")
+            .query("owner", json!({ "type": "string" }), "Whose session it is, where you are its member.")
             .refuses(404, NO_MEMBER),
     );
     book.add(

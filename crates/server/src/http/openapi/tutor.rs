@@ -45,7 +45,8 @@ pub(super) fn describe(book: &mut Book) {
     book.add(
         get("/tutor/api/v1/chat/history/{session_id}", "tutor_history", "What was said in a session")
             .about("The newest 250 questions with their answers, oldest first; `truncated` where there are older ones.")
-            .part("session_id", "The session: yours, or one that is shared with you.")
+            .part("session_id", "The session.")
+            .query("owner", json!({ "type": "string" }), "Whose session it is, where another shares it with you.")
             .query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 250, "default": 250 }), "The most questions, each with its answer.")
             .query("before", json!({ "type": "string" }), "Only what is older than this run: the `run_id` of the oldest message that you have.")
             .gives::<History>(200, "The messages.", json!({

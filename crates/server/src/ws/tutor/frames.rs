@@ -270,7 +270,7 @@ impl<'a> From<&'a Socket> for Connected<'a> {
         Self {
             connection_id: &socket.id,
             connected_at: socket.since,
-            sessions: socket.sessions.iter().map(headwater_core::SessionId::as_str).collect(),
+            sessions: socket.rooms.iter().map(|room| room.session.as_str()).collect(),
         }
     }
 }

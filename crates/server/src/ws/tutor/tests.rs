@@ -821,7 +821,14 @@ fn what_is_said_in_a_room_is_passed_on() {
         let notice = Notice { user: user("bob"), connection: "c2".into(), what };
         client.told(Reply::Room(RoomReply::Heard { session: own("s"), notice }));
     }
-    let socket = Socket { id: "c1".into(), since: Millis(4), sessions: vec![session("s")] };
+    let socket = Socket {
+        id: "c1".into(),
+        since: Millis(4),
+        rooms: vec![headwater_core::port::Room {
+            owner: headwater_core::UserId::parse("ann").unwrap(),
+            session: session("s"),
+        }],
+    };
     client.told(Reply::Room(RoomReply::Sockets(vec![socket])));
     assert_eq!(
         client.raw(),
