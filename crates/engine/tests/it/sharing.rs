@@ -122,7 +122,7 @@ async fn a_member_stops_changes_and_shares_nothing() {
         code(house.engine.unshare(&principal("eve"), anns, &s, &principal("eve").user).await),
         Code::NotFound
     );
-    assert_eq!(house.engine.members(&ann(), &s).await.unwrap(), [bob.user.clone()]);
+    assert_eq!(house.engine.members(&ann(), &s).await.unwrap(), std::slice::from_ref(&bob.user));
     assert!(!house.store.hide_run(&bob.user, &started.run).await.unwrap());
     assert!(act.say("more").await && !act.is_cancelled(), "it goes on");
 

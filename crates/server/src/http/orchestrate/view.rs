@@ -37,6 +37,8 @@ pub(super) struct Fold {
     pub(super) spent: BTreeMap<String, Cost>,
     /// There are teams; otherwise the text is the code of one, see [`Fold::text`].
     pub(super) job: bool,
+    /// The run's workflow, until it is known whether it has teams: whoever asks before that is told of none.
+    pub(super) plain: Option<String>,
     pub(super) text: String,
 }
 
@@ -47,8 +49,14 @@ impl Fold {
             return;
         }
         self.seq = event.seq;
+        if let (Body::ModelStarted { .. } | Body::Token { .. } | Body::RunEnded { .. }, false) =
+            (&event.body, self.job)
+            && let Some(workflow) = self.plain.take()
+        {
+            self.teams = vec![pending(&workflow)];
+        }
         match &event.body {
-            Body::RunStarted { workflow, .. } => self.teams = vec![pending(workflow)],
+            Body::RunStarted { workflow, .. } => self.plain = Some(workflow.clone()),
             Body::JobStarted { brief, framework, teams, workspace, style } => {
                 self.job = true;
                 self.brief.clone_from(brief);
@@ -310,5 +318,21 @@ mod tests {
         assert_eq!((job.total_tokens(), job.cost()), (80, 8.0));
         job.push(&Event { seq: 6, at: Millis(0), body: code("a", 35, 4) });
         assert_eq!((job.total_tokens(), job.cost()), (85, 9.0));
+    }
+
+    // Planted fault: a team of the workflow's name at once: a client that polls waits for it for ever.
+    #[test]
+    fn before_the_teams_are_known_there_are_none() {
+        let started = |workflow: &str| Body::RunStarted {
+            session_id: headwater_core::SessionId::parse("s").unwrap(),
+            workflow: workflow.into(),
+        };
+        let mut job = Fold::default();
+        job.push(&Event { seq: 1, at: Millis(0), body: started("teams") });
+        assert!(job.teams.is_empty());
+        let mut plain = Fold::default();
+        plain.push(&Event { seq: 1, at: Millis(0), body: started("generate") });
+        plain.push(&Event { seq: 2, at: Millis(0), body: Body::Token { text: "x".into() } });
+        assert_eq!(plain.teams[0].team, "generate");
     }
 }
