@@ -161,8 +161,8 @@ async function chatPage(look, options) {
   await page.locator('#identity', { hasText: 'Ada' }).waitFor();
   await state('idle');
 
-  // Enter sends. Drop in mid-stream; what follows is whole.
-  await page.fill('#message', 'What is the engine power?');
+  // Enter sends. Drop in mid-stream; what follows is whole. Slowly: pictures and axe take their time, too.
+  await page.fill('#message', 'What is the engine power? Tell it slowly');
   await page.press('#message', 'Enter');
   await grown(120);
   assert.ok((await page.locator('#progress li').count()) >= 4);

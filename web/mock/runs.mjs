@@ -132,7 +132,7 @@ async function tell(run) {
       return end(run, 'failed', { error: { code: 'provider_interrupted', message: 'The provider closed the stream', recoverable: true, retry_after: 1 } });
     }
     append(run, 'token', { text: word });
-    await sleep(GAP);
+    await sleep(/\bslowly\b/i.test(run.message) ? GAP * 4 : GAP);
   }
   if (/\bcite\b/i.test(run.message)) for (const cited of CITED) append(run, 'cited', cited);
   end(run, 'completed', { usage: { input_tokens: 1212, output_tokens: words.length, reasoning_tokens: 20, cost_usd: 0.002137 }, finish_reason: 'stop' });

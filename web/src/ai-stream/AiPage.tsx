@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import type { Account } from '../shared/account';
 import { call } from '../shared/http';
 import { Markdown } from '../shared/MarkdownView';
-import { Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
+import { Errors, Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { AiClient } from './client';
 import { isLive, type State } from './machine';
 
@@ -176,22 +176,7 @@ export function AiPage({ client, account }: { client: AiClient; account: Account
         <ModelChip />
       </div>
       <ModelNotice />
-      <section class={s.problems.length ? 'card errors' : 'errors none'} aria-label="Errors">
-        <div role="alert">
-          <ul id="errors">
-            {s.problems.map((p, i) => (
-              <li key={`${p.at}-${i}`}>
-                {p.text} <time class="quiet">{new Date(p.at).toLocaleTimeString()}</time>
-              </li>
-            ))}
-          </ul>
-        </div>
-        {s.problems.length > 0 && (
-          <button type="button" class="plain" onClick={() => client.happens({ kind: 'clear' })}>
-            Clear
-          </button>
-        )}
-      </section>
+      <Errors problems={s.problems} onClear={() => client.happens({ kind: 'clear' })} />
       <div class="bench">
         <div class="stack">
           <Ask client={client} s={s} />

@@ -36,7 +36,7 @@ describe('the page of /ws/ai/stream', () => {
   it('says why a connection ended, unless it was asked to', () => {
     const closed = (asked: boolean): Input => ({ kind: 'closed', code: 1006, reason: '', asked });
     expect(run([{ kind: 'connecting' }, closed(false)]).problems[0]?.text).toMatch(/handshake was refused/);
-    expect(run([...asked, closed(false)])).toMatchObject({ link: 'disconnected', answer: { phase: 'stopped' }, problems: [{ text: 'The connection was closed: 1006' }] });
+    expect(run([...asked, closed(false)])).toMatchObject({ link: 'disconnected', answer: { phase: 'stopped' }, problems: [{ text: 'The connection was closed (1006): connect again, then ask again' }] });
     expect(run([...asked, closed(true)]).problems).toEqual([]);
     const many = run([...Array(30)].map((): Input => ({ kind: 'problem', text: 'x' })));
     expect(many.problems).toHaveLength(20);

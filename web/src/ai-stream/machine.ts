@@ -46,7 +46,6 @@ function wrong(s: State, text: string, now: number): State {
   return { ...s, problems: [{ at: now, text }, ...s.problems].slice(0, MAX_PROBLEMS) };
 }
 
-
 function read(s: State, text: string, now: number): State {
   let frame: Record<string, unknown>;
   try {
@@ -94,8 +93,8 @@ export function step(s: State, input: Input, now: number): State {
       const lost: State = { ...s, link: 'disconnected', waiting: 0 };
       const cut = lost.answer?.phase === 'running' ? { ...lost, answer: { ...lost.answer, phase: 'stopped' as const, endedAt: now } } : lost;
       if (input.asked) return cut;
-      if (refused) return wrong(cut, 'The handshake was refused: the token is not good, or the server cannot be reached', now);
-      return wrong(cut, `The connection was closed: ${input.code}${input.reason ? ` ${input.reason}` : ''}`, now);
+      if (refused) return wrong(cut, 'The handshake was refused: log in again, as the token may have run out, or see whether the server runs', now);
+      return wrong(cut, `The connection was closed (${[input.code, input.reason].filter(Boolean).join(' ')}): connect again, then ask again`, now);
     }
     case 'sent':
       if (input.action !== 'generate') return s;

@@ -1,9 +1,8 @@
-import { useEffect } from 'preact/hooks';
-import { useSignal } from '@preact/signals';
 import type { Account } from '../shared/account';
+import { RetryIn } from '../shared/again';
 import { provider } from '../shared/health';
 import { usageText } from '../shared/usage';
-import { Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
+import { Errors, Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { ChatClient } from './client';
 import { Conversation, Tools } from './Conversation';
 import { Inspector } from '../shared/Inspector';
@@ -16,21 +15,6 @@ const AUTH_WORD: Record<ChatState['auth'], string> = {
   refused: 'token refused',
   expired: 'sign in again to go on',
 };
-
-/** Counts down to the next try in its own component, so that the clock redraws one line. */
-function RetryIn({ at, attempt }: { at: number; attempt: number }) {
-  const now = useSignal(Date.now());
-  useEffect(() => {
-    const tick = setInterval(() => (now.value = Date.now()), 250);
-    return () => clearInterval(tick);
-  }, []);
-  const seconds = Math.max(0, (at - now.value) / 1000);
-  return (
-    <span class="quiet">
-      again in {seconds.toFixed(0)} s{attempt > 1 ? ` (try ${attempt})` : ''}
-    </span>
-  );
-}
 
 function Status({ s, client }: { s: ChatState; client: ChatClient }) {
   const word = statusWord(s.link);
@@ -47,27 +31,6 @@ function Status({ s, client }: { s: ChatState; client: ChatClient }) {
         </button>
       )}
     </div>
-  );
-}
-
-function Errors({ s, client }: { s: ChatState; client: ChatClient }) {
-  return (
-    <section class={s.problems.length ? 'card errors' : 'errors none'} aria-label="Errors">
-      <div role="alert">
-        <ul id="errors">
-          {s.problems.map((p, i) => (
-            <li key={`${p.at}-${i}`}>
-              <code>{p.code}</code> {p.text} <time class="quiet">{new Date(p.at).toLocaleTimeString()}</time>
-            </li>
-          ))}
-        </ul>
-      </div>
-      {s.problems.length > 0 && (
-        <button type="button" class="plain" onClick={() => client.happens({ kind: 'clear_problems' })}>
-          Clear
-        </button>
-      )}
-    </section>
   );
 }
 
@@ -135,7 +98,7 @@ export function ChatPage({ client, account }: { client: ChatClient; account: Acc
         </div>
         <Conversation s={s} client={client}>
           <ModelNotice />
-          <Errors s={s} client={client} />
+          <Errors problems={s.problems} onClear={() => client.happens({ kind: 'clear_problems' })} />
         </Conversation>
         <div class="side-b">
           <RunFacts s={s} />

@@ -5,6 +5,7 @@ import { shortId } from '../shared/id';
 import { ProblemCard, SignIn } from '../shared/parts';
 import { BriefForm, teamNames } from './BriefForm';
 import { PAGE, type TeamsClient } from './client';
+import { isOver } from './job';
 import { JobView } from './JobView';
 
 const STATUSES = ['received', 'planning', 'dispatching', 'awaiting', 'complete', 'error'];
@@ -97,6 +98,7 @@ export function TeamsPage({ client, account }: { client: TeamsClient; account: A
   const token = account.token.value;
   const job = client.view.value;
   const allowed = client.allowed.value;
+  const waits = job !== null && !isOver(job) && client.link.value !== 'connected' && allowed !== false;
   return (
     <>
       <div class="bar">
@@ -105,6 +107,7 @@ export function TeamsPage({ client, account }: { client: TeamsClient; account: A
           <span id="status" role="status">
             {job ? client.link.value : 'no job yet'}
           </span>
+          {waits && <span class="quiet">tried again every 2 s; the job goes on at the server</span>}
         </div>
       </div>
       <LocalNotice client={client} />

@@ -78,8 +78,6 @@ export class TeamsClient {
   async begin(): Promise<void> {
     if (this.account.token.value) await this.account.check();
     await this.enter();
-    const kept = this.store.get('job');
-    if (kept && this.allowed.value) await this.open(kept);
   }
 
   /** Somebody signed in or out; or nobody need to. */
@@ -88,18 +86,28 @@ export class TeamsClient {
       this.models.value = await this.account.call<Models>('/api/orchestrate/models');
       this.allowed.value = true;
       await this.list();
+      await this.goOn();
     } catch (e) {
       this.models.value = null;
       this.past.value = null;
-      this.allowed.value = false;
-      // Not signed in is how everybody begins.
-      if (!(e instanceof HttpError && e.status === 401)) this.wrong(e, 'Models');
+      // Not signed in is how everybody begins; who cannot be reached has not said who may enter.
+      const refused = e instanceof HttpError && e.status === 401;
+      this.allowed.value = refused ? false : null;
+      if (!refused) this.wrong(e, 'Models');
     }
+  }
+
+  /** The job of before a reload, or before the token ran out. */
+  private async goOn(): Promise<void> {
+    const kept = this.store.get('job');
+    if (!this.job && kept) await this.open(kept);
+    else if (this.job && !isOver(this.job) && !this.wire) await this.open(this.job.id);
   }
 
   leave(): void {
     this.close();
     this.set(null);
+    this.store.set('job', null);
     this.key = null;
     this.problem.value = null;
     this.offset.value = 0;
@@ -135,6 +143,8 @@ export class TeamsClient {
       this.present(id, { ...status, ...job });
     } catch (e) {
       if (this.store.get('job') === id) this.store.set('job', null);
+      // It is not this visitor's, or not any more; what was cancelled here stays in sight.
+      if (e instanceof HttpError && e.status === 404 && this.job?.id === id && !this.job.cancelled) this.set(null);
       this.wrong(e, id);
     }
   }

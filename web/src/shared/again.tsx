@@ -13,6 +13,15 @@ function useSecondsTo(until: number | undefined): number {
   return left;
 }
 
+/** When the page connects again by itself. */
+export function RetryIn({ at, attempt = 1 }: { at: number; attempt?: number }) {
+  return (
+    <span class="quiet">
+      again in {useSecondsTo(at)} s{attempt > 1 && ` (try ${attempt})`}
+    </span>
+  );
+}
+
 /** A button that waits as long as the server asked for. */
 export function Again({ name, until, onPress }: { name: string; until: number | undefined; onPress(): void }) {
   const left = useSecondsTo(until);

@@ -62,7 +62,7 @@ export async function call<T>(path: string, { method = 'GET', token, body, once 
   try {
     response = await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
   } catch {
-    throw new HttpError(0, 'The server cannot be reached', 'OFFLINE');
+    throw new HttpError(0, 'The server cannot be reached: see whether it runs, then try again', 'OFFLINE');
   }
   const json: unknown = await response.json().catch(() => null);
   if (!response.ok) throw refusal(response.status, json, response.headers.get('retry-after'));

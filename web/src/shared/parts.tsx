@@ -1,4 +1,4 @@
-/** Pieces that pages share: the header's model chip, the notice about small models, what went wrong last, the sign-in card. */
+/** Pieces that pages share: the header's model chip, the notice about small models, what went wrong, the sign-in card. */
 import { type Signal, useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { Account } from './account';
@@ -55,6 +55,34 @@ export function ProblemCard({ problem }: { problem: Signal<{ code: string; text:
         </button>
       )}
     </div>
+  );
+}
+
+interface Wrong {
+  at: number;
+  code?: string | undefined;
+  text: string;
+}
+
+/** What went wrong, newest first. There while nothing did, as `ProblemCard` is. */
+export function Errors({ problems, onClear }: { problems: Wrong[]; onClear(): void }) {
+  return (
+    <section class={problems.length ? 'card errors' : 'errors none'} aria-label="Errors">
+      <div role="alert">
+        <ul id="errors">
+          {problems.map((p, i) => (
+            <li key={`${p.at}-${i}`}>
+              {p.code && <code>{p.code}</code>} {p.text} <time class="quiet">{new Date(p.at).toLocaleTimeString()}</time>
+            </li>
+          ))}
+        </ul>
+      </div>
+      {problems.length > 0 && (
+        <button type="button" class="plain" onClick={onClear}>
+          Clear
+        </button>
+      )}
+    </section>
   );
 }
 

@@ -1,9 +1,10 @@
 /** What stands beside the lesson: the session and its room, what was learned of the person, the facts. */
 import { useSignal } from '@preact/signals';
+import { tooLong } from '../shared/bytes';
 import { newId, shortId } from '../shared/id';
 import { Fact } from '../shared/parts';
 import type { LessonClient, SharedSession } from './client';
-import { abilities, type State, type Turn } from './state';
+import { abilities, SESSION_BYTES, type State, type Turn } from './state';
 import { plain } from './TurnView';
 
 function People({ s }: { s: State }) {
@@ -24,6 +25,7 @@ function People({ s }: { s: State }) {
 
 export function Room({ s, client, signedIn }: { s: State; client: LessonClient; signedIn: boolean }) {
   const name = useSignal<string | null>(null);
+  const wrong = tooLong((name.value ?? '').trim(), SESSION_BYTES);
   const whom = useSignal('');
   const shared = useSignal('');
   const offered = useSignal<SharedSession[] | null>(null);
@@ -37,17 +39,21 @@ export function Room({ s, client, signedIn }: { s: State; client: LessonClient; 
         class="stack"
         onSubmit={(e) => {
           e.preventDefault();
+          if (wrong) return;
           client.session((name.value ?? s.sessionId).trim());
           name.value = null;
         }}
       >
         <label for="session">Session</label>
         <div class="row">
-          <input id="session" class="grow" maxLength={128} spellcheck={false} value={name.value ?? s.sessionId} onInput={(e) => (name.value = e.currentTarget.value)} />
+          <input id="session" class="grow" spellcheck={false} aria-invalid={wrong !== ''} aria-describedby="session-wrong" value={name.value ?? s.sessionId} onInput={(e) => (name.value = e.currentTarget.value)} />
           <button id="open-session" type="submit">
             Open
           </button>
         </div>
+        <p id="session-wrong" class="wrong" role="alert">
+          {wrong}
+        </p>
       </form>
       <div class="row">
         <button id="join" type="button" aria-pressed={s.joined} aria-disabled={!signedIn} onClick={() => signedIn && client.join(!s.joined)}>

@@ -136,6 +136,9 @@ export function Answer({ t, client, answer = false }: { t: Turn; client: LessonC
           </div>
         )
       )}
+      {t.phase === 'completed' && t.pieces.length === 0 && !t.error && (
+        <p class="hint">No answer of it is kept. One that is still being written comes here when you join the room.</p>
+      )}
       {t.error && (
         <p class="wrong">
           {t.error.text} <code>{t.error.code}</code>

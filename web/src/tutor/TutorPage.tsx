@@ -1,25 +1,18 @@
 import { type ReadonlySignal, useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import type { Account } from '../shared/account';
+import { RetryIn } from '../shared/again';
 import { useFollowEnd } from '../shared/follow-end';
+import { tooLong } from '../shared/bytes';
 import { Inspector } from '../shared/Inspector';
-import { ModelChip, ModelNotice, SignIn } from '../shared/parts';
+import { Errors, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { LessonClient } from './client';
 import { Abilities, Facts, Room } from './Side';
-import { isLive, type State } from './state';
+import { isLive, type State, SUBJECT_BYTES } from './state';
 import { Answer, Pieces, Question, waitingWord } from './TurnView';
 
 const SUGGESTIONS = ['Why is grass green?', 'Write a loop in Python and explain it', 'I do not understand fractions at all'];
 const SUBJECTS = ['biology', 'mathematics', 'physics', 'history', 'programming'];
-
-function RetryIn({ at }: { at: number }) {
-  const now = useSignal(Date.now());
-  useEffect(() => {
-    const tick = setInterval(() => (now.value = Date.now()), 250);
-    return () => clearInterval(tick);
-  }, []);
-  return <span class="quiet">again in {Math.max(0, Math.ceil((at - now.value) / 1000))} s</span>;
-}
 
 function Status({ s, client }: { s: State; client: LessonClient }) {
   return (
@@ -28,7 +21,7 @@ function Status({ s, client }: { s: State; client: LessonClient }) {
       <span id="status" role="status">
         {s.link}
       </span>
-      {s.retryAt !== null && <RetryIn at={s.retryAt} />}
+      {s.retryAt !== null && <RetryIn at={s.retryAt} attempt={s.attempt} />}
       {s.link === 'disconnected' && !s.signedOut && (
         <button type="button" class="plain" onClick={() => client.open()}>
           Connect now
@@ -39,37 +32,19 @@ function Status({ s, client }: { s: State; client: LessonClient }) {
   );
 }
 
-function Errors({ s, client }: { s: State; client: LessonClient }) {
-  return (
-    <section class={s.problems.length ? 'card errors' : 'errors none'} aria-label="Errors">
-      <div role="alert">
-        <ul id="errors">
-          {s.problems.map((p, i) => (
-            <li key={`${p.at}-${i}`}>
-              <code>{p.code}</code> {p.text} <time class="quiet">{new Date(p.at).toLocaleTimeString()}</time>
-            </li>
-          ))}
-        </ul>
-      </div>
-      {s.problems.length > 0 && (
-        <button type="button" class="plain" onClick={() => client.happens({ kind: 'clear' })}>
-          Clear
-        </button>
-      )}
-    </section>
-  );
-}
-
 function Composer({ s, client }: { s: State; client: LessonClient }) {
   const text = useSignal('');
   const subject = useSignal('');
   const reasoning = useSignal(true);
   const documents = useSignal(false);
   const field = useRef<HTMLTextAreaElement>(null);
+  const about = useRef<HTMLInputElement>(null);
+  const wrong = tooLong(subject.value.trim(), SUBJECT_BYTES);
   const live = s.turns.some(isLive);
   const stopping = s.turns.some((t) => isLive(t) && t.stopping);
   const send = (what: string) => {
     if (!what.trim()) return field.current?.focus();
+    if (wrong) return about.current?.focus();
     client.ask({ text: what, subject: subject.value.trim(), reasoning: reasoning.value, documents: documents.value });
     text.value = '';
   };
@@ -90,7 +65,16 @@ function Composer({ s, client }: { s: State; client: LessonClient }) {
       </div>
       <div class="row how">
         <label for="subject">Subject</label>
-        <input id="subject" list="subjects" maxLength={128} placeholder="for example biology" value={subject.value} onInput={(e) => (subject.value = e.currentTarget.value)} />
+        <input
+          id="subject"
+          ref={about}
+          list="subjects"
+          placeholder="for example biology"
+          aria-invalid={wrong !== ''}
+          aria-describedby="subject-wrong"
+          value={subject.value}
+          onInput={(e) => (subject.value = e.currentTarget.value)}
+        />
         <datalist id="subjects">
           {SUBJECTS.map((one) => (
             <option key={one} value={one} />
@@ -102,6 +86,9 @@ function Composer({ s, client }: { s: State; client: LessonClient }) {
         <label class="check">
           <input id="documents" type="checkbox" checked={documents.value} onChange={(e) => (documents.value = e.currentTarget.checked)} /> search the documents
         </label>
+        <p id="subject-wrong" class="wrong" role="alert">
+          {wrong}
+        </p>
       </div>
       <div class="row">
         <label class="sr" for="message">
@@ -154,7 +141,7 @@ function Lesson({ s, client }: { s: State; client: LessonClient }) {
         <ModelChip />
       </header>
       <ModelNotice />
-      <Errors s={s} client={client} />
+      <Errors problems={s.problems} onClear={() => client.happens({ kind: 'clear' })} />
       <div class="scroll" {...end} tabIndex={0} role="region" aria-label="The lesson">
         {s.turns.length === 0 && (
           <div class="empty">

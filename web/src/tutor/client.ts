@@ -6,9 +6,9 @@ import { FrameLog } from '../shared/framelog';
 import { HttpError } from '../shared/http';
 import { newId } from '../shared/id';
 import { asProtocol, chatUrl, openWire, type Wire } from '../shared/socket';
-import type { Store } from '../shared/storage';
+import { readJson, type Store } from '../shared/storage';
 import { chatStream, type Input, type Message, step } from './lesson';
-import { isLive, start, type State } from './state';
+import { isLive, keep, type Kept, restored, start, type State } from './state';
 
 const PING_EVERY = 30_000;
 /** Who says nothing more for so long has stopped typing. */
@@ -43,10 +43,14 @@ export class LessonClient {
   private readonly paint = onceAFrame(() => this.show());
 
   constructor(private readonly account: Account, private readonly store: Store) {
-    this.state = start(store.get('lesson') ?? newId());
-    store.set('lesson', this.state.sessionId);
+    const kept = readJson<Kept>(store, 'lesson-kept');
+    const sessionId = store.get('lesson') ?? newId();
+    this.state = kept?.sessionId === sessionId ? restored(kept) : start(sessionId);
+    store.set('lesson', sessionId);
+    store.set('lesson-kept', null);
     this.view = signal(this.state);
     setInterval(() => this.send('ping', {}), PING_EVERY);
+    addEventListener('pagehide', () => store.set('lesson-kept', JSON.stringify(keep(this.state))));
     addEventListener('online', () => this.state.retryAt !== null && this.open());
   }
 
@@ -196,6 +200,10 @@ export class LessonClient {
     this.opened = true;
     this.frames.add('note', 'connected', Date.now());
     this.happens({ kind: 'opened' });
+  }
+
+  /** It is known whose connection it is: what somebody else left on this page is gone, and nothing of it is asked. */
+  private whenGreeted(): void {
     if (this.state.joined) this.send('join_session', { session_id: this.state.sessionId });
     this.sendTurns(true);
   }
@@ -246,6 +254,7 @@ export class LessonClient {
   /** What a frame means for clocks and for the history. */
   private look(text: string): void {
     const at = /^\{"type":"(\w+)"/.exec(text)?.[1];
+    if (at === 'connect') this.whenGreeted();
     if (at === 'typing_indicator') {
       const person = String((JSON.parse(text) as { data?: { user_id?: unknown } }).data?.user_id ?? '');
       setTimeout(() => this.happens({ kind: 'typed_out', person }), TYPING_OUT);

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { tooLong } from '../shared/bytes';
 import { waitFor } from './client';
 import { chatStream, type Input, step } from './lesson';
-import { abilities, inside, newTurn, start, type State, textOf } from './state';
+import { abilities, inside, type Kept, keep, newTurn, restored, start, type State, SUBJECT_BYTES, textOf } from './state';
 
 /** A page without a browser. */
 class Page {
@@ -17,6 +19,11 @@ class Page {
   /** A frame of the stream of message `m1` in this session. */
   of(type: string, seq: number, more: Record<string, unknown> = {}): this {
     return this.frame(type, { message_id: 'm1', session_id: 'bio', seq, ...more });
+  }
+  /** A reload of the tab: what was kept goes through its storage. */
+  reload(): this {
+    this.s = restored(JSON.parse(JSON.stringify(keep(this.s))) as Kept);
+    return this;
   }
   up(): this {
     return this.do({ kind: 'connecting' }, { kind: 'opened' }).frame('connect', { user_id: 'ann' });
@@ -96,12 +103,69 @@ describe('a stream', () => {
   });
 });
 
+describe('a reload', () => {
+  const past = (answer?: object): Input => ({
+    kind: 'past', sessionId: 'bio', older: false,
+    messages: [{ id: 'm1', role: 'user', content: 'Why?', run_id: 'run_1' }, ...(answer ? [{ id: 'run_1', role: 'assistant', run_id: 'run_1', ...answer }] : [])],
+  });
+
+  it('shows the running answer again, asks for what comes behind it, and goes on', () => {
+    const p = new Page().up().ask().begun().say(5, 'one ').say(6, 'two ').do({ kind: 'join', joined: true }).reload();
+    expect(p.s).toMatchObject({ sessionId: 'bio', userId: 'ann', joined: true, link: 'disconnected' });
+    expect([textOf(p.t), p.t.phase, chatStream(p.s, p.t).after]).toEqual(['one two ', 'running', 6]);
+    p.up().do(past()).say(6, 'two ').say(7, 'three');
+    expect(p.s.turns).toHaveLength(1);
+    expect([textOf(p.t), p.t.resumes]).toEqual(['one two three', 1]);
+  });
+  it('keeps nothing that is over, and nothing of somebody else', () => {
+    const p = new Page().up().ask().begun().of('stream_complete', 9, { full_content: 'x', metadata: {} }).ask('m2');
+    expect(p.reload().s.turns.map((t) => t.id)).toEqual(['m2']);
+    expect(p.do({ kind: 'connecting' }, { kind: 'opened' }).frame('connect', { user_id: 'eve' }).s.turns).toEqual([]);
+  });
+  it('keeps what was asked elsewhere as long as something is heard of it', () => {
+    const p = new Page().up().begun().say(5, 'a').reload();
+    expect([p.t.question, textOf(p.t)]).toEqual([null, 'a']);
+    expect(p.up().reload().s.turns).toEqual([]);
+  });
+  it('loses nothing that was on its way to the connection before', () => {
+    // The server goes on where it had written to, and then where the page says that it is.
+    const p = new Page().up().ask().begun().say(5, 'one ').reload().up();
+    p.say(8, 'four ').say(6, 'two ').say(7, 'three ').say(8, 'four ').say(9, 'five');
+    expect(textOf(p.t)).toBe('one two three four five');
+  });
+  it('shows a piece of an event that was not whole once', () => {
+    const p = new Page().up().ask().begun().say(5, 'a ').frame('content_chunk', { message_id: 'm1', session_id: 'bio', content: 'b ', is_code: false });
+    expect(textOf(p.t)).toBe('a b ');
+    p.reload().up().say(6, 'b c');
+    expect(textOf(p.t)).toBe('a b c');
+  });
+  it('follows an answer that the history told of before its room did', () => {
+    const p = new Page().up().do(past());
+    expect(p.t).toMatchObject({ question: 'Why?', phase: 'completed', pieces: [] });
+    p.begun().say(5, 'a');
+    expect([p.s.turns.length, p.t.phase, textOf(p.t)]).toEqual([1, 'running', 'a']);
+    p.of('stream_complete', 9, { full_content: 'a', metadata: {} }).begun();
+    expect(p.t.phase).toBe('completed');
+  });
+  it('has the line of the ability out of the history', () => {
+    const p = new Page().up().do(past({ content: 'x', ability_updated: { subject: 'biology', new_ability: 0.53, confidence: 0.2 } }));
+    expect(abilities(p.s.turns)).toEqual([{ subject: 'biology', levels: [0.53], confidence: 0.2 }]);
+    expect(new Page().up().do(past({ content: 'x' })).t.ability).toBeNull();
+  });
+});
+
 describe('what a question asks for', () => {
   it('says the same message again behind what is here', () => {
     const t = { ...newTurn('m1', 'Why?', 0), subject: 'biology', reasoning: true };
     const s = start('bio');
     expect(chatStream(s, t)).toEqual({ message_id: 'm1', session_id: 'bio', message: 'Why?', context: { subject: 'biology', enable_reasoning: true, enable_rag: false } });
     expect(chatStream(s, { ...t, seq: 7 })).toMatchObject({ after: 7 });
+  });
+  it('has a subject of as many bytes as the server takes, whatever the letters', () => {
+    const found = /"subject": \{[^}]*"maxLength": (\d+)/.exec(readFileSync('../docs/openapi.json', 'utf8'));
+    expect(SUBJECT_BYTES).toBe(Number(found?.[1]));
+    expect(tooLong('é'.repeat(50), SUBJECT_BYTES)).toBe('');
+    expect(tooLong('é'.repeat(51), SUBJECT_BYTES)).toMatch(/102 bytes, and 100 are the most/);
   });
   it('waits as the original does', () => {
     expect([0, 1, 2, 3, 50].map(waitFor)).toEqual([1000, 2000, 4000, 5000, 5000]);

@@ -10,6 +10,7 @@ export interface Message {
   provider_used?: string | null;
   response_time_ms?: number | null;
   cost?: number | null;
+  ability_updated?: unknown;
 }
 
 export type Input =
@@ -58,6 +59,12 @@ function feelingOf(v: unknown): Turn['feeling'] {
   return { emotion: text(e.primary_emotion), arousal: within(e.arousal, 0, 1), valence: within(e.valence, -1, 1), readiness: text(e.learning_readiness) };
 }
 
+function learnedOf(v: unknown): Turn['ability'] {
+  const learned = object(v);
+  const level = number(learned.new_ability);
+  return level === null ? null : { subject: text(learned.subject), level, confidence: number(learned.confidence) };
+}
+
 /** Where pieces were lost with a connection the whole text is right, and is shown in their place. */
 function whole(t: Turn, full: unknown): Piece[] {
   if (typeof full !== 'string' || full === textOf(t)) return t.pieces;
@@ -97,15 +104,12 @@ function stream(t: Turn, type: string, d: Data, now: number): Turn {
     }
     case 'content_chunk':
       return { ...t, phase: 'running', pieces: withPiece(t.pieces, d.is_code === true, text(d.content)) };
-    case 'stream_complete': {
-      const learned = object(meta.ability_updated);
-      const level = number(learned.new_ability);
+    case 'stream_complete':
       return {
         ...t, ...priced(meta), phase: 'completed', stopping: false, endedAt: now, runId: text(d.ai_message_id) || t.runId,
         provider: text(meta.provider_used) || t.provider, ms: number(meta.response_time_ms), pieces: whole(t, d.full_content),
-        ability: level === null ? null : { subject: text(learned.subject), level, confidence: number(learned.confidence) },
+        ability: learnedOf(meta.ability_updated),
       };
-    }
     case 'generation_stopped':
       return { ...t, ...priced(meta), phase: 'stopped', stopping: false, endedAt: now, ms: number(meta.stopped_at_ms), pieces: whole(t, d.partial_content) };
     case 'stream_error': {
@@ -155,12 +159,21 @@ function read(s: State, raw: string, now: number): State {
     if (!ours && !t) return s;
     // Asked on another connection: shown, and its words are read from the history.
     const turn = t ?? { ...newTurn(id, null, number(d.timestamp) ?? now), phase: 'asked' as const };
-    // Told from its beginning once more, in pieces that may be cut elsewhere: what was there is not needed.
-    const again = type === 'stream_start' && turn.line > 0 && turn.line !== s.line;
-    if (!isLive(turn) || (!again && known(turn, seq, s.line))) return s;
-    const resumed = turn.line > 0 && turn.line !== s.line ? 1 : 0;
-    const before: Turn = again ? { ...turn, pieces: [], thoughts: [], used: null, feeling: null, seq: 0 } : turn;
-    return put(s, stream({ ...before, seq: Math.max(seq, before.seq), line: s.line, resumes: turn.resumes + resumed }, type, d, now));
+    const fresh = turn.line !== s.line;
+    // Told from its beginning (once more), in pieces that may be cut elsewhere: what was there is not needed.
+    const again = type === 'stream_start' && fresh;
+    // What only the history told of may be under way in truth.
+    if (!isLive(turn) && !(again && turn.line === 0)) return s;
+    // The server goes on where the connection before was, as far as it knows, and then where this page says that it is.
+    const rewound = !fresh && seq > turn.from.seq && seq < turn.seq;
+    if (!again && !rewound && known(turn, seq, s.line)) return s;
+    const resumed = fresh && turn.line > 0 ? 1 : 0;
+    let before: Turn = turn;
+    if (again) before = { ...turn, pieces: [], thoughts: [], used: null, feeling: null, seq: 0, from: { seq: 0, pieces: [] } };
+    else if (fresh) before = { ...turn, pieces: turn.firm, from: { seq: turn.seq, pieces: turn.firm } };
+    else if (rewound) before = { ...turn, pieces: turn.from.pieces, seq: turn.from.seq };
+    const next = stream({ ...before, seq: Math.max(seq, before.seq), line: s.line, resumes: turn.resumes + resumed }, type, d, now);
+    return put(s, seq > 0 ? { ...next, firm: next.pieces } : next);
   }
   switch (type) {
     case 'stop_acknowledged': {
@@ -201,7 +214,7 @@ function past(s: State, messages: Message[]): Turn[] {
       continue;
     }
     const at = turns.findIndex((t) => t.runId !== null && t.runId === runId);
-    const answered = { pieces: [{ code: false, text: m.content ?? '' }], provider: m.provider_used ?? null, ms: m.response_time_ms ?? null, cost: m.cost ?? null };
+    const answered = { pieces: [{ code: false, text: m.content ?? '' }], provider: m.provider_used ?? null, ms: m.response_time_ms ?? null, cost: m.cost ?? null, ability: learnedOf(m.ability_updated) };
     if (at >= 0) turns[at] = { ...turns[at]!, ...answered };
   }
   const seen = (t: Turn) => s.turns.find((o) => o.id === t.id || (o.runId !== null && o.runId === t.runId));

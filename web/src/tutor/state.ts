@@ -57,6 +57,10 @@ export interface Turn {
   /** The number of the last event that was shown, and on which connection it came. */
   seq: number;
   line: number;
+  /** The text up to `seq`: pieces of an event that came without their end come again on the next connection. */
+  firm: Piece[];
+  /** What was here when this connection began: where the server goes on from once it hears of it. */
+  from: { seq: number; pieces: Piece[] };
   resumes: number;
   provider: string | null;
   category: string | null;
@@ -102,6 +106,9 @@ export interface State {
   problems: Problem[];
 }
 
+/** What the server takes, in bytes. */
+export const SUBJECT_BYTES = 100;
+export const SESSION_BYTES = 128;
 export const MAX_TURNS = 200;
 export const MAX_THOUGHTS = 100;
 const MAX_PROBLEMS = 20;
@@ -114,10 +121,24 @@ export function start(sessionId: string): State {
   };
 }
 
+/** What a reload of the tab keeps: whose it is, the room, and what is under way with how far it is. */
+export type Kept = Pick<State, 'userId' | 'sessionId' | 'joined' | 'turns'>;
+
+export function keep({ userId, sessionId, joined, turns, line }: State): Kept {
+  // Of what was asked elsewhere, only what was heard of lately: nobody here can ask what became of it.
+  const under = turns.filter((t) => isLive(t) && (t.question !== null || t.line === line));
+  return { userId, sessionId, joined, turns: under };
+}
+
+export function restored({ userId, sessionId, joined, turns }: Kept): State {
+  const line = turns.reduce((most, t) => Math.max(most, t.line), 0);
+  return { ...start(sessionId), userId, joined, line, turns: turns.map((t) => ({ ...newTurn(t.id, t.question, t.askedAt), ...t })) };
+}
+
 export function newTurn(id: string, question: string | null, at: number): Turn {
   return {
     id, question, subject: '', reasoning: false, documents: false, phase: 'waiting', stopping: false, askedAt: at, endedAt: null,
-    runId: null, seq: 0, line: 0, resumes: 0, provider: null, category: null, estimated: null, used: null, feeling: null,
+    runId: null, seq: 0, line: 0, firm: [], from: { seq: 0, pieces: [] }, resumes: 0, provider: null, category: null, estimated: null, used: null, feeling: null,
     thoughts: [], pieces: [], tokens: null, cost: null, ms: null, ability: null, error: null,
   };
 }
