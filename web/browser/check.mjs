@@ -28,8 +28,10 @@ const LOOKS = {
   phone: { colorScheme: 'light', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
   phonedark: { colorScheme: 'dark', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
 };
-// `-- --only tutor`: one page's walk.
-const only = process.argv.indexOf('--only') > 0 ? process.argv[process.argv.indexOf('--only') + 1] : null;
+// `-- --only tutor`: one page's walk; `-- --look phone`: in one look.
+const given = (name) => (process.argv.indexOf(name) > 0 ? process.argv[process.argv.indexOf(name) + 1] : null);
+const only = given('--only');
+const inLook = given('--look');
 const WALKS = {
   chat: chatPage,
   ai: aiPage,
@@ -42,6 +44,7 @@ const WALKS = {
 let failed = 0;
 try {
   for (const [look, options] of Object.entries(LOOKS)) {
+    if (inLook && inLook !== look) continue;
     for (const [name, walk] of Object.entries(WALKS)) if (!only || only === name) await walk(look, options);
   }
 } catch (e) {

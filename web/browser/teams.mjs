@@ -67,6 +67,19 @@ export async function teamsPage({ open, look, options, real }) {
   await page.waitForFunction(() => document.querySelectorAll('pre.team-code').length === 2);
   assert.equal(await page.locator('#job-id').textContent(), id);
 
+  // A reload in the middle of a job: it is followed again from its beginning, to its end.
+  await page.fill('#brief', 'A login form, long');
+  await page.click('#start');
+  await page.waitForFunction(() => document.querySelector('[data-team=google] pre.team-code')?.textContent.length > 100);
+  const running = await page.locator('#job-id').textContent();
+  await page.reload();
+  await page.waitForFunction((id) => document.querySelector('#job-id')?.textContent === id, running);
+  await page.waitForFunction(() => document.querySelector('[data-team=google] pre.team-code')?.textContent.length > 200);
+  await state('reloaded');
+  await word('connected');
+  await page.click('#cancel');
+  await job('cancelled');
+
   // Cancelled at once: nothing comes after it, and it is in no list.
   await page.fill('#brief', 'Something long');
   await page.click('#start');

@@ -51,6 +51,15 @@ export async function tutorPage({ open, look, options, real }) {
     assert.match(await text('#abilities'), /biology 0\.53/);
   }
 
+  // A subject that is too long is said, and not sent: bytes count, not letters.
+  await page.fill('#subject', 'é'.repeat(51));
+  await page.fill('#message', 'Of what?');
+  await page.press('#message', 'Enter');
+  await page.locator('#subject-wrong', { hasText: '102 bytes' }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'subject');
+  await state('subject');
+  await page.fill('#subject', 'biology');
+
   // A second question of the subject; code has a block of its own.
   await page.uncheck('#documents');
   await page.fill('#message', 'Show me code');
@@ -106,9 +115,27 @@ export async function tutorPage({ open, look, options, real }) {
   await other.close();
   await state('room');
 
-  // After a reload the session is there, and whose it is.
+  // A reload in mid-answer: the words that were there are there again, the rest comes, and the room is kept.
+  await page.fill('#message', 'Why is grass green? Once more, slowly');
+  await page.press('#message', 'Enter');
+  await page.locator('.live > .asked').waitFor();
+  await grown(40);
+  const running = await text('#run-id');
+  const words = await text('#answer');
+  await page.reload();
+  await page.waitForFunction((w) => document.querySelector('#answer')?.textContent.startsWith(w), words.slice(0, 30));
+  await word('connected');
+  await state('reloaded');
+  await phase('completed');
+  assert.equal(await text('#run-id'), running, 'the same run goes on');
+  if (!real) assert.equal((await last.locator('.md').textContent()).match(/chlorophyll/g).length, 1, 'nothing twice');
+  assert.equal(await page.locator('#join').getAttribute('aria-pressed'), 'true');
+  assert.equal(await page.inputValue('#subject'), 'biology');
+
+  // After a reload the session is there, whose it is, and what was learned.
   await page.reload();
   await word('connected');
+  if (!real) assert.match(await text('#abilities'), /biology 0\.\d+ \+0\.03/);
   await log.locator('.asked', { hasText: 'Why is grass green?' }).waitFor();
   assert.equal(await page.inputValue('#session'), session);
   await page.locator('summary', { hasText: 'Share it' }).click();

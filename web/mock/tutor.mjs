@@ -63,7 +63,8 @@ async function tell(run) {
   const subject = run.context.subject || 'general';
   const key = named(run.owner, subject);
   abilities.set(key, Math.min(0.95, (abilities.get(key) ?? 0.5) + 0.03));
-  emit(run, 'stream_complete', { ai_message_id: run.run, full_content: run.text, metadata: { provider_used: 'scripted', response_time_ms: run.ms, ...spent, ability_updated: { subject, new_ability: abilities.get(key), confidence: 0.2 } } });
+  run.learned = { subject, new_ability: abilities.get(key), confidence: 0.2 };
+  emit(run, 'stream_complete', { ai_message_id: run.run, full_content: run.text, metadata: { provider_used: 'scripted', response_time_ms: run.ms, ...spent, ability_updated: run.learned } });
 }
 
 export function tutor(socket, user) {
@@ -113,7 +114,7 @@ export function tutor(socket, user) {
     }
     if (type !== 'chat_stream') return;
     if (run) {
-      if (shows.has(run)) return;
+      if (shows.has(run) && data.after === undefined) return;
       for (const frame of run.frames) if (!(frame.data.seq <= data.after)) at.send(frame);
       return shows.add(run);
     }
@@ -134,14 +135,14 @@ export function lessonRoutes({ route, url, user, json }) {
   const history = /^GET \/tutor\/api\/v1\/chat\/history\/(.+)$/.exec(route);
   if (history) {
     const session_id = decodeURIComponent(history[1]);
-    const all = [...lessons.values()].filter((r) => r.owner === user.id && r.session === session_id && r.over);
+    const all = [...lessons.values()].filter((r) => r.owner === user.id && r.session === session_id);
     if (all.length === 0) return json(404, { detail: 'Session not found' }), true;
     const before = all.findIndex((r) => r.run === url.searchParams.get('before'));
     const upto = before < 0 ? all.length : before;
     const from = Math.max(0, upto - Number(url.searchParams.get('limit') ?? 250));
     const messages = all.slice(from, upto).flatMap((r) => [
       { id: r.id, role: 'user', content: r.message, timestamp: r.at, emotion_state: r.feeling, provider_used: null, response_time_ms: null, cost: null, run_id: r.run },
-      { id: r.run, role: 'assistant', content: r.text, timestamp: r.at, emotion_state: null, provider_used: 'scripted', response_time_ms: r.ms, cost: 0.0003, run_id: r.run },
+      ...(r.over ? [{ id: r.run, role: 'assistant', content: r.text, timestamp: r.at, emotion_state: null, provider_used: 'scripted', response_time_ms: r.ms, cost: 0.0003, run_id: r.run, ability_updated: r.learned }] : []),
     ]);
     json(200, { session_id, messages, total_messages: all.length * 2, session_started: all[0].at, total_cost: 0, ...(from > 0 ? { truncated: true } : {}) });
     return true;

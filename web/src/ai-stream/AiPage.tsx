@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Account } from '../shared/account';
 import { call } from '../shared/http';
+import { Inspector } from '../shared/Inspector';
 import { Markdown } from '../shared/MarkdownView';
 import { Errors, Fact, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { AiClient } from './client';
@@ -16,8 +17,6 @@ interface Limits {
 
 const left = ({ remaining, ai_generations_limit: most }: Limits) =>
   most === null ? 'no limit' : `${remaining} of ${most}`;
-
-const ARROW = { in: '↓', out: '↑', note: '·' } as const;
 
 function Ask({ client, s }: { client: AiClient; s: State }) {
   const prompt = useSignal('Say hello in five words.');
@@ -131,29 +130,6 @@ function Facts({ s, account }: { s: State; account: Account }) {
   );
 }
 
-function Frames({ client }: { client: AiClient }) {
-  const total = client.frames.value;
-  return (
-    <section class="card frames" aria-labelledby="frames-title">
-      <header>
-        <h2 id="frames-title">Frames</h2>
-        <span class="quiet">{total}</span>
-        <button type="button" class="plain push" onClick={() => client.clearLog()}>
-          Clear
-        </button>
-      </header>
-      <ol id="inspector" tabIndex={0} role="list" aria-label="Frames, newest first">
-        {client.log.entries.toReversed().map((e) => (
-          <li key={e.n} class={e.direction}>
-            <span aria-hidden="true">{ARROW[e.direction]}</span> <span class="sr">{e.direction === 'in' ? 'received' : 'sent'}</span>
-            <code>{e.text}</code>
-          </li>
-        ))}
-      </ol>
-    </section>
-  );
-}
-
 export function AiPage({ client, account }: { client: AiClient; account: Account }) {
   const s = client.view.value;
   const token = account.token.value;
@@ -192,7 +168,7 @@ export function AiPage({ client, account }: { client: AiClient; account: Account
             onProblem={(code, text) => client.happens({ kind: 'problem', text: `${code}: ${text}` })}
           />
           <Facts s={s} account={account} />
-          <Frames client={client} />
+          <Inspector client={client} />
         </div>
       </div>
     </>

@@ -6,14 +6,14 @@ import { type Input, start, type State, step } from './machine';
 
 /** One socket of `/ws/ai/stream`, by hand: this page never connects by itself. */
 export class AiClient {
-  readonly log = new FrameLog();
   readonly view = signal<State>(start());
-  readonly frames = signal(0);
+  readonly log = signal({ entries: [] as FrameLog['entries'], total: 0, paused: false });
+  private readonly frames = new FrameLog();
   private state = start();
   private socket: WebSocket | null = null;
   private readonly paint = onceAFrame(() => {
     this.view.value = this.state;
-    this.frames.value = this.log.total;
+    this.log.value = { entries: this.frames.entries, total: this.frames.total, paused: this.frames.paused };
   });
 
   happens(input: Input): void {
@@ -28,13 +28,17 @@ export class AiClient {
     const socket = new WebSocket(chatUrl('/ws/ai/stream'), ['headwater.ai-stream.v1', asProtocol(token.trim())]);
     this.socket = socket;
     const mine = (input: Input) => void (this.socket === socket && this.happens(input));
-    socket.onopen = () => mine({ kind: 'opened' });
+    socket.onopen = () => {
+      this.note('connected');
+      mine({ kind: 'opened' });
+    };
     socket.onmessage = (e: MessageEvent<unknown>) => {
       if (this.socket !== socket || typeof e.data !== 'string') return;
-      this.log.add('in', e.data, Date.now());
+      this.frames.add('in', e.data, Date.now());
       this.happens({ kind: 'frame', text: e.data });
     };
     socket.onclose = (e) => {
+      if (this.socket === socket) this.note(`closed with code ${e.code}`);
       mine({ kind: 'closed', code: e.code, reason: e.reason, asked: false });
       if (this.socket === socket) this.socket = null;
     };
@@ -52,12 +56,21 @@ export class AiClient {
     if (this.socket?.readyState !== WebSocket.OPEN) return this.happens({ kind: 'problem', text: 'Connect first' });
     const text = JSON.stringify(frame);
     this.socket.send(text);
-    this.log.add('out', text, Date.now());
+    this.frames.add('out', text, Date.now());
     this.happens({ kind: 'sent', action: frame.action });
   }
 
+  private note(text: string): void {
+    this.frames.add('note', text, Date.now());
+  }
+
+  pauseLog(paused: boolean): void {
+    this.frames.paused = paused;
+    this.paint();
+  }
+
   clearLog(): void {
-    this.log.clear();
+    this.frames.clear();
     this.paint();
   }
 }

@@ -99,9 +99,10 @@ function Phases({ of }: { of: Job['phases'] }) {
 export function JobView({ job, client }: { job: Job; client: TeamsClient }) {
   const over = isOver(job);
   const top = useRef<HTMLDivElement>(null);
-  // In one column the job stands below the form that it came from.
+  // It may stand below the form that it came from, or above what is in sight of it.
   useEffect(() => {
-    if (matchMedia('(max-width: 1000px)').matches) top.current?.scrollIntoView({ block: 'start' });
+    const at = top.current?.getBoundingClientRect().top ?? 0;
+    if (at < 0 || at > innerHeight / 2) top.current?.scrollIntoView({ block: 'start' });
   }, [job.id]);
   const cost = job.cost > 0 ? usageText({ cost_usd: job.cost }) : over ? '$0, or no price known' : '';
   return (

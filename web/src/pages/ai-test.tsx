@@ -1,5 +1,6 @@
 import '../shared/tokens.css';
 import '../shared/base.css';
+import '../shared/frames.css';
 import '../ai-stream/ai.css';
 import { render } from 'preact';
 import { AiPage } from '../ai-stream/AiPage';

@@ -5,7 +5,7 @@ import { MAX_ENTRIES, type Entry } from './framelog';
 const ARROW = { in: '↓', out: '↑', note: '·' } as const;
 const SPOKEN = { in: 'received', out: 'sent', note: 'note' } as const;
 /** The frames of which an answer is made: many, and each of little interest. */
-const PIECES = new Set(['token', 'content_chunk', 'code_delta']);
+const PIECES = new Set(['token', 'chunk', 'content_chunk', 'code_delta']);
 
 /** Whose frames are shown. */
 export interface Recorded {
@@ -60,6 +60,7 @@ export function Inspector({ client }: { client: Recorded }) {
       </header>
       {/* Newest first: the last frame is in sight without scrolling. */}
       <ol id="inspector" tabIndex={0} role="list" aria-label="Frames, newest first">
+        {shown.length === 0 && <li class="note">{entries.length === 0 ? 'Nothing was sent or received yet.' : 'Nothing but tokens.'}</li>}
         {shown.toReversed().map((e) => (
           <Row key={e.n} e={e} />
         ))}

@@ -25,8 +25,9 @@ export class FrameLog {
     let shown = text;
     if (direction !== 'note') {
       try {
-        const frame = JSON.parse(text) as { type?: unknown; seq?: unknown; data?: { seq?: unknown } | null; token?: unknown };
-        type = typeof frame.type === 'string' ? frame.type : 'no type';
+        const frame = JSON.parse(text) as { type?: unknown; action?: unknown; seq?: unknown; data?: { seq?: unknown } | null; token?: unknown };
+        const named = frame.type ?? frame.action;
+        type = typeof named === 'string' ? named : 'no type';
         const at = frame.seq ?? frame.data?.seq;
         seq = typeof at === 'number' ? at : null;
         // A screenshot of this page must not carry a credential.

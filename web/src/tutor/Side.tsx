@@ -120,16 +120,16 @@ export function Room({ s, client, signedIn }: { s: State; client: LessonClient; 
 const WIDE = 220;
 const HIGH = 40;
 
-/** A small line of levels from 0 to 1. */
+/** A small line of two levels or more, from 0 to 1. */
 function Line({ levels }: { levels: number[] }) {
-  const across = levels.length > 1 ? WIDE / (levels.length - 1) : 0;
+  const across = WIDE / (levels.length - 1);
   const at = (level: number, i: number) => `${(i * across).toFixed(1)},${((1 - Math.min(1, Math.max(0, level))) * HIGH).toFixed(1)}`;
   const last = levels.at(-1)!;
   return (
     <svg class="trend" viewBox={`-4 -4 ${WIDE + 8} ${HIGH + 8}`} aria-hidden="true">
       <line class="axis" x1={0} x2={WIDE} y1={HIGH} y2={HIGH} />
       <line class="axis" x1={0} x2={WIDE} y1={HIGH / 2} y2={HIGH / 2} />
-      {levels.length > 1 && <polyline points={levels.map(at).join(' ')} />}
+      <polyline points={levels.map(at).join(' ')} />
       <circle cx={(levels.length - 1) * across} cy={(1 - Math.min(1, Math.max(0, last))) * HIGH} r={3} />
     </svg>
   );
@@ -159,7 +159,7 @@ export function Abilities({ turns }: { turns: Turn[] }) {
                 {confidence !== null && <span class="quiet"> confidence {confidence.toFixed(2)}</span>}
               </p>
               <p class="sr">Over the turns: {levels.map((l) => l.toFixed(2)).join(', ')}</p>
-              <Line levels={levels} />
+              {levels.length > 1 && <Line levels={levels} />}
             </div>
           );
         })}

@@ -56,7 +56,7 @@ function Understood({ t }: { t: Turn }) {
       <p class="meta">
         {t.category && <span class="tag agent">{plain(t.category)}</span>}
         {t.provider && <span>{t.provider}</span>}
-        {t.estimated !== null && <span>about {t.estimated.toLocaleString('en')} tokens in</span>}
+        {t.estimated !== null && <span>a prompt of about {t.estimated.toLocaleString('en')} tokens</span>}
         {used && (
           <span>
             with {used.recent} recent and {used.relevant} relevant {used.relevant === 1 ? 'message' : 'messages'}
@@ -121,7 +121,7 @@ function Took({ t }: { t: Turn }) {
 export function Answer({ t, client, answer = false }: { t: Turn; client: LessonClient; answer?: boolean }) {
   const live = t.phase === 'running';
   return (
-    <div class={`answered ${t.phase === 'stopped' ? 'cancelled' : t.phase}`}>
+    <div class={`answered ${t.phase === 'stopped' ? 'cancelled' : t.phase === 'failed' ? 'failed' : ''}`}>
       <span class="sr">Tutor: </span>
       <Understood t={t} />
       <Thoughts t={t} open={live} />
@@ -143,7 +143,7 @@ export function Answer({ t, client, answer = false }: { t: Turn; client: LessonC
         <p class="wrong">
           {t.error.text} <code>{t.error.code}</code>
           {t.error.again && t.question !== null && (
-            <Again name="Ask again" until={t.error.until} onPress={() => client.ask({ text: t.question ?? '', subject: t.subject, reasoning: t.reasoning, documents: t.documents })} />
+            <Again name="Ask again" until={t.error.until} onPress={() => client.ask(t.question ?? '', { subject: t.subject, reasoning: t.reasoning, documents: t.documents })} />
           )}
         </p>
       )}

@@ -17,7 +17,7 @@ const SUBJECTS = ['biology', 'mathematics', 'physics', 'history', 'programming']
 function Status({ s, client }: { s: State; client: LessonClient }) {
   return (
     <div class="status">
-      <span class={`dot ${s.link}`} aria-hidden="true" />
+      <span class={`dot ${s.signedOut ? 'idle' : s.link}`} aria-hidden="true" />
       <span id="status" role="status">
         {s.link}
       </span>
@@ -34,18 +34,16 @@ function Status({ s, client }: { s: State; client: LessonClient }) {
 
 function Composer({ s, client }: { s: State; client: LessonClient }) {
   const text = useSignal('');
-  const subject = useSignal('');
-  const reasoning = useSignal(true);
-  const documents = useSignal(false);
+  const { subject, reasoning, documents } = client.how.value;
   const field = useRef<HTMLTextAreaElement>(null);
   const about = useRef<HTMLInputElement>(null);
-  const wrong = tooLong(subject.value.trim(), SUBJECT_BYTES);
+  const wrong = tooLong(subject.trim(), SUBJECT_BYTES);
   const live = s.turns.some(isLive);
   const stopping = s.turns.some((t) => isLive(t) && t.stopping);
   const send = (what: string) => {
     if (!what.trim()) return field.current?.focus();
     if (wrong) return about.current?.focus();
-    client.ask({ text: what, subject: subject.value.trim(), reasoning: reasoning.value, documents: documents.value });
+    client.ask(what);
     text.value = '';
   };
   return (
@@ -72,8 +70,8 @@ function Composer({ s, client }: { s: State; client: LessonClient }) {
           placeholder="for example biology"
           aria-invalid={wrong !== ''}
           aria-describedby="subject-wrong"
-          value={subject.value}
-          onInput={(e) => (subject.value = e.currentTarget.value)}
+          value={subject}
+          onInput={(e) => client.choose({ subject: e.currentTarget.value })}
         />
         <datalist id="subjects">
           {SUBJECTS.map((one) => (
@@ -81,10 +79,10 @@ function Composer({ s, client }: { s: State; client: LessonClient }) {
           ))}
         </datalist>
         <label class="check">
-          <input id="reasoning" type="checkbox" checked={reasoning.value} onChange={(e) => (reasoning.value = e.currentTarget.checked)} /> show thinking
+          <input id="reasoning" type="checkbox" checked={reasoning} onChange={(e) => client.choose({ reasoning: e.currentTarget.checked })} /> show thinking
         </label>
         <label class="check">
-          <input id="documents" type="checkbox" checked={documents.value} onChange={(e) => (documents.value = e.currentTarget.checked)} /> search the documents
+          <input id="documents" type="checkbox" checked={documents} onChange={(e) => client.choose({ documents: e.currentTarget.checked })} /> search the documents
         </label>
         <p id="subject-wrong" class="wrong" role="alert">
           {wrong}

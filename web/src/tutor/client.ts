@@ -19,8 +19,8 @@ const EDGES = new Set(['stream_start', 'stream_complete', 'stream_error', 'gener
 /** As the original's client waits. */
 export const waitFor = (attempt: number) => Math.min(1000 * 2 ** Math.min(attempt, 10), 5000);
 
-export interface Asking {
-  text: string;
+/** How a question is to be answered; kept until it is changed. */
+export interface How {
   subject: string;
   reasoning: boolean;
   documents: boolean;
@@ -34,6 +34,7 @@ export interface SharedSession {
 export class LessonClient {
   readonly view;
   readonly log = signal({ entries: [] as FrameLog['entries'], total: 0, paused: false });
+  readonly how;
   private state: State;
   private readonly frames = new FrameLog();
   private wire: Wire | null = null;
@@ -49,6 +50,7 @@ export class LessonClient {
     store.set('lesson', sessionId);
     store.set('lesson-kept', null);
     this.view = signal(this.state);
+    this.how = signal<How>(readJson<How>(store, 'lesson-how') ?? { subject: '', reasoning: true, documents: false });
     setInterval(() => this.send('ping', {}), PING_EVERY);
     addEventListener('pagehide', () => store.set('lesson-kept', JSON.stringify(keep(this.state))));
     addEventListener('online', () => this.state.retryAt !== null && this.open());
@@ -78,10 +80,15 @@ export class LessonClient {
     this.happens({ kind: 'signed_out', forget: true });
   }
 
-  ask(what: Asking): void {
+  choose(change: Partial<How>): void {
+    this.how.value = { ...this.how.value, ...change };
+    this.store.set('lesson-how', JSON.stringify(this.how.value));
+  }
+
+  ask(text: string, how: How = this.how.value): void {
     const id = newId();
     this.stopTyping();
-    this.happens({ kind: 'ask', id, ...what });
+    this.happens({ kind: 'ask', id, text, ...how, subject: how.subject.trim() });
     this.sendTurns();
     if (this.state.joined) this.send('message_sent', { sessionId: this.state.sessionId });
     // Nothing is lost while it waits; who has no token is told that he needs one.
