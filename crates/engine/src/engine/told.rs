@@ -33,11 +33,27 @@ pub struct Turn {
     /// How the person seemed to feel, where that stands in the first [`limit::BATCH_BYTES`] of the log: it is guessed
     /// from the question, beside the first words of the answer.
     pub felt: Option<Emotion>,
+    /// What it taught of the person's ability, where that stands right before the ending, or early as `felt` does.
+    pub learned: Option<Learned>,
     /// What the answer used.
     pub usage: Option<Usage>,
     /// How long it took; `None` while it lives.
     pub took: Option<Duration>,
 }
+
+/// What a turn taught of somebody's ability.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// In what.
+    pub subject: String,
+    /// 0 to 1.
+    pub ability: f64,
+    /// How sure that is, 0 to 1.
+    pub confidence: f64,
+}
+
+/// Events at the end of a log that are read: how it ended, and before it what was learned.
+const LATE: u64 = 2;
 
 impl Engine {
     /// The newest `most` runs of this user's session, or of the one that the named owner shares with him (older than
@@ -69,7 +85,7 @@ impl Engine {
 
     async fn look(&self, exchange: Exchange) -> Result<Turn, Error> {
         let Exchange { run, messages } = exchange;
-        let (mut felt, mut usage, mut took) = (None, None, None);
+        let (mut felt, mut learned, mut usage, mut took) = (None, None, None, None);
         let page = async |first, most, bytes| match self.inner.store.read(&run.id, first, most, bytes).await {
             Ok(events) => Ok(events),
             // What is no longer kept is not known.
@@ -77,12 +93,17 @@ impl Engine {
             Err(ReadError::Backend(error)) => Err(store_failed(error)),
         };
         let mut seen = page(1, limit::BATCH_EVENTS, limit::BATCH_BYTES).await?;
-        if run.tail.outcome.is_some() && seen.last().is_some_and(|last| last.seq < run.tail.seq) {
-            seen.extend(page(run.tail.seq, 1, 1).await?);
+        if let Some(last) = seen.last().filter(|last| run.tail.outcome.is_some() && last.seq < run.tail.seq) {
+            let late = (last.seq + 1).max(run.tail.seq.saturating_sub(LATE - 1));
+            seen.extend(page(late, limit::BATCH_EVENTS, limit::BATCH_BYTES).await?);
         }
         for event in &seen {
             match &event.body {
                 Body::Felt { emotion } => felt = Some(emotion.clone()),
+                Body::AbilityLearned { subject, ability, confidence } => {
+                    let (ability, confidence) = (*ability, *confidence);
+                    learned = Some(Learned { subject: subject.clone(), ability, confidence });
+                }
                 Body::RunEnded { usage: used, .. } => {
                     usage = *used;
                     took = Some(run.created_at.until(event.at));
@@ -90,6 +111,6 @@ impl Engine {
                 _ => {}
             }
         }
-        Ok(Turn { run, messages, felt, usage, took })
+        Ok(Turn { run, messages, felt, learned, usage, took })
     }
 }

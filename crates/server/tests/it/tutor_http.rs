@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use headwater_core::event::Event;
+use headwater_core::limit;
 use headwater_core::port::provider::{Cost, FinishReason, ProviderError, ProviderErrorKind, Usage};
 use headwater_core::port::sharing::Sharing;
 use headwater_core::rate::Rate;
@@ -296,7 +297,8 @@ async fn tutor_http_history_says_what_the_logs_know() {
         lines[1],
         json!({"id": runs[0], "role": "assistant", "content": "a1", "timestamp": lines[1]["timestamp"],
                "emotion_state": null, "provider_used": "stage", "response_time_ms": lines[1]["response_time_ms"],
-               "cost": 0.25, "run_id": runs[0]})
+               "cost": 0.25, "run_id": runs[0],
+               "ability_updated": {"subject": "biology", "new_ability": 0.6, "confidence": 0.2}})
     );
     assert!(lines[6]["id"].as_str().unwrap().ends_with("-question"));
 
@@ -315,6 +317,17 @@ async fn tutor_http_history_says_what_the_logs_know() {
     for query in ["limit=0", "limit=251", "limit=x"] {
         assert_eq!(get(&house, "ann", &format!("/api/v1/chat/history/s?{query}")).await.0, 422, "{query}");
     }
+}
+
+// Planted fault: of the end of a log the last event alone read.
+#[tokio::test]
+async fn tutor_http_history_knows_what_a_long_answer_taught() {
+    let mut house = lessons::house(Surface::Tutor).await;
+    let long = "long ".repeat(limit::BATCH_BYTES / 4);
+    let ask = json!({"message": "q", "session_id": "s"});
+    told(&mut house, "/api/v1/chat", ask, &[&long, "enough"]).await;
+    let (_, history) = get(&house, "ann", "/api/v1/chat/history/s").await;
+    assert_eq!(history["messages"][1]["ability_updated"]["new_ability"], 0.6);
 }
 
 // Planted fault: a member's own session looked for (404 for who may see it).

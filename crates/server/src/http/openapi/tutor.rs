@@ -55,6 +55,7 @@ pub(super) fn describe(book: &mut Book) {
                     "id": "run_af52…", "role": "assistant", "content": "Plants make sugar from light.",
                     "timestamp": "2026-11-21T16:21:16.123Z", "emotion_state": null, "provider_used": "gemini",
                     "response_time_ms": 1840, "cost": 0.0021, "run_id": "run_af52…",
+                    "ability_updated": { "subject": "biology", "new_ability": 0.53, "confidence": 0.2 },
                 }],
                 "total_messages": 2, "session_started": "2026-11-21T16:21:14.283Z", "total_cost": 0.0021,
             }))

@@ -12,12 +12,12 @@ use headwater_engine::engine::told::Turn;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::view::{EmotionView, time};
+use super::view::{AbilityView, EmotionView, time};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::http::refusal::Refusal;
 
-/// A session, oldest message first; `truncated` and `run_id` are ours.
+/// A session, oldest message first; `truncated`, `run_id` and `ability_updated` are ours.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TutorHistory")]
 pub(in crate::http) struct History {
@@ -52,6 +52,9 @@ struct Line {
     /// Of an answer: dollars; null where no price is known.
     cost: Option<f64>,
     run_id: String,
+    /// Of an answer: what it taught of the person's ability; only where it taught something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ability_updated: Option<AbilityView>,
 }
 
 /// What may stand behind `?`.
@@ -98,9 +101,10 @@ pub(super) async fn history(
 }
 
 fn lines(turn: Turn) -> Vec<Line> {
-    let Turn { run, messages, felt, usage, took } = turn;
+    let Turn { run, messages, felt, learned, usage, took } = turn;
     let run_id = run.id.as_str();
     let emotion = felt.map(EmotionView::from);
+    let learned = learned.map(AbilityView::from);
     let cost = usage.and_then(|usage| usage.cost_usd).map(|cost| cost.dollars());
     let took = took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     let line = |message: Message| {
@@ -119,6 +123,7 @@ fn lines(turn: Turn) -> Vec<Line> {
             response_time_ms: took.filter(|_| answer),
             cost: cost.filter(|_| answer),
             run_id: run_id.to_owned(),
+            ability_updated: learned.clone().filter(|_| answer),
         }
     };
     messages.into_iter().map(line).collect()

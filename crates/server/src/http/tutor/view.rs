@@ -3,6 +3,7 @@
 use headwater_core::Millis;
 use headwater_core::event::{Emotion, Readiness, Source};
 use headwater_core::port::provider::Usage;
+use headwater_engine::engine::told::Learned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -24,6 +25,25 @@ impl From<Emotion> for EmotionView {
     fn from(emotion: Emotion) -> Self {
         let Emotion { primary, arousal, valence, readiness } = emotion;
         Self { primary_emotion: primary, arousal, valence, learning_readiness: readiness }
+    }
+}
+
+/// What was learned of somebody's ability in a turn.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "AbilityLearned")]
+pub(crate) struct AbilityView {
+    /// In what.
+    pub(crate) subject: String,
+    /// 0 to 1.
+    pub(crate) new_ability: f64,
+    /// How sure that is, 0 to 1.
+    pub(crate) confidence: f64,
+}
+
+impl From<Learned> for AbilityView {
+    fn from(learned: Learned) -> Self {
+        let Learned { subject, ability, confidence } = learned;
+        Self { subject, new_ability: ability, confidence }
     }
 }
 

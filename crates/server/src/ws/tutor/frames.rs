@@ -6,7 +6,7 @@ use headwater_core::{Millis, RunId, UserId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::http::tutor::view::{ContextView, EmotionView};
+use crate::http::tutor::view::{AbilityView, ContextView, EmotionView};
 use crate::ws::presence::Socket;
 use crate::ws::rooms::SessionOf;
 
@@ -218,7 +218,7 @@ pub(super) struct CompleteMetadata<'a> {
     #[serde(flatten)]
     pub spent: Spent,
     /// Null where nothing was learned.
-    pub ability_updated: Option<&'a Ability>,
+    pub ability_updated: Option<&'a AbilityView>,
 }
 
 /// What an answer used.
@@ -230,14 +230,6 @@ pub(super) struct Spent {
     /// Only where nobody knows the price: the original's clients calculate with `cost`, so 0 stands there then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cost_unknown: bool,
-}
-
-/// What was learned of somebody's ability in a turn.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Ability {
-    pub subject: String,
-    pub new_ability: f64,
-    pub confidence: f64,
 }
 
 #[derive(Serialize)]

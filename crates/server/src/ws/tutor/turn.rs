@@ -9,10 +9,10 @@ use headwater_core::{Code, Millis, RunId, SessionId};
 
 use super::fence::Fence;
 use super::frames::{
-    Ability, CompleteMetadata, Head, ServerFrame, Spent, StartMetadata, Step, StoppedMetadata, UNKNOWN,
+    CompleteMetadata, Head, ServerFrame, Spent, StartMetadata, Step, StoppedMetadata, UNKNOWN,
 };
 use super::words::{failure, problem};
-use crate::http::tutor::view::{ContextView, EmotionView, names, tokens};
+use crate::http::tutor::view::{AbilityView, ContextView, EmotionView, names, tokens};
 use crate::wire::json;
 use crate::ws::dialect::Tag;
 use crate::ws::merge::{Piece, behind, pieces};
@@ -53,7 +53,7 @@ pub(super) struct Turn {
     category: Option<String>,
     estimated_tokens: Option<u64>,
     provider: Option<String>,
-    ability: Option<Ability>,
+    ability: Option<AbilityView>,
 }
 
 impl Turn {
@@ -240,7 +240,7 @@ impl Turn {
             }
             Body::AbilityLearned { subject, ability, confidence } => {
                 let (subject, new_ability) = (subject.clone(), *ability);
-                self.ability = Some(Ability { subject, new_ability, confidence: *confidence });
+                self.ability = Some(AbilityView { subject, new_ability, confidence: *confidence });
             }
             // Shown by `piece`, and by `end`.
             Body::Token { .. } | Body::Reasoning { .. } | Body::RunEnded { .. } => {}
