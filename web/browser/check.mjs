@@ -80,6 +80,8 @@ async function open(look, options, path, name, expected = /^$/) {
   const wide = async (state) => {
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(over, 0, `${name} ${state} ${look} scrolls sideways by ${over}px`);
+    const out = await page.evaluate(() => [...document.querySelectorAll('.card')].filter((c) => c.scrollWidth > c.clientWidth + 1).map((c) => c.textContent.slice(0, 60)));
+    assert.deepEqual(out, [], `${name} ${state} ${look}: what stands out of its card`);
   };
   const state = async (s) => (await wide(s), await shot(s), await accessible(s));
   const done = async () => {

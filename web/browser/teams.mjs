@@ -68,7 +68,7 @@ export async function teamsPage({ open, look, options, real }) {
   assert.equal(await page.locator('#job-id').textContent(), id);
 
   // A reload in the middle of a job: it is followed again from its beginning, to its end.
-  await page.fill('#brief', 'A login form, long');
+  await page.fill('#brief', 'A login form with an email, a password and a way to begin anew, long');
   await page.click('#start');
   await page.waitForFunction(() => document.querySelector('[data-team=google] pre.team-code')?.textContent.length > 100);
   const running = await page.locator('#job-id').textContent();

@@ -136,7 +136,7 @@ export async function tutorPage({ open, look, options, real }) {
   await page.reload();
   await word('connected');
   if (!real) assert.match(await text('#abilities'), /biology 0\.\d+ \+0\.03/);
-  await log.locator('.asked', { hasText: 'Why is grass green?' }).waitFor();
+  await log.locator('.asked', { hasText: 'Why is grass green? Tell' }).waitFor();
   assert.equal(await page.inputValue('#session'), session);
   await page.locator('summary', { hasText: 'Share it' }).click();
   await page.click('#shared-with-me');

@@ -154,11 +154,7 @@ export function AiPage({ client, account }: { client: AiClient; account: Account
       <ModelNotice />
       <Errors problems={s.problems} onClear={() => client.happens({ kind: 'clear' })} />
       <div class="bench">
-        <div class="stack">
-          <Ask client={client} s={s} />
-          <Shown s={s} />
-        </div>
-        <div class="stack">
+        <div class="side-a">
           <SignIn
             account={account}
             confirmed={token !== null}
@@ -167,6 +163,12 @@ export function AiPage({ client, account }: { client: AiClient; account: Account
             onToken={(given) => (given ? client.connect(given) : client.disconnect())}
             onProblem={(code, text) => client.happens({ kind: 'problem', text: `${code}: ${text}` })}
           />
+        </div>
+        <div class="stack main">
+          <Ask client={client} s={s} />
+          <Shown s={s} />
+        </div>
+        <div class="stack side-b">
           <Facts s={s} account={account} />
           <Inspector client={client} />
         </div>

@@ -94,7 +94,7 @@ export function step(s: State, input: Input, now: number): State {
       const cut = lost.answer?.phase === 'running' ? { ...lost, answer: { ...lost.answer, phase: 'stopped' as const, endedAt: now } } : lost;
       if (input.asked) return cut;
       if (refused) return wrong(cut, 'The handshake was refused: log in again, as the token may have run out, or see whether the server runs', now);
-      return wrong(cut, `The connection was closed (${[input.code, input.reason].filter(Boolean).join(' ')}): connect again, then ask again`, now);
+      return wrong(cut, `The connection was closed (${input.code}): ${input.reason || 'connect again, then ask again'}`, now);
     }
     case 'sent':
       if (input.action !== 'generate') return s;

@@ -104,7 +104,7 @@ export function JobView({ job, client }: { job: Job; client: TeamsClient }) {
     const at = top.current?.getBoundingClientRect().top ?? 0;
     if (at < 0 || at > innerHeight / 2) top.current?.scrollIntoView({ block: 'start' });
   }, [job.id]);
-  const cost = job.cost > 0 ? usageText({ cost_usd: job.cost }) : over ? '$0, or no price known' : '';
+  const cost = job.cost > 0 ? usageText({ cost_usd: job.cost }) : over ? 'no price known' : '';
   return (
     <div class="stack" ref={top}>
       <section class="card stack job" aria-labelledby="job-title">

@@ -107,7 +107,7 @@ export function TeamsPage({ client, account }: { client: TeamsClient; account: A
           <span id="status" role="status">
             {job ? client.link.value : 'no job yet'}
           </span>
-          {waits && <span class="quiet">tried again every 2 s; the job goes on at the server</span>}
+          {waits && <span class="quiet">tried again every 2 s; the job is kept at the server</span>}
         </div>
       </div>
       <LocalNotice client={client} />
