@@ -84,17 +84,35 @@ async function open(look, options, path, name, expected = /^$/) {
     assert.deepEqual(out, [], `${name} ${state} ${look}: what stands out of its card`);
   };
   const state = async (s) => (await wide(s), await shot(s), await accessible(s));
+  /** By Tab alone everything that can be used is come to, and seen to be come to. */
+  const reachable = async () => {
+    await page.evaluate(() => document.activeElement?.blur());
+    let rest = [];
+    // Each frame is a stop of its own, and 300 of them are kept.
+    for (let n = 0; n < 500; n++) {
+      await page.keyboard.press('Tab');
+      rest = await page.evaluate(() => {
+        const at = document.activeElement;
+        const { outlineStyle, outlineWidth } = getComputedStyle(at);
+        if (at !== document.body && outlineStyle !== 'none' && outlineWidth !== '0px') at.dataset.reached = '1';
+        const all = [...document.querySelectorAll('button, a[href], input, textarea, select, summary, [tabindex="0"]')];
+        return all.filter((e) => e.checkVisibility() && !e.dataset.reached && !e.closest('[inert]')).map((e) => e.id || e.textContent.slice(0, 40));
+      });
+      if (rest.length === 0) break;
+    }
+    assert.deepEqual(rest, [], `${name} ${look}: what Tab does not come to`);
+  };
   const done = async () => {
     assert.deepEqual(complaints, [], `console of ${name} ${look}`);
     assert.ok(!page.url().includes('token'), 'no token in the address');
     await context.close();
     console.log(`ok ${name} ${look}`);
   };
-  return { page, response, state, done };
+  return { page, response, state, reachable, done };
 }
 
 async function aiPage(look, options) {
-  const { page, state, done } = await open(look, options, '/ws/ai/test', 'ai', /Error during WebSocket handshake/);
+  const { page, state, reachable, done } = await open(look, options, '/ws/ai/test', 'ai', /Error during WebSocket handshake/);
   const said = (words) => page.locator('#errors', { hasText: words }).waitFor();
   const phase = (word) => page.locator('#phase', { hasText: word }).waitFor();
   const grown = (n) => page.waitForFunction((n) => document.querySelector('#answer').textContent.length > n, n);
@@ -112,6 +130,7 @@ async function aiPage(look, options) {
   await page.fill('#name', 'Ada');
   await page.click('#register');
   await page.waitForFunction(() => document.querySelector('#status').textContent === 'connected');
+  if (look === 'light') await reachable();
   await page.click('#ping');
   await page.locator('#inspector', { hasText: 'pong' }).waitFor();
   await page.click('#no-prompt');
@@ -136,7 +155,7 @@ async function aiPage(look, options) {
 }
 
 async function chatPage(look, options) {
-  const { page, response, state, done } = await open(look, options, '/ws/test', 'chat');
+  const { page, response, state, reachable, done } = await open(look, options, '/ws/test', 'chat');
   const html = await response.text();
   assert.equal(await page.title(), 'WebSocket Chat Test');
   assert.ok(html.includes('ws.onopen'));
@@ -204,6 +223,7 @@ async function chatPage(look, options) {
   await log.locator('.tag', { hasText: 'stopped' }).waitFor();
   await idle();
   await state('stopped');
+  if (look === 'light') await reachable();
 
   // A reload in mid-stream goes on where it was.
   await page.getByRole('button', { name: 'How often is the service?' }).click();
@@ -316,7 +336,7 @@ async function frontPage(look, options) {
   await page.fill('#name', 'Bob');
   await page.click('#register');
   await page.locator('#identity', { hasText: 'Bob' }).waitFor();
-  await page.fill('textarea#message', real ? 'What is the engine power?' : 'What is the engine power? And something unknown. Then book, with a person');
+  await page.fill('textarea#message', real ? 'What is the engine power?' : 'What is the engine power? And something unknown. Then book, with a person, slowly');
   await page.click('#start');
   const viewer = page.locator('.viewer');
   await viewer.first().locator('.events tr.token').nth(8).waitFor();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 export async function teamsPage({ open, look, options, real }) {
-  const { page, state, done } = await open(look, options, '/orchestrate/test', 'teams');
+  const { page, state, reachable, done } = await open(look, options, '/orchestrate/test', 'teams');
   const word = (w) => page.waitForFunction((w) => document.querySelector('#status').textContent === w, w);
   const job = (w) => page.waitForFunction((w) => document.querySelector('#job-status')?.textContent === w, w);
   const team = (name) => page.locator(`.team[data-team="${name}"]`);
@@ -60,6 +60,7 @@ export async function teamsPage({ open, look, options, real }) {
   await team('google').getByText('copied', { exact: true }).waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await code('google').textContent());
   await state('complete');
+  if (look === 'light') await reachable();
 
   // A reload shows the same job, told from its beginning.
   await page.reload();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 export async function tutorPage({ open, look, options, real }) {
-  const { page, state, done } = await open(look, options, '/tutor/test', 'tutor', /Error during WebSocket handshake/);
+  const { page, state, reachable, done } = await open(look, options, '/tutor/test', 'tutor', /Error during WebSocket handshake/);
   const text = (id) => page.locator(id).textContent();
   const word = (w) => page.waitForFunction((w) => document.querySelector('#status').textContent === w, w);
   const phase = (w) => page.waitForFunction((w) => document.querySelector('#phase').textContent === w, w);
@@ -72,6 +72,7 @@ export async function tutorPage({ open, look, options, real }) {
     assert.equal(await page.locator('#abilities polyline').count(), 1);
   }
   await state('code');
+  if (look === 'light') await reachable();
 
   // Stop by keyboard alone, the next question waiting behind it.
   await page.fill('#message', 'Tell me something long');

@@ -163,7 +163,9 @@ function Documents({ know }: { know: Knowledge }) {
               <tr>
                 <th scope="col">document</th>
                 <th scope="col">type</th>
-                <th scope="col">passages</th>
+                <th scope="col" class="n">
+                  passages
+                </th>
                 <th scope="col" class="wide">
                   indexed
                 </th>
