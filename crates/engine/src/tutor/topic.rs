@@ -14,195 +14,54 @@ const BE: [&str; 4] = ["are", "is", "was", "were"];
 const HELP: [&str; 8] = ["can", "could", "did", "do", "does", "should", "will", "would"];
 const ARTICLES: [&str; 3] = ["a", "an", "the"];
 /// What stands in questions and in no term, beside the stop words of a search.
+#[rustfmt::skip]
 const BETWEEN: [&str; 24] = [
     "above", "across", "after", "along", "among", "around", "before", "below", "beside", "down", "except",
     "instead", "near", "never", "no", "not", "off", "over", "since", "toward", "towards", "under", "up",
     "without",
 ];
 /// Behind these a word in front of them is what is said of something: "sleep important for".
+#[rustfmt::skip]
 const CLOSE: [&str; 15] = [
-    "at", "between", "by", "compared", "during", "for", "from", "in", "inside", "of", "on", "than",
-    "through", "to", "with",
+    "at", "between", "by", "compared", "during", "for", "from", "in", "inside", "of", "on", "than", "through",
+    "to", "with",
 ];
 /// What says how one asks, and nothing of what one asks about.
 const FILLERS: [&str; 8] =
     ["actually", "basically", "exactly", "kindly", "please", "quickly", "really", "simply"];
 /// Words that ask or are asked with, and that are no topic.
-const NO_TOPIC: [&str; 61] = [
-    "answer",
-    "bad",
-    "best",
-    "better",
-    "book",
-    "briefly",
-    "called",
-    "causing",
-    "class",
-    "color",
-    "colour",
-    "correct",
-    "day",
-    "define",
-    "describe",
-    "different",
-    "example",
-    "examples",
-    "exam",
-    "explain",
-    "find",
-    "first",
-    "going",
-    "good",
-    "happened",
-    "happening",
-    "hard",
-    "help",
-    "homework",
-    "issue",
-    "kind",
-    "learn",
-    "meant",
-    "new",
-    "next",
-    "number",
-    "part",
-    "point",
-    "possible",
-    "problem",
-    "question",
-    "questions",
-    "right",
-    "show",
-    "simple",
-    "solve",
-    "sort",
-    "stuff",
-    "test",
-    "thing",
-    "things",
-    "time",
-    "today",
-    "tomorrow",
-    "type",
-    "understand",
-    "use",
-    "way",
-    "word",
-    "write",
-    "wrong",
+#[rustfmt::skip]
+const NO_TOPIC: [&str; 58] = [
+    "answer", "bad", "best", "better", "book", "briefly", "called", "causing", "color", "colour",
+    "correct", "day", "define", "describe", "different", "example", "examples", "exam", "explain", "find",
+    "first", "going", "good", "happened", "happening", "hard", "help", "homework", "issue", "kind", "learn",
+    "meant", "new", "next", "part", "point", "possible", "problem", "question", "questions",
+    "right", "show", "simple", "solve", "sort", "stuff", "thing", "things", "time", "today",
+    "tomorrow", "type", "understand", "use", "way", "word", "write", "wrong",
 ];
+/// What is nothing without what stands behind its "of", and not much with it.
+const NO_HEAD: [&str; 10] =
+    ["answer", "example", "examples", "kind", "kinds", "question", "questions", "sort", "way", "ways"];
+/// What is nothing without what stands behind its "of" or "for".
+const HALF: [&str; 6] = ["idea", "meaning", "name", "purpose", "reason", "reasons"];
 /// Behind these stands what it is about.
+#[rustfmt::skip]
 const MARKERS: [&str; 11] = [
-    "about",
-    "define",
-    "describe",
-    "discuss",
-    "explain",
-    "learn",
-    "review",
-    "study",
-    "teach",
-    "understand",
+    "about", "define", "describe", "discuss", "explain", "learn", "review", "study", "teach", "understand",
     "understanding",
 ];
 /// What things do in questions. A phrase ends before such a word, and where none follows nobody can say where it ends.
+#[rustfmt::skip]
 const VERBS: [&str; 96] = [
-    "act",
-    "affect",
-    "appear",
-    "attract",
-    "bark",
-    "beat",
-    "become",
-    "begin",
-    "behave",
-    "believe",
-    "boil",
-    "break",
-    "breathe",
-    "build",
-    "burn",
-    "carry",
-    "cause",
-    "change",
-    "collapse",
-    "communicate",
-    "compare",
-    "compile",
-    "conduct",
-    "contain",
-    "contribute",
-    "control",
-    "convert",
-    "cost",
-    "crash",
-    "create",
-    "crystallize",
-    "detect",
-    "develop",
-    "die",
-    "differ",
-    "digest",
-    "dissolve",
-    "divide",
-    "drop",
-    "eat",
-    "end",
-    "erupt",
-    "evaporate",
-    "evolve",
-    "exist",
-    "expand",
-    "explode",
-    "fail",
-    "fall",
-    "feel",
-    "fight",
-    "float",
-    "flow",
-    "fly",
-    "form",
-    "freeze",
-    "function",
-    "grow",
-    "happen",
-    "hear",
-    "help",
-    "hibernate",
-    "influence",
-    "interact",
-    "last",
-    "lead",
-    "learn",
-    "live",
-    "look",
-    "lose",
-    "matter",
-    "mean",
-    "measure",
-    "melt",
-    "migrate",
-    "move",
-    "need",
-    "occur",
-    "orbit",
-    "produce",
-    "protect",
-    "pump",
-    "purr",
-    "relate",
-    "rise",
-    "rotate",
-    "rust",
-    "see",
-    "sleep",
-    "spread",
-    "start",
-    "stop",
-    "store",
-    "survive",
-    "use",
-    "work",
+    "act", "affect", "appear", "attract", "bark", "beat", "become", "begin", "behave", "believe", "boil",
+    "break", "breathe", "build", "burn", "carry", "cause", "change", "collapse", "communicate", "compare",
+    "compile", "conduct", "contain", "contribute", "control", "convert", "cost", "crash", "create",
+    "crystallize", "detect", "develop", "die", "differ", "digest", "dissolve", "divide", "drop", "eat", "end",
+    "erupt", "evaporate", "evolve", "exist", "expand", "explode", "fail", "fall", "feel", "fight", "float",
+    "flow", "fly", "form", "freeze", "function", "grow", "happen", "hear", "help", "hibernate", "influence",
+    "interact", "last", "lead", "learn", "live", "look", "lose", "matter", "mean", "measure", "melt",
+    "migrate", "move", "need", "occur", "orbit", "produce", "protect", "pump", "purr", "relate", "rise",
+    "rotate", "rust", "see", "sleep", "spread", "start", "stop", "store", "survive", "use", "work",
 ];
 
 /// The phrase; `None` where no opening tells it.
@@ -238,6 +97,11 @@ fn of_clause(clause: &str) -> Option<String> {
 /// A word without the `'s` behind it.
 fn asks_part<'a>(said: &'a str, asks: &str) -> &'a str {
     said.get(..asks.len()).unwrap_or(said)
+}
+
+/// "called", and not "speed".
+fn is_done(word: &str) -> bool {
+    word.ends_with("ed") && !word.ends_with("eed")
 }
 
 impl<'a> Words<'a> {
@@ -286,10 +150,12 @@ impl<'a> Words<'a> {
     fn phrase(&self, from: usize) -> Option<String> {
         let mut end = self.plain(from)?;
         let last = self.at(end - 1);
-        if self.at(end) == "of"
-            && let Some(more) = self.plain(end + 1)
-        {
+        // "the area of a circle", "the formula for speed"
+        let goes_on = self.at(end) == "of" || (self.at(end) == "for" && self.at(from) == "the");
+        if let Some(more) = goes_on.then(|| self.plain(end + 1)).flatten() {
             end = more;
+        } else if HALF.contains(&last) {
+            return None;
         } else if ["difference", "differences"].contains(&last) {
             // Of two things; without both nothing is said.
             end = (self.at(end) == "between").then(|| self.plain(end + 1))??;
@@ -303,8 +169,9 @@ impl<'a> Words<'a> {
         let first = from + usize::from(self.is(from, &ARTICLES));
         let end = (first..self.low.len()).find(|at| !self.tells(*at, first)).unwrap_or(self.low.len());
         let one = end == first + 1;
-        let bare = one && (self.is(first, &NO_TOPIC) || (first == from && self.at(first).ends_with("ed")));
-        (end > first && end - first <= PHRASE_WORDS && !bare).then_some(end)
+        let bare = one && (self.is(first, &NO_TOPIC) || (first == from && is_done(self.at(first))));
+        let fits = end > first && end - first <= PHRASE_WORDS && !bare;
+        (fits && !self.is(end - 1, &NO_HEAD)).then_some(end)
     }
 
     /// Whether a word may be part of a term.
@@ -414,6 +281,11 @@ mod tests {
             ("Help me with fractions!", "fractions"),
             ("How does the speed of light matter?", "the speed of light"),
             ("What is AI?", "AI"),
+            ("What is the best way to learn Spanish?", "Spanish"),
+            ("What is a prime number?", "a prime number"),
+            ("What is the formula for speed?", "the formula for speed"),
+            ("What is the meaning of osmosis?", "the meaning of osmosis"),
+            ("What is a class in Python?", "a class"),
             ("What exactly is the chain rule, and the rule?", "the chain rule"),
             ("I wonder why the ocean is salty", "the ocean"),
         ] {
@@ -443,6 +315,8 @@ mod tests {
             "Why does my teacher hate me?",
             "What is one two three four five six seven eight nine?",
             "What is the difference?",
+            "What is the reason?",
+            "What is the answer to this?",
             "",
             "?",
         ] {

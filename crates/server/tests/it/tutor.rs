@@ -232,7 +232,7 @@ async fn stops_and_pings_come_before_a_flood_of_questions() {
     house.store.faults().release_creates();
 }
 
-// Planted fault: what is said in rooms put into the lane of starts.
+// Planted fault: what is said in rooms left out while a question waits.
 #[tokio::test]
 async fn what_is_said_in_a_room_does_not_wait_for_questions() {
     let house = House::new().await;

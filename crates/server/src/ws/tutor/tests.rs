@@ -253,7 +253,7 @@ fn a_lesson_has_the_originals_frames_with_their_keys_in_order() {
     assert!(client.tutor.turns.is_empty());
 }
 
-// Planted fault: `low_readiness` without its second half.
+// Planted fault: two of the words one.
 #[test]
 fn readiness_has_the_originals_five_words() {
     for (readiness, word) in [

@@ -260,7 +260,7 @@ async fn observed(fails: bool) {
     assert_eq!((code, &body["detail"][0]["loc"]), (422, &json!(["body", "brief"])));
 }
 
-// Planted faults: `model_used` left out of a team; the error's status left out; `total` a text.
+// Planted faults: `model_used` left out of a team; another status in the error; a `total` of one too many.
 #[tokio::test]
 async fn as_the_original_answered_where_all_went_well() {
     observed(false).await;

@@ -242,7 +242,7 @@ async fn a_stranger_signs_in_by_a_frame_and_is_remembered_then() {
 }
 
 /// By the address, a ticket, the header, or among the protocols: the tutor's socket opens, and the job is shown.
-// Planted faults: the subprotocol of the tutor not agreed to; tickets of `/ws` alone.
+// Planted fault: the subprotocol of the tutor not agreed to.
 #[tokio::test]
 async fn every_way_to_show_a_token_opens_the_tutor_and_shows_the_job() {
     let (house, mut jobs) = house().await;

@@ -269,7 +269,7 @@ impl Hosts {
 }
 
 /// Whoever is at work when the job is cancelled, his host hears it, and nobody is asked any more.
-// Planted faults: DELETE that hides the job and lets the run go on; teams in tasks of their own.
+// Planted fault: DELETE that hides the job and lets the run go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_closes_every_call_upstream_in_every_phase() {
     // How many calls of the default model and of each team are answered whole before; how many stay open then.
@@ -325,7 +325,7 @@ async fn until_error(viewer: &mut Socket, team: &str) -> String {
 }
 
 /// What shapes the code is in what the hosts are sent, on their own wires.
-// Planted fault: style and workspace read and not filled in.
+// Planted fault: the style read and not filled in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_shapes_the_code_is_in_what_the_hosts_are_sent() {
     let hosts = Hosts::endless().await;
@@ -372,7 +372,7 @@ fn texts(value: &Value) -> String {
 }
 
 /// Without a key there is one model, on this machine: it works for both teams, and everything that names it says so.
-// Planted fault: the label left out where one stands in for another.
+// Planted faults: the label left out where one stands in for another; the label of before forgotten once it answers.
 #[tokio::test]
 async fn without_keys_the_local_model_works_for_both_teams_and_says_so() {
     let (local, cues) = Stage::with_info(info("local", Some("tiny local model")));
@@ -392,6 +392,7 @@ async fn without_keys_the_local_model_works_for_both_teams_and_says_so() {
     for team in ["anthropic", "google"] {
         let view = &body["teams"][team];
         assert_eq!((&view["generated_code"], &view["model_used"]), (&json!("<form/>"), &json!("local-1")));
+        assert_eq!(view["label"], label(team));
         let first = view["thoughts"][0]["text"].as_str().unwrap();
         let words = format!(
             "No model is configured under the name `{team}`: the default model local-1 (tiny local model) works for this team."
