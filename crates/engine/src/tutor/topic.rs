@@ -127,7 +127,9 @@ impl<'a> Words<'a> {
             "why" | "how" | "when" if self.is(next, &BE) => self.said_of(next + 1),
             "how" if self.at(next) == "to" => self.phrase(next + 2),
             "how" if self.is(next, &HELP) && self.is(next + 1, &["i", "we", "you", "one"]) => {
-                self.phrase(next + 3)
+                // Of these the word itself is asked for, and not what it means.
+                let word = self.is(next + 2, &["pronounce", "say", "spell"]);
+                (!word).then(|| self.phrase(next + 3))?
             }
             "what" | "why" | "how" | "when" | "where" if self.is(next, &HELP) => self.doing(next + 1, false),
             "what" | "why" | "how" | "when" | "where" if at > 0 => {
@@ -154,6 +156,9 @@ impl<'a> Words<'a> {
         let goes_on = self.at(end) == "of" || (self.at(end) == "for" && self.at(from) == "the");
         if let Some(more) = goes_on.then(|| self.plain(end + 1)).flatten() {
             end = more;
+        } else if end == from + 1 && self.at(end) == "and" && end + 2 == self.low.len() {
+            // "supply and demand"
+            end = self.plain(end + 1)?;
         } else if HALF.contains(&last) {
             return None;
         } else if ["difference", "differences"].contains(&last) {
@@ -281,6 +286,7 @@ mod tests {
             ("Help me with fractions!", "fractions"),
             ("How does the speed of light matter?", "the speed of light"),
             ("What is AI?", "AI"),
+            ("Can you teach me about supply and demand?", "supply and demand"),
             ("What is the best way to learn Spanish?", "Spanish"),
             ("What is a prime number?", "a prime number"),
             ("What is the formula for speed?", "the formula for speed"),
@@ -316,6 +322,7 @@ mod tests {
             "What is one two three four five six seven eight nine?",
             "What is the difference?",
             "What is the reason?",
+            "How do you spell necessary?",
             "What is the answer to this?",
             "",
             "?",
