@@ -37,6 +37,7 @@ class Server:
                  env: dict[str, str] | None = None, log: Path | None = None, args: list[str] | None = None, provider: str = "scripted",
                  models: Path | None = None, limits: Path | None = LIMITS):
         self.data = Path(data)
+        self.surfaces: dict[str, str] = {}
         # FULL is not asked for: it has to be what the server does by itself.
         self.env = {**CLEAN, **({} if durability == FULL else {DURABILITY: durability}), **(env or {})}
         if tokens is not None:
@@ -71,6 +72,10 @@ class Server:
                 raise AssertionError(f"the server ended before it listened (exit {self.process.wait(10)}):\n{text.decode()}{self.tail()}")
             text += piece
             for line in text.decode(errors="replace").splitlines(keepends=True):
+                # What else it listens on comes before: `tutor on http://…: what it serves`.
+                if " on http" in line and not line.startswith("listening on "):
+                    surface, rest = line.split(" on ", 1)
+                    self.surfaces[surface] = rest.split(": ", 1)[0].rstrip("/")
                 if line.startswith(("listening on http://", "listening on https://")) and line.endswith("\n"):
                     return line.removeprefix("listening on ").strip().rstrip("/")
         raise AssertionError(f"the server did not listen within {START_SECONDS} s:\n{text.decode()}{self.tail()}")

@@ -24,6 +24,7 @@ class NativeSocket:
         self.dropped: list[str] = []
         self.waits: list[float] = []
         self.opens = 0
+        self.closed_with: int | None = None
         self.open = asyncio.Event()
         self._socket = None
         self._closing = False
@@ -95,7 +96,9 @@ class NativeSocket:
     async def close(self) -> None:
         self._closing = True
         if self._socket is not None:
-            await self._socket.close(1000)
+            socket = self._socket
+            await socket.close(1000)
+            self.closed_with = socket.close_code
         self._task.cancel()
 
 

@@ -11,3 +11,4 @@ pub mod cognitive;
 pub mod difficulty;
 pub mod emotion;
 mod plain;
+mod topic;

@@ -8,9 +8,10 @@ use headwater_core::code::Code;
 use headwater_core::event::{Body, Outcome};
 use headwater_core::limit;
 use headwater_core::port::provider::{
-    By, Cost, Delta, FinishReason, ProviderError, ProviderErrorKind, Role, Usage,
+    By, ContextBudget, Cost, Delta, FinishReason, ProviderError, ProviderErrorKind, ProviderInfo, Role, Usage,
 };
 use headwater_engine::ask::{Job, Lesson, Special};
+use headwater_engine::engine::From;
 use headwater_engine::workflow::Workflow;
 use headwater_engine::workflow::teams::{SHIPPED, Teams, TeamsFile};
 use headwater_engine::{Engine, Settings, StartRun, Tasks};
@@ -18,9 +19,9 @@ use headwater_providers::scripted::stage::{Cues, Stage};
 use headwater_store::MemoryStore;
 use serde_json::json;
 
-use crate::house::{ann, ask, ending, failure, text};
+use crate::house::{ann, ask, ending, failure, rest, text};
 
-use crate::yard::{PRICE, Yard, given, status, steps, thoughts, used, whole};
+use crate::yard::{PRICE, Yard, given, info, status, steps, thoughts, used, whole};
 
 // Planted faults: one team after the other; `complete` before the last piece of code; one account for both.
 #[tokio::test(start_paused = true)]
@@ -223,6 +224,32 @@ async fn a_team_without_its_model_works_with_the_default_one_and_says_so() {
     assert!(text(&log).contains("## Google (usual-1, in place of google: tiny)\n\n```tsx\nb\n```"));
     let lineup: Vec<_> = yard.engine.lineup("teams").into_iter().map(|t| (t.team, t.model)).collect();
     assert_eq!(lineup, [("anthropic".into(), "an-1".into()), ("google".to_owned(), "usual-1".to_owned())]);
+}
+
+/// What a tiny model is not told is not said to be told.
+// Planted fault: all wishes counted among what the model is given.
+#[tokio::test(start_paused = true)]
+async fn a_tiny_model_is_told_the_brief_and_the_person_what_was_left_out() {
+    let small = ContextBudget { retrieval_tokens: 250, history_tokens: 150 };
+    let (tiny, mut cues) = Stage::with_info(ProviderInfo { budget: small, ..info("small") });
+    let workflows: Vec<Arc<dyn Workflow>> =
+        vec![Arc::new(Teams::new(TeamsFile::parse(SHIPPED).unwrap(), tiny))];
+    let (store, bus) = (Arc::new(MemoryStore::new()), Arc::new(InProcess::new()));
+    let engine = Engine::new(store, bus, workflows, Tasks::default(), Settings::default());
+    let object = |value: serde_json::Value| value.as_object().cloned();
+    let style = object(json!({"theme": "dark", "radius": 4}));
+    let workspace = object(json!({"project_name": "shop"}));
+    let job = Job { teams: vec!["google".into()], style, workspace, ..Job::default() };
+    let run = engine.start(&ann(), given(job)).await.unwrap().run;
+    let mut act = cues.next().await;
+    let asked: String = act.request.messages.iter().map(|m| m.content.as_str()).collect();
+    assert!(asked.contains("A login form") && !asked.contains("dark") && !asked.contains("shop"), "{asked}");
+    act.say("<form/>").await;
+    act.end().await;
+    let log = rest(&mut engine.follow(&ann(), &run, &From::After(0)).await.unwrap()).await;
+    let said = thoughts(&log, Some("google"));
+    assert!(said[1].contains("a brief of 3 words, about "), "{said:#?}");
+    assert_eq!(said[2], "The prompt has no place for 2 preferences, 1 fact about the project.");
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,6 +121,20 @@ async fn a_small_model_is_given_what_fits_and_a_tiny_one_what_it_needs() {
     assert!(act.request.messages[0].content.len() < 250, "{}", act.request.messages[0].content);
 }
 
+// Planted fault: 18.
+#[tokio::test(start_paused = true)]
+async fn the_last_twenty_messages_are_given_where_they_fit() {
+    let mut school = School::new().await;
+    for n in 0..12 {
+        school.turn(&format!("q{n}"), &format!("a{n}")).await;
+    }
+    let (run, act) = school.ask(lesson("And now?", Lesson::default())).await;
+    let said: Vec<_> = act.request.messages.iter().map(|m| m.content.clone()).collect();
+    assert_eq!((said.len(), said[1].as_str(), said[20].as_str()), (22, "q2", "a11"), "{said:?}");
+    act.end().await;
+    assert_eq!(context(&school.house.log(&run).await).0, 20);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_files_own_budget_counts_too() {
     let file = SHIPPED_TUTOR.replace("tokens = 8000", "tokens = 60").replace("similar = 3", "similar = 0");

@@ -135,6 +135,21 @@ async fn accounts_a_weak_password_is_told_what_it_lacks_and_fields_are_checked()
     let lacks =
         "Weak password: it needs at least 8 characters, an upper-case letter, a digit, a special character";
     refuses(&weak, 400, lacks);
+    // Each by itself.
+    for (password, lacks) in [
+        ("Corr-h1", "at least 8 characters"),
+        ("correct-horse-1", "an upper-case letter"),
+        ("CORRECT-HORSE-1", "a lower-case letter"),
+        ("Correct-horse", "a digit"),
+        ("Correcthorse1", "a special character"),
+    ] {
+        let weak = register(&house, "bob@example.com", password).await;
+        refuses(&weak, 400, &format!("Weak password: it needs {lacks}"));
+    }
+    // As short and as long as may be.
+    for (n, password) in ["Aa1!xxxx".to_owned(), format!("Aa1!{}", "x".repeat(124))].iter().enumerate() {
+        assert_eq!(register(&house, &format!("fits{n}@example.com"), password).await.status, 201);
+    }
     let long = format!("Aa1!{}", "x".repeat(125));
     refuses(
         &register(&house, "bob@example.com", &long).await,

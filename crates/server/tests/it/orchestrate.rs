@@ -1,8 +1,10 @@
 //! Jobs of teams over a whole server: the socket, the polls, and who comes back.
 
 mod http;
+mod observed;
 mod returns;
 mod troupe;
+mod work;
 
 use std::sync::Arc;
 
@@ -256,6 +258,17 @@ async fn its_own_listener_answers_as_the_original_did() {
     assert_eq!(socket.thoughts_to("hm").await, ["hm"]);
     house.draining.cancel();
     drop(job);
+}
+
+#[tokio::test]
+async fn its_own_listener_says_when_it_is_not_ready() {
+    let (house, _jobs) =
+        given(Given { surface: Some(Surface::Orchestrate), gate: open_gate(), ..Given::default() }).await;
+    house.store.faults().fail_writes(1);
+    let answer = house.http("GET", "/ready").send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body, json!({"status": "not_ready", "timestamp": body["timestamp"]}));
 }
 
 #[tokio::test]

@@ -232,6 +232,27 @@ async fn stops_and_pings_come_before_a_flood_of_questions() {
     house.store.faults().release_creates();
 }
 
+// Planted fault: what is said in rooms left out while a question waits.
+#[tokio::test]
+async fn what_is_said_in_a_room_does_not_wait_for_questions() {
+    let house = House::new().await;
+    let (mut first, mut second) = (come(&house, "ann").await, come(&house, "ann").await);
+    for socket in [&mut first, &mut second] {
+        socket.say(&join("s")).await;
+        socket.until("session_joined").await;
+    }
+    // Creating is held up for good.
+    house.store.faults().hold_creates();
+    for n in 0..10 {
+        first.say(&chat(&format!("q{n}"), "s")).await;
+    }
+    first.say(&frame("user_typing", json!({"session_id": "s", "isTyping": true}))).await;
+    first.say(&frame("message_sent", json!({"sessionId": "s"}))).await;
+    assert_eq!(second.until("typing_indicator").await["data"]["isTyping"], true);
+    assert_eq!(second.hear().await["type"], "session_update");
+    house.store.faults().release_creates();
+}
+
 #[tokio::test]
 async fn the_answers_of_a_joined_session_come_to_all_of_its_sockets() {
     let mut house = House::new().await;
@@ -292,7 +313,9 @@ async fn members_meet_and_watch_and_strangers_do_not() {
     let (mut bob, mut eve) = (come(&house, "bob").await, come(&house, "eve").await);
     let anns = of_ann("join_session", json!({"session_id": "s"}));
     eve.say(&anns).await;
-    assert_eq!(eve.hear().await["type"], "error", "shared with others");
+    let refused = eve.hear().await;
+    let said = (&refused["type"], &refused["data"]["code"]);
+    assert_eq!(said, (&json!("error"), &json!("SESSION_NOT_FOUND")), "shared with others");
     // A name alone is one of his own.
     joins(&mut ann, join("s"), Value::Null).await;
     joins(&mut bob, join("s"), Value::Null).await;
@@ -542,6 +565,24 @@ async fn who_sends_too_much_is_told_and_his_stop_is_heard() {
     socket.say(&stop("m")).await;
     assert_eq!(kinds(&ending(&mut socket).await), ["stop_acknowledged", "generation_stopped"]);
     drop(act);
+}
+
+/// A hundred frames of a user's in a minute, as the server has it by itself.
+// Planted fault: 60.
+#[tokio::test]
+async fn a_user_has_a_hundred_messages_a_minute() {
+    let gate = gate::Rules { messages: gate::Rules::default().messages, ..open_gate() };
+    let house = House::with(gate, headwater_engine::Settings::default()).await;
+    let mut socket = come(&house, "ann").await;
+    // Nothing is answered to these; a refusal names what it refuses. Some may be allowed anew meanwhile.
+    for n in 1..=300 {
+        socket.say(&frame("user_typing", json!({"session_id": format!("s{n}"), "isTyping": true}))).await;
+    }
+    let refused = socket.hear().await;
+    assert_eq!(refused["data"]["message"], "Rate limit exceeded. Please slow down.");
+    let first = refused["data"]["session_id"].as_str().unwrap();
+    let first: u32 = first.trim_start_matches('s').parse().unwrap();
+    assert!(first > 100, "the {first}th was refused");
 }
 
 #[tokio::test]

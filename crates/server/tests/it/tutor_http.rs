@@ -330,6 +330,25 @@ async fn tutor_http_history_knows_what_a_long_answer_taught() {
     assert_eq!(history["messages"][1]["ability_updated"]["new_ability"], 0.6);
 }
 
+// Planted fault: a sum of no prices (0.0) where no price is known.
+#[tokio::test]
+async fn tutor_http_a_history_without_prices_has_no_cost() {
+    let mut house = lessons::house(Surface::Tutor).await;
+    let path = "/api/v1/chat/history/s";
+    for n in 1..=2 {
+        let asked = post(&house, "/api/v1/chat", &json!({"message": format!("q{n}"), "session_id": "s"}));
+        let mut act = house.cues.next().await;
+        act.say("a").await;
+        act.end().await;
+        assert_eq!(asked.await.unwrap().2["cost"], Value::Null);
+    }
+    let (_, history) = get(&house, "ann", path).await;
+    assert_eq!((&history["messages"][1]["cost"], &history["total_cost"]), (&Value::Null, &Value::Null));
+    // One with a price is a cost.
+    told(&mut house, "/api/v1/chat", json!({"message": "q3", "session_id": "s"}), &["a"]).await;
+    assert_eq!(get(&house, "ann", path).await.1["total_cost"], 0.25);
+}
+
 // Planted fault: a member's own session looked for (404 for who may see it).
 #[tokio::test]
 async fn tutor_http_history_is_the_owners_and_the_members() {

@@ -122,15 +122,20 @@ impl<'a> Work<'a> {
             desk.teller.thinks(words).await;
         }
         let lines = |text: &str| text.lines().count() as u64;
+        let asks = &self.teams.file.request;
+        let says = |word| match is_tiny(&*desk.provider) {
+            true => asks.tiny.says(word),
+            false => asks.full.says(word) || desk.team.prompt.says(word),
+        };
         let mut given = vec![count(self.brief.split_whitespace().count() as u64, "word")];
-        if !self.style.is_empty() {
-            given.push(count(lines(&self.style), "preference"));
-        }
-        if !self.workspace.is_empty() {
-            given.push(format!("{} about the project", count(lines(&self.workspace), "fact")));
-        }
-        if !plan.is_empty() {
-            given.push("the plan".to_owned());
+        let mut left = Vec::new();
+        let wishes = [
+            (Word::Style, &*self.style, count(lines(&self.style), "preference")),
+            (Word::Workspace, &*self.workspace, count(lines(&self.workspace), "fact") + " about the project"),
+            (Word::Plan, plan, "the plan".to_owned()),
+        ];
+        for (word, _, words) in wishes.into_iter().filter(|(_, text, _)| !text.is_empty()) {
+            if says(word) { &mut given } else { &mut left }.push(words);
         }
         let words = format!(
             "Asks {} of {} for {} code: a brief of {}, about {} of prompt.",
@@ -141,6 +146,9 @@ impl<'a> Work<'a> {
             count(estimate(&desk.provider, request), "token"),
         );
         desk.teller.thinks(words).await;
+        if !left.is_empty() {
+            desk.teller.thinks(format!("The prompt has no place for {}.", left.join(", "))).await;
+        }
     }
 
     /// Reviews and refines, where that is configured and there is something to refine.

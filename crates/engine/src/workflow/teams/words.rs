@@ -66,6 +66,11 @@ impl Template {
         if problems.is_empty() { Ok(Self(paragraphs)) } else { Err(problems) }
     }
 
+    /// Whether it says this anywhere.
+    pub(super) fn says(&self, word: Word) -> bool {
+        self.0.iter().flatten().any(|part| *part == Part::Word(word))
+    }
+
     /// The text with these values. A paragraph whose placeholders are all empty is left out. What a value says is never
     /// taken for a placeholder.
     pub(super) fn fill<'a>(&self, value: impl Fn(Word) -> &'a str) -> String {

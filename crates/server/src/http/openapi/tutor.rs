@@ -140,7 +140,8 @@ fn answer() -> Value {
         },
         "ability_updated": true, "cached": false,
         "suggested_questions": [{
-            "question": "Where would I use that?", "rationale": "The same, used", "difficulty_delta": 0.0, "category": "general",
+            "question": "Can you ask me a question about photosynthesis?",
+            "rationale": "Practises the same once more.", "difficulty_delta": 0.0, "category": "general",
         }],
         "run_id": "run_af52…",
     })

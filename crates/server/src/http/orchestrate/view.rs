@@ -81,8 +81,11 @@ impl Fold {
             Body::ModelStarted { model, label, team, .. } => {
                 let plain = !self.job;
                 if let Some(view) = self.team(team.as_deref()) {
+                    // What was said of whoever was to answer is more than he says of himself: in whose place he stands.
+                    if view.label.is_none() || view.model_used.as_ref() != Some(model) {
+                        view.label.clone_from(label);
+                    }
                     view.model_used = Some(model.clone());
-                    view.label.clone_from(label);
                     if plain {
                         view.status = TeamStatus::Generating;
                     }

@@ -5,7 +5,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use headwater_core::code::Error;
-use headwater_core::port::provider::Role;
+use headwater_core::port::provider::{Cost, Role};
 use headwater_core::run::Message;
 use headwater_core::{RunId, SessionId, UserId, limit};
 use headwater_engine::engine::told::Turn;
@@ -26,8 +26,8 @@ pub(in crate::http) struct History {
     /// Of the whole session.
     total_messages: usize,
     session_started: String,
-    /// In dollars, of the answers here whose price is known.
-    total_cost: f64,
+    /// In dollars, of the answers here whose price is known; null where there are answers and none has one.
+    total_cost: Option<f64>,
     /// Only where it is so: there are older messages than these.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
@@ -88,16 +88,23 @@ pub(super) async fn history(
     let mut told = app.engine.retell(&who, owner.as_ref(), &session, before.as_ref(), most + 1).await?;
     let older = told.turns.len().saturating_sub(most);
     told.turns.drain(..older);
-    let costs = told.turns.iter().filter_map(|turn| turn.usage?.cost_usd);
-    let cost = costs.fold(0_u64, |sum, cost| sum.saturating_add(cost.0));
+    let total_cost = total(&told.turns);
     Ok(Json(History {
         session_id,
         messages: told.turns.into_iter().flat_map(lines).collect(),
         total_messages: told.messages,
         session_started: time(told.started),
-        total_cost: headwater_core::port::provider::Cost(cost).dollars(),
+        total_cost,
         truncated: older > 0,
     }))
+}
+
+/// What the answers cost: nothing where there are none, and nobody knows where no price is known.
+fn total(turns: &[Turn]) -> Option<f64> {
+    let costs: Vec<Cost> = turns.iter().filter_map(|turn| turn.usage?.cost_usd).collect();
+    let unknown = costs.is_empty() && turns.iter().any(|turn| turn.took.is_some());
+    let sum = costs.iter().fold(0_u64, |sum, cost| sum.saturating_add(cost.0));
+    (!unknown).then(|| Cost(sum).dollars())
 }
 
 fn lines(turn: Turn) -> Vec<Line> {

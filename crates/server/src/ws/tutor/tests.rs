@@ -253,6 +253,44 @@ fn a_lesson_has_the_originals_frames_with_their_keys_in_order() {
     assert!(client.tutor.turns.is_empty());
 }
 
+// Planted fault: two of the words one.
+#[test]
+fn readiness_has_the_originals_five_words() {
+    for (readiness, word) in [
+        (Readiness::OptimalReadiness, "optimal_readiness"),
+        (Readiness::HighReadiness, "high_readiness"),
+        (Readiness::ModerateReadiness, "moderate_readiness"),
+        (Readiness::LowReadiness, "low_readiness"),
+        (Readiness::NotReady, "not_ready"),
+    ] {
+        let mut client = Client::ready();
+        let emotion = Emotion { primary: "fear".into(), arousal: 0.5, valence: -0.5, readiness };
+        client.asks().sees("r", &[begun(1), model(2), event(3, Body::Felt { emotion })]);
+        let frame = client.frames().pop().unwrap();
+        assert_eq!(frame["data"]["emotion"]["learning_readiness"], word);
+    }
+    // And the three ways to think; a step without a measure says so.
+    for (mode, word) in [
+        (ThinkingMode::Analytical, "analytical"),
+        (ThinkingMode::Creative, "creative"),
+        (ThinkingMode::Metacognitive, "metacognitive"),
+    ] {
+        let mut client = Client::ready();
+        let thought = Body::Thought {
+            id: "t".into(),
+            team: None,
+            step: 3,
+            mode: Some(mode),
+            text: "a".into(),
+            confidence: None,
+        };
+        client.asks().sees("r", &[begun(1), model(2), event(3, thought)]);
+        let step = client.frames().pop().unwrap()["data"]["reasoning_step"].take();
+        assert_eq!((&step["step_number"], &step["thinking_mode"]), (&json!(3), &json!(word)));
+        assert_eq!(step["confidence"], Value::Null);
+    }
+}
+
 #[test]
 fn what_is_asked_for_is_a_lesson() {
     let mut client = Client::ready();

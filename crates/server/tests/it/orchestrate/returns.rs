@@ -241,6 +241,52 @@ async fn a_stranger_signs_in_by_a_frame_and_is_remembered_then() {
     assert_eq!((frames.len(), u16::from(close.code)), (1, 4401));
 }
 
+/// By the address, a ticket, the header, or among the protocols: the tutor's socket opens, and the job is shown.
+// Planted fault: the subprotocol of the tutor not agreed to.
+#[tokio::test]
+async fn every_way_to_show_a_token_opens_the_tutor_and_shows_the_job() {
+    let (house, mut jobs) = house().await;
+    let (id, job) = begin(&house, &mut jobs).await;
+    job.think("google", "hello").await;
+    let token = house.token("ann");
+    let ticket = async || {
+        let answer = house.http("POST", "/api/ws-ticket").send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["ticket"].as_str().unwrap().to_owned()
+    };
+    for (tutor, path, name) in
+        [(true, "/api/ws".to_owned(), "headwater.tutor.v1"), (false, path(&id), "headwater.orchestrate.v1")]
+    {
+        let (bearer, header) = (format!("{name}, bearer.{token}"), format!("Bearer {token}"));
+        for (way, query, headers) in [
+            ("address", format!("?token={token}"), vec![]),
+            ("ticket", format!("?ticket={}", ticket().await), vec![]),
+            ("header", String::new(), vec![("authorization", header.as_str())]),
+            ("protocol", String::new(), vec![("sec-websocket-protocol", bearer.as_str())]),
+        ] {
+            let query = if tutor {
+                query
+            } else {
+                format!("{query}{}replay=1", if query.is_empty() { "?" } else { "&" })
+            };
+            let (mut socket, answer) = house.shake(&format!("{path}{query}"), &headers).await;
+            let first = socket.hear().await;
+            if way == "protocol" {
+                assert!(answer.contains(&format!("sec-websocket-protocol: {name}\r\n")), "{answer}");
+            }
+            if tutor {
+                assert_eq!(
+                    (&first["type"], &first["data"]["user_id"]),
+                    (&json!("connect"), &json!("ann")),
+                    "{way}"
+                );
+            } else {
+                assert_eq!(first["type"], "connected", "{way}");
+                assert_eq!(socket.thoughts_to("hello").await, ["hello"], "{way}");
+            }
+        }
+    }
+}
+
 // Planted fault: everybody let in who shows a bad token.
 #[tokio::test(start_paused = true)]
 async fn in_development_whoever_says_nothing_is_the_developer() {
