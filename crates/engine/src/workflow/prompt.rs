@@ -121,3 +121,59 @@ fn question(tiny: bool, asked: &Asked<'_>) -> String {
         if asked.tools { "Using only the text above and the tools" } else { "Using only the text above" };
     format!("{}\n\n{from}, answer: {question}", texts.join(between))
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::Millis;
+    use headwater_core::port::provider::{ContextBudget, ProviderInfo};
+    use headwater_providers::scripted::stage::Stage;
+
+    use super::*;
+
+    fn passage(source: &str, content: &str, score: f64) -> Passage {
+        Passage {
+            source: source.into(),
+            document_type: "manual".into(),
+            document_id: "d".into(),
+            index: 0,
+            heading: String::new(),
+            content: content.into(),
+            score,
+            metadata: "{}".into(),
+            indexed_at: Millis(0),
+        }
+    }
+
+    fn asking(passages: &[Passage]) -> Asked<'_> {
+        let (instructions, question) = ("Be kind.", "How wide is it?");
+        Asked { instructions, earlier: &[], points_back: false, passages, question, tools: false }
+    }
+
+    // Planted fault: a score in whole numbers.
+    #[test]
+    fn passages_stand_under_their_source_and_relevance_with_a_line_between_them() {
+        let (stage, _) = Stage::new();
+        let passages = [passage("a.md", "1,760 mm.", 0.8666), passage("b.md", "4,199 mm.", 0.5)];
+        let said = messages(stage.as_ref(), &asking(&passages)).pop().unwrap().content;
+        let context =
+            "[Source: a.md, Relevance: 0.87]\n1,760 mm.\n\n---\n\n[Source: b.md, Relevance: 0.50]\n4,199 mm.";
+        assert_eq!(said, format!("{context}\n\nUsing only the text above, answer: How wide is it?"));
+    }
+
+    #[test]
+    fn what_is_found_is_cut_to_the_smaller_of_both_budgets() {
+        let budget = |retrieval_tokens| {
+            let budget = ContextBudget { retrieval_tokens, history_tokens: 1_000 };
+            Stage::with_info(ProviderInfo { budget, ..Stage::new().0.info() }).0
+        };
+        let words = "word ".repeat(700);
+        let many: Vec<_> = (0..9).map(|n| passage(&n.to_string(), &words, 0.9)).collect();
+        let stage = budget(100_000);
+        let each = stage.count_tokens(&words) + 16;
+        let taken = |stage: &Stage, most| fitting(stage, many.clone(), most).len();
+        assert_eq!(taken(&stage, 3_000), 3_000 / each);
+        assert_eq!(taken(&budget(2 * each + 1), 3_000), 2);
+        // The best one is better than none.
+        assert_eq!(taken(&stage, 10), 1);
+    }
+}

@@ -1,6 +1,7 @@
 //! Jobs of teams over a whole server: the socket, the polls, and who comes back.
 
 mod http;
+mod pages;
 mod returns;
 mod troupe;
 
