@@ -201,6 +201,35 @@ async fn an_address_may_ask_for_empty_repetitions() {
 }
 
 #[tokio::test]
+async fn every_specialist_takes_all_four_steps_also_where_no_model_answers() {
+    let mut house = House::tiny().await;
+    let mut socket = house.socket("/ws/chat").await;
+    for (message, agent) in [
+        ("What is the engine power?", "specs"),
+        ("schedule an appointment", "maintenance"),
+        ("my brake has a problem", "troubleshoot"),
+    ] {
+        socket.say(&json!({"type": "message", "message": message, "session_id": agent}).to_string()).await;
+        let mut steps = Vec::new();
+        let complete = loop {
+            tokio::select! {
+                frame = socket.hear() => match frame["type"].as_str().unwrap() {
+                    "progress" => steps.push(frame["step"].as_str().unwrap().to_owned()),
+                    "complete" => break frame,
+                    _ => {}
+                },
+                act = house.cues.next() => act.end().await,
+            }
+        };
+        assert_eq!(steps, ["starting", "agent_routing", "rag_retrieval", "generating"], "{message}");
+        let metadata = &complete["metadata"];
+        assert_eq!((&metadata["agent"], &metadata["context"]["agent"]), (&json!(agent), &json!(agent)));
+        assert_eq!(metadata["context"]["classified_intent"], agent.to_uppercase());
+        assert!((0.0..=1.0).contains(&metadata["confidence"].as_f64().unwrap()), "{metadata}");
+    }
+}
+
+#[tokio::test]
 async fn a_frame_of_four_kilobytes_is_read_before_sign_in_and_a_longer_one_is_not() {
     let house = House::new().await;
     let frame = |bytes: usize| {
