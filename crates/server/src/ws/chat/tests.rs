@@ -504,6 +504,7 @@ fn a_message_without_a_session_has_the_connections_or_its_ids() {
     assert_eq!(session_of(r#"{"type":"message","message":"hi","message_id":"m"}"#), None);
 }
 
+// Planted fault: `customer_id` left out.
 #[test]
 fn a_message_may_say_for_whom_it_is() {
     let mut client = Client::new(true, true);

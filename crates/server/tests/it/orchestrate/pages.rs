@@ -8,7 +8,7 @@ fn ids(body: &Value) -> Vec<&str> {
     body["jobs"].as_array().unwrap().iter().map(|line| line["job_id"].as_str().unwrap()).collect()
 }
 
-// Planted faults: pages from 0; the total of the page in place of the list's.
+// Planted fault: pages from 0.
 #[tokio::test]
 async fn the_history_of_many_jobs_is_read_in_pages() {
     let (house, mut jobs) = house().await;
