@@ -32,6 +32,7 @@ mod rows;
 mod runs;
 mod sharing;
 mod showing;
+mod shown;
 mod standing;
 mod telling;
 mod tokens;
