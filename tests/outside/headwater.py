@@ -1,11 +1,13 @@
 """The real binary as a child process: started on port 0, spoken to over loopback, ended by its own process id."""
 
 import os
+import re
 import select
 import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,9 +37,9 @@ class Server:
 
     def __init__(self, data: Path, *, tokens: int | None = None, gap_ms: int | None = None, durability: str = FULL,
                  env: dict[str, str] | None = None, log: Path | None = None, args: list[str] | None = None, provider: str = "scripted",
-                 models: Path | None = None, limits: Path | None = LIMITS):
+                 models: Path | None = None, limits: Path | None = LIMITS, listen: str = "127.0.0.1:0"):
         self.data = Path(data)
-        self.surfaces: dict[str, str] = {}
+        self.surfaces: dict[str, str] = {}  # what listens beside the main address, and where
         # FULL is not asked for: it has to be what the server does by itself.
         self.env = {**CLEAN, **({} if durability == FULL else {DURABILITY: durability}), **(env or {})}
         if tokens is not None:
@@ -50,7 +52,7 @@ class Server:
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
                 # Without a folder of models it has no embeddings, so that a test does not depend on what the machine has.
-                [binary(), "serve", "--listen", "127.0.0.1:0", "--data", self.data, "--provider", provider,
+                [binary(), "serve", "--listen", listen, "--data", self.data, "--provider", provider,
                  "--models", models or self.data / "no-models", *(["--config", limits] if limits else []), *(args or [])],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out, env=self.env,
             )
@@ -72,10 +74,8 @@ class Server:
                 raise AssertionError(f"the server ended before it listened (exit {self.process.wait(10)}):\n{text.decode()}{self.tail()}")
             text += piece
             for line in text.decode(errors="replace").splitlines(keepends=True):
-                # What else it listens on comes before: `tutor on http://…: what it serves`.
-                if " on http" in line and not line.startswith("listening on "):
-                    surface, rest = line.split(" on ", 1)
-                    self.surfaces[surface] = rest.split(": ", 1)[0].rstrip("/")
+                if (beside := re.fullmatch(r"(\w+) on (https?://\S+): .+\n", line)) is not None:
+                    self.surfaces[beside[1]] = beside[2]
                 if line.startswith(("listening on http://", "listening on https://")) and line.endswith("\n"):
                     return line.removeprefix("listening on ").strip().rstrip("/")
         raise AssertionError(f"the server did not listen within {START_SECONDS} s:\n{text.decode()}{self.tail()}")
@@ -86,6 +86,11 @@ class Server:
     @property
     def ws(self) -> str:
         return "ws" + self.url.removeprefix("http")
+
+    def at(self, surface: str) -> SimpleNamespace:
+        """Another listener of it, for the clients that belong there."""
+        url = self.surfaces[surface]
+        return SimpleNamespace(url=url, ws="ws" + url.removeprefix("http"), token=self.token)
 
     def token(self, user: str = "ledger", email: str = "ledger@example.com", name: str = "Ledger") -> str:
         """By the command that operators use; under the same environment, so under the shim where there is one."""

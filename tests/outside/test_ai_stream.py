@@ -36,6 +36,7 @@ class Expansion:
     def __init__(self, server: Server, token: str):
         self.url = f"{server.ws}/ws/ai/stream?token={token}"
         self.text, self.chunks, self.ending = "", 0, None
+        self.unknown: list[str] = []  # what it ignores
 
     async def run(self, prompt: str, enough: int | None = None, rudely: bool = False):
         async with connect(self.url, ping_interval=None, proxy=None) as socket:
@@ -52,6 +53,8 @@ class Expansion:
                 elif frame["type"] in ("done", "error"):
                     self.ending = frame
                     break
+                else:
+                    self.unknown.append(message)
         return self
 
 
@@ -73,6 +76,7 @@ def test_expansions_side_by_side_end_with_the_right_text_and_nothing_twice(house
         asked = [Expansion(house, token).run(f"Expand point {n}") for n in range(10)]
         for done in await asyncio.gather(*asked):
             assert done.text == TEXT and done.ending["type"] == "done" and done.ending["user_id"] == "editor", vars(done)
+            assert done.unknown == [], "a client of the original is told what it knows"
         assert fake.ask("calls")["answers"] == 10, "each was asked once"
         async with httpx.AsyncClient(base_url=house.url, trust_env=False, headers={"authorization": f"Bearer {token}"}) as http:
             limits = (await http.get("/api/user/limits")).json()
@@ -120,6 +124,57 @@ def test_a_stranger_is_refused_at_the_handshake_without_a_word(house):
             assert (why.value.response.status_code, bytes(why.value.response.body or b"")) == (403, b""), query
 
     run(refused())
+
+
+async def answer(socket, **frame) -> list[dict]:
+    """The frames up to the end of what this one asks for."""
+    await socket.send(json.dumps(frame))
+    frames = []
+    while not frames or frames[-1]["type"] == "chunk":
+        frames.append(json.loads(await socket.recv()))
+    return frames
+
+
+@pytest.mark.parametrize("how", ["query", "header"])
+def test_the_seeds_scenarios_on_one_socket(house, how):
+    """What its test page tried, in its order: ping, generate with a system message, what is wrong, sequential requests, the
+    close; with the token in the address and in the header."""
+
+    async def page():
+        token = await asyncio.to_thread(house.token, f"page-{how}")
+        query, headers = (f"?token={token}", None) if how == "query" else ("", {"Authorization": f"Bearer {token}"})
+        async with connect(f"{house.ws}/ws/ai/stream{query}", additional_headers=headers, proxy=None) as socket:
+            for _ in range(3):
+                assert await answer(socket, action="ping") == [{"type": "pong"}]
+                frames = await answer(socket, action="generate", prompt="Hello", system="You are an editor.")
+                assert "".join(f.get("text", "") for f in frames) == TEXT
+                assert (frames[-1]["type"], frames[-1]["user_id"]) == ("done", f"page-{how}")
+                for wrong, words in [
+                    ({"action": "generate"}, "Prompt is required for generate action"),
+                    ({"action": "generate", "prompt": ""}, "Prompt is required for generate action"),
+                    ({"action": "sing"}, "Unknown action: sing"),
+                    ({}, "Unknown action: None"),
+                ]:
+                    assert await answer(socket, **wrong) == [{"type": "error", "message": words}]
+        assert socket.close_code == 1000
+
+    run(page())
+
+
+def test_the_seeds_own_address_in_development(fake, tmp_path):
+    """`?token=test-user-123`: any text is a user where the operator works alone, and nowhere else."""
+
+    async def named(server):
+        for name, user in [("test-user-123", "test-user-123"), ("us%C3%A9r%20x", "usér x")]:
+            done = await Expansion(server, name).run("Hello")
+            assert done.text == TEXT and done.ending["user_id"] == user, vars(done)
+        for blank in ["", "%20"]:
+            with pytest.raises(InvalidStatus):
+                await Expansion(server, blank).run("Hello")
+
+    env = {"OPENAI_BASE_URL": f"{fake.url}/v1", "OPENAI_API_KEY": "any"}
+    with Server(tmp_path / "data", provider="openai", env=env, args=["--development"]) as server:
+        run(named(server))
 
 
 # Planted fault: a missing key keeps the server from starting.

@@ -81,6 +81,8 @@ pub(crate) struct House {
     pub auth: Arc<Auth>,
     pub secret: Secret,
     pub gate: Arc<Gate>,
+    /// What its listener serves, for a look at what another would.
+    pub app: App,
     tokens: Tokens,
     pub folder: tempfile::TempDir,
 }
@@ -154,16 +156,16 @@ impl House {
             presence: Arc::default(),
             draining: draining.clone(),
         };
-        let app = surface(app, served);
+        let routes = surface(app.clone(), served);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (edge, shutdown) = (
             Edge::new(tasks.clone()).behind(gate.clone()).counted(metrics).encrypted(given.tls),
             draining.clone(),
         );
-        tasks.spawn("listener", async move { edge.serve(listener, app, shutdown).await });
+        tasks.spawn("listener", async move { edge.serve(listener, routes, shutdown).await });
         let tokens = Tokens::new(&secret);
-        Self { engine, store, cues, address, draining, auth, secret, gate, tokens, folder }
+        Self { engine, store, cues, address, draining, auth, secret, gate, app, tokens, folder }
     }
 
     pub(crate) fn token(&self, user: &str) -> String {

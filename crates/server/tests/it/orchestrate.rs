@@ -2,6 +2,7 @@
 
 mod http;
 mod observed;
+mod pages;
 mod returns;
 mod troupe;
 mod work;

@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 
 use crate::house::House;
 
-const OUTSIDE: &[u8] = b"the secret of the shop, of 40 bytes here";
+pub(crate) const OUTSIDE: &[u8] = b"the secret of the shop, of 40 bytes here";
 /// A public key, as everybody may have it.
 const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAlZAiTIba9Bgjew+fkwM9QgXOhKkM8B9dZ75tR3zk/9Y=\n-----END PUBLIC KEY-----\n";
 
-async fn house() -> House {
+/// One that believes the shop: `iss` shop, `aud` chat.
+pub(crate) async fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
     let files = [folder.path().join("shop.key"), folder.path().join("shop.pem")];
     std::fs::write(&files[0], OUTSIDE).unwrap();
@@ -26,7 +27,7 @@ async fn house() -> House {
     House::with_rules(Rules { outside, ..Rules::default() }).await
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     Clock::default().wall().0 / 1000
 }
 
@@ -53,14 +54,14 @@ fn b64(text: impl AsRef<[u8]>) -> String {
 }
 
 /// Signs this head and these claims as they stand, HS256, whatever the head says.
-fn by_hand(key: &[u8], head: &str, claims: &str) -> String {
+pub(crate) fn by_hand(key: &[u8], head: &str, claims: &str) -> String {
     let text = format!("{}.{}", b64(head), b64(claims));
     let signature =
         jsonwebtoken::crypto::sign(text.as_bytes(), &EncodingKey::from_secret(key), Algorithm::HS256);
     format!("{text}.{}", signature.unwrap())
 }
 
-const HEAD: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
+pub(crate) const HEAD: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
 
 fn rows(house: &House) -> Vec<(String, String)> {
     let key = house.key();
@@ -250,6 +251,14 @@ fn rows(house: &House) -> Vec<(String, String)> {
     rows
 }
 
+/// What asks for a socket.
+const SHAKE: [(&str, &str); 4] = [
+    ("connection", "upgrade"),
+    ("upgrade", "websocket"),
+    ("sec-websocket-version", "13"),
+    ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -270,6 +279,7 @@ async fn taken(house: &House, token: &str) -> (Vec<&'static str>, usize) {
             ("GET", "/api/v1/auth/me"),
             ("GET", "/api/runs"),
             ("GET", "/api/v1/chat/history/s"),
+            ("GET", "/api/user/limits"),
             ("POST", "/api/ws-ticket"),
         ] {
             let request =
@@ -291,6 +301,12 @@ async fn taken(house: &House, token: &str) -> (Vec<&'static str>, usize) {
     if token.chars().all(name) {
         protocols.push(format!("bearer.{token}"));
     }
+    // Who is nobody here does not even get a socket.
+    let opened = client.get(url(&format!("/ws/ai/stream?token={query}")));
+    let opened = SHAKE.iter().fold(opened, |request, (name, value)| request.header(*name, *value));
+    let status = opened.send().await.unwrap().status().as_u16();
+    assert!(matches!(status, 101 | 403), "{status}");
+    note("handshake", status == 101);
     let mut sockets = vec![(house.shake(&format!("/ws?token={query}"), &[]).await.0, "address")];
     for protocol in protocols.iter().filter(|p| p.len() < 12 * 1024) {
         let (socket, _) = house.shake("/ws", &[("sec-websocket-protocol", protocol)]).await;

@@ -504,6 +504,19 @@ fn a_message_without_a_session_has_the_connections_or_its_ids() {
     assert_eq!(session_of(r#"{"type":"message","message":"hi","message_id":"m"}"#), None);
 }
 
+// Planted fault: `customer_id` left out.
+#[test]
+fn a_message_may_say_for_whom_it_is() {
+    let mut client = Client::new(true, true);
+    client.says(
+        r#"{"type":"message","message":"hi","session_id":null,"customer_id":"c-1","vehicle_id":"v-1"}"#,
+    );
+    let commands = client.commands();
+    let [Command::Start { ask, .. }] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!((ask.customer_id.as_deref(), ask.vehicle_id.as_deref()), (Some("c-1"), Some("v-1")));
+    assert_eq!(ask.session, Some(session("made")), "as the seed's client says that it has none");
+}
+
 // Planted fault: paired by order. The refusal was then told of `first`, which was given up.
 #[test]
 fn a_refusal_that_overtakes_is_told_of_its_own_message() {
