@@ -341,7 +341,7 @@ async fn members_meet_and_watch_and_strangers_do_not() {
     assert_eq!(bob.hear().await["type"], "pong");
 }
 
-// Planted fault: a run shown to whoever was shown it before, member or not.
+// Planted fault: a live run seen by everybody.
 #[tokio::test]
 async fn who_is_let_out_in_the_middle_of_an_answer_reads_that_and_comes_back_to_nothing() {
     let mut house = House::new().await;
