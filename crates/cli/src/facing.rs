@@ -26,6 +26,8 @@ pub(crate) struct Facing {
     pub limits: Limits,
     /// Runs that one user may start; the engine's.
     pub starts: Option<Rate>,
+    /// And lessons; as many as runs, where that is more than their own default.
+    pub lessons: Option<Rate>,
 }
 
 impl Facing {
@@ -38,6 +40,8 @@ impl Facing {
         let connections = caps.number("connections", false).unwrap_or(1);
         let limits = Limits { connections: size(connections), ..Limits::default() };
         let starts = caps.rate("starts_per_minute", limit::STARTS);
+        let lessons =
+            starts.map(|starts| if starts.amount > limit::LESSONS.amount { starts } else { limit::LESSONS });
         let rules = Rules {
             proxies,
             origins: Origins::default(),
@@ -53,7 +57,7 @@ impl Facing {
             registrations: caps.rate("registrations_per_minute", limit::REGISTRATIONS),
         };
         let rules = Rules { origins: origins(asked, problems), ..rules };
-        Self { tls, rules, limits, starts }
+        Self { tls, rules, limits, starts, lessons }
     }
 
     /// `http` or `https`.
@@ -183,7 +187,9 @@ mod tests {
         }
         let facing = read(&[]).unwrap();
         let (used, usual) = (&facing.rules, Rules::default());
-        assert_eq!(facing.starts, Some(limit::STARTS));
+        assert_eq!((facing.starts, facing.lessons), (Some(limit::STARTS), Some(limit::LESSONS)));
+        let row = format!("| with `starts_per_minute` | {} |", limit::LESSONS.amount);
+        assert!(page.contains(&row), "docs/operating.md has no row that begins with {row}");
         assert_eq!(
             [used.connects, used.requests, used.messages, used.messages_per_address, used.sign_ins],
             [usual.connects, usual.requests, usual.messages, usual.messages_per_address, usual.sign_ins]
@@ -204,7 +210,11 @@ mod tests {
             ("sign_ins_per_minute", "30"),
         ]);
         let facing = facing.unwrap();
-        assert_eq!((facing.rules.connections_per_user, facing.starts), (None, None));
+        assert_eq!((facing.rules.connections_per_user, facing.starts, facing.lessons), (None, None, None));
+        for (starts, lessons) in [("5", 100), ("101", 101)] {
+            let facing = read(&[("starts_per_minute", starts)]).unwrap();
+            assert_eq!(facing.lessons, Some(Rate::per_minute(lessons, lessons)), "{starts}");
+        }
         assert_eq!(facing.rules.sign_ins, Some(Rate::per_minute(30, 60)));
         for (name, value) in
             [("starts_per_minute", "0"), ("connections", "off"), ("messages_per_minute", "-1")]

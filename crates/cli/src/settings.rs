@@ -109,9 +109,15 @@ impl Settings {
         let [url, private, secret] =
             ["", "_allow_private", "_secret"].map(|rest| asked.one(&format!("handoff_webhook{rest}")));
         let handoff = handoff::check(url, private, secret, &mut problems);
-        let starts = facing.starts;
-        let engine =
-            headwater_engine::Settings { unwatched, run_time, runs_per_user, starts, ..Default::default() };
+        let (starts, lessons) = (facing.starts, facing.lessons);
+        let engine = headwater_engine::Settings {
+            unwatched,
+            run_time,
+            runs_per_user,
+            starts,
+            lessons,
+            ..Default::default()
+        };
         let settings = Self {
             listen,
             data: data_folder(asked),

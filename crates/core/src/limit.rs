@@ -141,6 +141,9 @@ pub const MESSAGES: Rate = Rate::per_minute(100, 100);
 pub const MESSAGES_PER_ADDRESS: Rate = Rate::per_minute(600, 600);
 /// Runs that one user may start; each costs a model's time.
 pub const STARTS: Rate = Rate::per_minute(20, 20);
+/// Lessons that one user may start, which are not among those: their contract lets a client send 100 messages a minute,
+/// and each may be a question, or its repetition over HTTP.
+pub const LESSONS: Rate = Rate::per_minute(100, 100);
 /// Runs that one address may start: guests are many users.
 pub const STARTS_PER_ADDRESS: Rate = Rate::per_minute(120, 120);
 /// Sign-ins that one address may try; each costs a password hash.
@@ -152,7 +155,8 @@ pub const SIGN_IN_FAILURES: u32 = 5;
 /// See [`SIGN_IN_FAILURES`]. Also how long a wrong one counts.
 pub const SIGN_IN_LOCK: Duration = Duration::from_secs(15 * 60);
 /// Addresses whose wrong passwords are counted in memory (some 50 bytes each). Each has cost a password hash: at 4 at
-/// once of some 30 ms fewer than this can fail before the first are forgotten.
+/// once of some 30 ms fewer than this can fail before the first are forgotten. As many that nobody has are kept in the store
+/// (some 250 bytes each, with their index).
 pub const SIGN_IN_ADDRESSES: usize = 200_000;
 
 // ── runs ─────────────────────────────────────────────────────────────────────────────────────────

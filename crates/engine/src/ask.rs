@@ -22,6 +22,9 @@ pub struct StartRun {
     pub session: Option<SessionId>,
     /// The client's own name for this turn: sending it twice is sending it once.
     pub message_id: Option<MessageId>,
+    /// Where no session is named, the same turn in any of the user's sessions is meant: the one that used the message id
+    /// last. Of lessons only.
+    pub anywhere: bool,
     /// Instructions for the model (`generate` only).
     pub system: Option<String>,
     /// Which model, by its alias (`generate` only).

@@ -50,6 +50,8 @@ struct Inner {
     metrics: Metrics,
     /// Runs that each user may still start.
     starts: Allowances<UserId>,
+    /// And lessons.
+    lessons: Allowances<UserId>,
 }
 
 impl Engine {
@@ -63,9 +65,9 @@ impl Engine {
         settings: Settings,
     ) -> Self {
         let workflows = workflows.into_iter().map(|w| (w.name().to_owned(), w)).collect();
-        let starts = Allowances::new(settings.starts);
+        let (starts, lessons) = (Allowances::new(settings.starts), Allowances::new(settings.lessons));
         let (hub, clock, metrics) = (Arc::default(), Clock::default(), Metrics::default());
-        let inner = Inner { store, bus, workflows, hub, tasks, clock, settings, metrics, starts };
+        let inner = Inner { store, bus, workflows, hub, tasks, clock, settings, metrics, starts, lessons };
         Self { inner: Arc::new(inner) }
     }
 

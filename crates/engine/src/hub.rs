@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Event, Outcome, Seq};
-use headwater_core::{RunId, SessionId, UserId, limit};
+use headwater_core::{MessageId, RunId, SessionId, UserId, limit};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -179,11 +179,14 @@ const LANES: usize = 256;
 pub struct Hub {
     inner: Mutex<Inner>,
     lanes: Vec<tokio::sync::Mutex<()>>,
+    /// Of messages. Whoever takes both takes this one first.
+    messages: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { inner: Mutex::default(), lanes: (0..LANES).map(|_| tokio::sync::Mutex::default()).collect() }
+        let lanes = || (0..LANES).map(|_| tokio::sync::Mutex::default()).collect();
+        Self { inner: Mutex::default(), lanes: lanes(), messages: lanes() }
     }
 }
 
@@ -230,10 +233,12 @@ impl Drop for Place {
 impl Hub {
     /// Lets one start of a session after the other through, so that turns are ordered as they are stored.
     pub async fn lane(&self, owner: &UserId, session: &SessionId) -> tokio::sync::MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        (owner, session).hash(&mut hasher);
-        let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
-        self.lanes[lane].lock().await
+        self.lanes[lane_of(&(owner, session))].lock().await
+    }
+
+    /// The same of one message, whichever sessions it is sent to.
+    pub async fn message_lane(&self, owner: &UserId, message: &MessageId) -> tokio::sync::MutexGuard<'_, ()> {
+        self.messages[lane_of(&(owner, message))].lock().await
     }
 
     /// Reserves a place for a run of this user.
@@ -285,6 +290,12 @@ impl Hub {
     pub fn all(&self) -> Vec<Arc<LiveRun>> {
         self.inner.lock().runs.values().cloned().collect()
     }
+}
+
+fn lane_of(key: &impl Hash) -> usize {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default()
 }
 
 impl Place {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub runs: usize,
     /// Runs that one user may start; `None`: as many as he likes.
     pub starts: Option<Rate>,
+    /// The same of lessons, which are not among those.
+    pub lessons: Option<Rate>,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             runs_per_user: limit::RUNS_PER_USER,
             runs: limit::RUNS,
             starts: Some(limit::STARTS),
+            lessons: Some(limit::LESSONS),
         }
     }
 }

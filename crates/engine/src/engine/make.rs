@@ -9,12 +9,12 @@ use headwater_core::code::{Code, Error};
 use headwater_core::event::Outcome;
 use headwater_core::port::store::{Created, NewRun};
 use headwater_core::run::Run;
-use headwater_core::{Principal, SessionId};
+use headwater_core::{MessageId, Principal, SessionId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{Engine, first_event, store_failed};
-use crate::ask::{StartRun, Started, check, fingerprint, new_run_id, reused, session_for};
+use crate::ask::{Special, StartRun, Started, check, fingerprint, new_run_id, reused, session_for};
 use crate::hub::{Asker, Life, LiveRun, Place};
 use crate::mask::{Kinds, mask};
 use crate::quota::Taken;
@@ -86,7 +86,19 @@ impl Engine {
         workflow: Arc<dyn Workflow>,
     ) -> Result<Started, Error> {
         let joined = |run: Run| Started { run: run.id, session: run.session, joined: true };
+        // A lesson may be sent again without its session, while the first is being made in another lane than this one's.
+        let lesson = matches!(ask.special, Special::Lesson(_));
+        let message = new.message_id.as_ref().filter(|_| lesson);
+        let _message = match message {
+            Some(message) => Some(self.inner.hub.message_lane(&who.user, message).await),
+            None => None,
+        };
         let _lane = self.inner.hub.lane(&who.user, &session).await;
+        if let Some(message) = message.filter(|_| ask.anywhere && ask.session.is_none())
+            && let Some(run) = self.made_for(&new, message).await?
+        {
+            return Ok(joined(run));
+        }
         // Repetitions need no place: who comes back for his answer gets it, however full the house is.
         if new.message_id.is_some() {
             match self.inner.store.find(&new).await.map_err(store_failed)? {
@@ -97,7 +109,8 @@ impl Engine {
         }
         let mut place = self.inner.hub.reserve(&who.user, &self.inner.settings)?;
         // Nor do they count: only what is new costs a model's time.
-        self.inner.starts.take(&who.user).map_err(|wait| Error::too_fast("questions", wait))?;
+        let allowance = if lesson { &self.inner.lessons } else { &self.inner.starts };
+        allowance.take(&who.user).map_err(|wait| Error::too_fast("questions", wait))?;
         let taken = match ask.quota {
             Some(quota) => {
                 let taken = quota.take(&self.inner.store, &who.user, self.inner.clock.wall()).await;
@@ -141,6 +154,19 @@ impl Engine {
                 Err(store_failed(error))
             }
         }
+    }
+
+    /// The run of the same turn in whichever of the user's sessions used the message id last. Another turn of that name
+    /// there is none of this one's business: keys are a session's own.
+    async fn made_for(&self, new: &NewRun, message: &MessageId) -> Result<Option<Run>, Error> {
+        let store = &self.inner.store;
+        let last = store.run_of_message(&new.owner, None, message).await.map_err(store_failed)?;
+        let Some(last) = last else { return Ok(None) };
+        let there = NewRun { session: last.session, ..new.clone() };
+        Ok(match store.find(&there).await.map_err(store_failed)? {
+            Some(Created::Joined(run)) => Some(run),
+            Some(Created::New(_) | Created::Reused) | None => None,
+        })
     }
 
     fn begin(

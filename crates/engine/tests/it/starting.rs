@@ -10,10 +10,12 @@ use headwater_core::event::Outcome;
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use headwater_core::port::store::Store;
 use headwater_core::{MessageId, limit};
+use headwater_engine::ask::{Lesson, Special};
 use headwater_engine::{Period, Quota, Settings, StartRun};
 use headwater_store::MemoryStore;
 
 use crate::house::{House, SECOND, ann, ask, ask_in, ending, principal};
+use crate::tutoring::School;
 
 fn named(id: &str, ask: StartRun) -> StartRun {
     StartRun { message_id: Some(MessageId::parse(id).unwrap()), ..ask }
@@ -41,6 +43,55 @@ async fn one_message_id_is_one_run_however_often_it_is_sent() {
         let other = house.engine.start(&principal("bob"), what("ho")).await.unwrap();
         assert_ne!(other.run, runs[0].run);
     }
+}
+
+// Planted faults: the message's lane not taken; the fingerprint not asked; the run of another session not looked for.
+#[tokio::test(start_paused = true)]
+async fn a_lesson_that_names_no_session_is_the_one_that_used_its_message_id_last() {
+    let School { mut house, .. } = School::new().await;
+    let lesson = |ask| StartRun {
+        special: Special::Lesson(Lesson::default()),
+        anywhere: true,
+        ..named("m", StartRun { workflow: "tutor".into(), ..ask })
+    };
+    let (there, nowhere) = (|text| lesson(ask_in("tutor", text, "s")), |text| lesson(ask("tutor", text)));
+    let me = ann();
+    // Its run is being made: the store holds it up.
+    house.store.faults().hold_creates();
+    let mut first = Box::pin(house.engine.start(&me, there("Why?")));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    let mut again: Vec<_> = (0..3).map(|_| Box::pin(house.engine.start(&me, nowhere("Why?")))).collect();
+    for start in &mut again {
+        assert!(futures_util::poll!(start).is_pending());
+    }
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    house.store.faults().release_creates();
+    let first = first.await.unwrap();
+    for start in again {
+        let again = start.await.unwrap();
+        assert_eq!((&again.run, &again.session, again.joined), (&first.run, &first.session, true));
+    }
+    house.cues.next().await.end().await;
+    assert_eq!(ending(&house.log(&first.run).await, 1), Outcome::Completed);
+    assert_eq!(house.engine.start(&me, nowhere("Why?")).await.unwrap().run, first.run);
+    assert_eq!(house.stage.calls(), 1);
+    // Another's is another's, and another message of that name is another session's.
+    let bobs = house.engine.start(&principal("bob"), nowhere("Why?")).await.unwrap();
+    assert!(!bobs.joined && bobs.run != first.run);
+    let other = house.engine.start(&me, nowhere("Why not?")).await.unwrap();
+    assert!(!other.joined && other.session != first.session);
+    // From now on that one used it last, and its key is a session's as any.
+    assert_eq!(house.engine.start(&me, nowhere("Why not?")).await.unwrap().run, other.run);
+    assert_eq!(house.engine.start(&me, nowhere("Why?")).await.unwrap_err().code, Code::MessageIdReused);
+    assert_eq!(house.engine.start(&me, there("Why?")).await.unwrap().run, first.run);
+    // Who does not ask for that has the session of the message's name.
+    let own = StartRun { anywhere: false, ..nowhere("Why not?") };
+    assert_eq!(house.engine.start(&me, own).await.unwrap().session, other.session);
 }
 
 // Planted fault: `create` awaited by the caller: a run is then stored that nobody writes.

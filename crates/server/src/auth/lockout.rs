@@ -1,8 +1,8 @@
 //! Who has tried too often to sign in with a wrong password: for a while nobody signs in at that address.
 //!
 //! What is counted belongs to the address (an e-mail), whether anybody has an account there: otherwise being
-//! locked would tell. For accounts the store keeps it too, so that a restart opens no door; what is counted for
-//! an address that nobody has is lost with the process, and guards nothing.
+//! locked would tell. The store keeps it too, so that a restart opens no door, and tells nothing either: of
+//! accounts and of others the same way, see [`super::strangers`].
 //!
 //! A try is counted before its password is looked at ([`Lockouts::enter`]), so that many at once are no more
 //! than many in turn.
@@ -32,7 +32,7 @@ pub struct Failures {
 
 impl Failures {
     /// The same, where it still counts. What is from the future (a clock was set back) does not count for ever.
-    fn current(self, now: Millis) -> Option<Self> {
+    pub(super) fn current(self, now: Millis) -> Option<Self> {
         let lock = limit::SIGN_IN_LOCK;
         (now < self.last.after(lock) && self.last < now.after(lock)).then_some(self)
     }
@@ -49,6 +49,16 @@ pub enum Shut {
 
 /// An address in the table: its digest, whose size is known.
 type Name = [u8; 16];
+
+fn name(address: &str) -> Name {
+    digest(&["sign in", address])
+}
+
+/// The key of what the store keeps of an address that nobody has: its digest, since what people type is also their
+/// password at times.
+pub(super) fn key(address: &str) -> String {
+    name(address).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -95,7 +105,7 @@ impl Lockouts {
         kept: Option<Failures>,
         now: Millis,
     ) -> Result<Attempt, Shut> {
-        let name = digest(&["sign in", address]);
+        let name = name(address);
         let mut table = self.0.lock();
         let known = table.entries.get(&name);
         let failures = known.and_then(|e| e.failures).or(kept).and_then(|f| f.current(now));
@@ -118,7 +128,7 @@ impl Lockouts {
 
     /// Forgets what was wrong at this address.
     pub fn forget(&self, address: &str) {
-        self.0.lock().forget(&digest(&["sign in", address]));
+        self.0.lock().forget(&name(address));
     }
 }
 

@@ -8,6 +8,7 @@ pub mod password;
 pub mod revoked;
 pub mod secret;
 pub mod standing;
+mod strangers;
 mod ticket;
 pub mod token;
 
@@ -19,19 +20,20 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use headwater_core::code::{Code, Error};
 use headwater_core::port::SharedStore;
-use headwater_core::port::records::Expect;
+use headwater_core::port::records::{Expect, Record};
 use headwater_core::port::store::{StoreError, User};
-use headwater_core::{Principal, UserId, limit};
+use headwater_core::{Millis, Principal, UserId, limit};
 use headwater_engine::Clock;
 use headwater_engine::ask::new_user;
 
 pub use self::grant::Grant;
 use self::keys::Outside;
-use self::lockout::{Attempt, Lockouts, Shut};
+use self::lockout::{Attempt, Failures, Lockouts, Shut};
 use self::password::{PasswordError, Passwords};
 use self::revoked::Revoked;
 use self::secret::Secret;
 use self::standing::Standing;
+use self::strangers::Strangers;
 use self::ticket::Tickets;
 use self::token::{Identity, Tokens, new_sign_in};
 use crate::http::refusal::Refusal;
@@ -46,12 +48,16 @@ pub struct Auth {
     tickets: Tickets,
     guests: bool,
     lockouts: Arc<Lockouts>,
-    /// Under whom the store keeps what is wrong at an address that nobody has.
+    strangers: Strangers,
+    /// Under whom the store keeps what is wrong at addresses that nobody has.
     nobody: UserId,
 }
 
-/// Kind and key of the record that says what was wrong at an account's address, see [`lockout::Failures`].
-const FAILURES: (&str, &str) = ("sign_in", "failures");
+/// Kind of the records that say what was wrong at an address, see [`Failures`]: an account's, under its user, and those of
+/// addresses that nobody has, under nobody's name and [`lockout::key`].
+const SIGN_IN: &str = "sign_in";
+/// The key of an account's.
+const FAILURES: &str = "failures";
 
 /// Whose tokens are good beside those of the installation's own key, and who needs none.
 #[derive(Debug, Clone, Default)]
@@ -90,16 +96,28 @@ impl Auth {
             tickets: Tickets::default(),
             guests: rules.guests,
             lockouts: Arc::default(),
+            strangers: Strangers::default(),
             nobody: UserId::parse("nobody").unwrap_or_else(|_| new_user()),
         }
     }
 
-    /// Reads who has signed out; before anybody is asked who he is.
+    /// Reads who has signed out, before anybody is asked who he is, and what is kept of addresses that nobody has.
     ///
     /// # Errors
     /// The store's.
     pub async fn load(&self) -> Result<(), StoreError> {
         self.revoked.load(self.store.revocations(self.clock.wall()).await?);
+        let kept = self.store.records(&self.nobody, SIGN_IN, limit::SIGN_IN_ADDRESSES).await?;
+        // What cannot be read counts for nothing, and goes first.
+        let last = |kept: &Record| read(kept).map_or(Millis(0), |failures| failures.last);
+        self.strangers.load(
+            kept.into_iter()
+                .map(|kept| {
+                    let at = last(&kept);
+                    (kept.key, at)
+                })
+                .collect(),
+        );
         Ok(())
     }
 
@@ -176,10 +194,12 @@ impl Auth {
     /// nothing else; [`Code::TooManyConnections`], [`Code::StoreFailed`], [`Code::Internal`].
     pub async fn log_in(&self, email: &str, password: String) -> Result<Grant, Error> {
         let user = self.store.user_by_email(email).await.map_err(store_failed)?;
-        let whose = user.as_ref().map_or(&self.nobody, |u| &u.id).clone();
-        let kept = self.store.record(&whose, FAILURES.0, FAILURES.1).await.map_err(store_failed)?;
-        // All that nobody has share one record: it is read for the work alone.
-        let kept = kept.filter(|_| user.is_some()).and_then(|kept| serde_json::from_str(&kept.value).ok());
+        let (whose, key) = match &user {
+            Some(user) => (user.id.clone(), FAILURES.to_owned()),
+            None => (self.nobody.clone(), lockout::key(email)),
+        };
+        let kept = self.store.record(&whose, SIGN_IN, &key).await.map_err(store_failed)?;
+        let kept = kept.as_ref().and_then(read);
         let attempt = self.lockouts.enter(email, kept, self.clock.wall()).map_err(shut)?;
         let stored = user.as_ref().map(|u| u.password_hash.clone());
         let right = self.passwords.check(password, stored).await.map_err(no_hash)?;
@@ -187,35 +207,50 @@ impl Auth {
             Some(user) if right => {
                 attempt.succeeded();
                 if kept.is_some()
-                    && let Err(error) = self.store.delete_record(&whose, FAILURES.0, FAILURES.1).await
+                    && let Err(error) = self.store.delete_record(&whose, SIGN_IN, &key).await
                 {
                     // They run out by themselves; he who knows the password need not wait for that.
                     tracing::warn!(%error, "wrong passwords before a right one could not be forgotten");
                 }
                 self.grant(principal(user))
             }
-            _ => {
-                self.keep_failure(&attempt, &whose).await?;
+            user => {
+                let last = self.keep_failure(&attempt, &whose, &key).await?;
+                if user.is_none() {
+                    self.strangers.keep(&key, last);
+                }
+                self.forget_strangers().await;
                 Err(Error::new(Code::InvalidCredentials, "Invalid email or password"))
             }
         }
     }
 
-    /// Counts a wrong password; durable when it returns.
-    async fn keep_failure(&self, attempt: &Attempt, whose: &UserId) -> Result<(), Error> {
+    /// Counts a wrong password; durable when it returns. Says when the last one came.
+    async fn keep_failure(&self, attempt: &Attempt, whose: &UserId, key: &str) -> Result<Millis, Error> {
         let mut failures = attempt.failed(self.clock.wall());
         if failures.count == limit::SIGN_IN_FAILURES {
             tracing::warn!("nobody may sign in at an address for a while: too many wrong passwords");
         }
         loop {
             let value = serde_json::to_string(&failures).unwrap_or_default();
-            let record = (FAILURES.1, value.as_str());
-            let put = self.store.put_record(whose, FAILURES.0, record, Expect::Whatever, failures.last).await;
+            let record = (key, value.as_str());
+            let put = self.store.put_record(whose, SIGN_IN, record, Expect::Whatever, failures.last).await;
             put.map_err(store_failed)?;
             // Of several at once the one that is stored last may not be the last one counted.
             match attempt.beyond(failures) {
                 Some(later) => failures = later,
-                None => return Ok(()),
+                None => return Ok(failures.last),
+            }
+        }
+    }
+
+    /// Whoever was wrong, the same is done. One that comes in this moment is whole again with its next wrong one: each
+    /// stores the whole count.
+    async fn forget_strangers(&self) {
+        for key in self.strangers.go(self.clock.wall()) {
+            if let Err(error) = self.store.delete_record(&self.nobody, SIGN_IN, &key).await {
+                // It is found again at the next start.
+                tracing::warn!(%error, "wrong passwords that count no more could not be forgotten");
             }
         }
     }
@@ -224,6 +259,11 @@ impl Auth {
         let at = self.revoked.first(&who.user, || self.clock.wall());
         self.pair(who, &new_sign_in(), at)
     }
+}
+
+/// What a record says was wrong.
+fn read(kept: &Record) -> Option<Failures> {
+    serde_json::from_str(&kept.value).ok()
 }
 
 fn invalid() -> Error {

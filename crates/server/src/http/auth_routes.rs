@@ -53,15 +53,23 @@ pub(super) struct Granted {
     user: Shown,
 }
 
+/// Who somebody is.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "User")]
-struct Shown {
+pub(super) struct Shown {
     /// Names the user for ever.
     id: String,
     /// Lower case.
     email: String,
     /// As it was given.
     name: String,
+}
+
+impl From<Principal> for Shown {
+    fn from(who: Principal) -> Self {
+        let Principal { user, email, name, .. } = who;
+        Self { id: user.into(), email, name }
+    }
 }
 
 /// What a token says of its owner.
@@ -148,13 +156,12 @@ async fn ticket(
 }
 
 fn granted(grant: Grant) -> Response {
-    let Principal { user, email, name, .. } = grant.who;
     let answer = Json(Granted {
         access_token: grant.access,
         refresh_token: grant.refresh,
         token_type: "bearer",
         expires_in: grant.expires_in,
-        user: Shown { id: user.into(), email, name },
+        user: grant.who.into(),
     });
     unkept(answer.into_response())
 }

@@ -12,7 +12,7 @@ pub(crate) mod view;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(super) use self::accounts::{Granted, Shown};
+pub(super) use self::accounts::Granted;
 pub(super) use self::history::History;
 pub(super) use self::own::Health;
 pub use self::own::routes as own_routes;

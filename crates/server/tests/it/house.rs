@@ -70,6 +70,8 @@ pub(crate) struct Given {
     pub workflows: Vec<Arc<dyn Workflow>>,
     /// What its listener serves; the main one where nothing is said.
     pub surface: Option<Surface>,
+    /// What another house before it kept.
+    pub store: Option<Arc<MemoryStore>>,
 }
 
 pub(crate) struct House {
@@ -120,7 +122,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::load_or_create(folder.path()).unwrap();
         let (stage, cues) = given.stage.unwrap_or_else(Stage::new);
-        let store = Arc::new(MemoryStore::new());
+        let store = given.store.unwrap_or_default();
         let assistant = Assistant::parse(SHIPPED).unwrap();
         let provider = given.provider.unwrap_or(stage);
         let mut workflows: Vec<Arc<dyn Workflow>> = vec![
@@ -134,6 +136,7 @@ impl House {
         let engine =
             Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), given.settings);
         let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), given.auth));
+        auth.load().await.unwrap();
         let draining = CancellationToken::new();
         let gate = Arc::new(Gate::new(given.gate));
         let metrics = Metrics::default();
@@ -248,6 +251,20 @@ impl House {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         client.request(method.parse().unwrap(), url).bearer_auth(self.token(user))
     }
+}
+
+/// Holds the time: what an allowance gives back with time does not come back.
+pub(crate) struct Still(
+    #[expect(dead_code, reason = "dropped, it lets the thread go")] std::sync::mpsc::Sender<()>,
+);
+
+/// The runtime's time stands still while this is held.
+pub(crate) fn still() -> Still {
+    tokio::time::pause();
+    let (held, until) = std::sync::mpsc::channel();
+    // A paused clock leaps to the next timer when there is nothing to do, but not while a blocking task is under way.
+    tokio::task::spawn_blocking(move || until.recv());
+    Still(held)
 }
 
 pub(crate) fn principal(user: &str) -> Principal {

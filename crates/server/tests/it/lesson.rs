@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join;
 use headwater_core::MessageId;
 use headwater_core::port::Store as _;
 use headwater_engine::assistant::tutor_file::{SHIPPED_TUTOR, TutorFile};
@@ -11,6 +12,7 @@ use headwater_providers::scripted::stage::Stage;
 use headwater_server::app::Surface;
 use headwater_server::auth::Rules;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Error as Refused;
 
 use crate::house::{Given, House, Socket, open_gate, principal};
@@ -99,6 +101,54 @@ async fn a_lesson_is_one_run_behind_both_doors() {
     assert_eq!(answer["run_id"], run.id.as_str());
 }
 
+/// The fall-back of a client that knows no session.
+fn fall_back(house: &House, user: &str) -> JoinHandle<Value> {
+    let body = json!({
+        "message": "Why is grass green?", "message_id": "m", "context": {"subject": "x".repeat(100)},
+    });
+    let request = house.http_as(user, "POST", "/api/v1/chat").json(&body);
+    tokio::spawn(async move { request.send().await.unwrap().json().await.unwrap() })
+}
+
+// Planted fault: only the session of the message's own name looked for (a second run, and a second call of the model).
+#[tokio::test]
+async fn who_lost_his_socket_and_knows_no_session_gets_the_answer_that_is_there() {
+    let mut house = school().await;
+    let mut socket = house.socket("/api/ws").await;
+    socket.say(&ask("m")).await;
+    let mut act = house.cues.next().await;
+    act.say("Because ").await;
+    socket.until("content_chunk").await;
+    drop(socket);
+    // Two at once, while it is being written, and one when it is there.
+    let both = join(fall_back(&house, "ann"), fall_back(&house, "ann"));
+    act.say("so.").await;
+    act.end().await;
+    let (one, two) = tokio::select! {
+        both = both => (both.0.unwrap(), both.1.unwrap()),
+        _ = house.cues.next() => panic!("the model was asked twice"),
+    };
+    let later = fall_back(&house, "ann").await.unwrap();
+    for answer in [&one, &two, &later] {
+        assert_eq!((&answer["message"], &answer["session_id"]), (&json!("Because so."), &json!("s")));
+        assert_eq!(answer["run_id"], one["run_id"]);
+    }
+    assert_eq!(later["cached"], true);
+    assert_eq!(house.engine.runs(&principal("ann"), None, None, None, 10).await.unwrap().len(), 1);
+    assert!(house.cues.try_next().is_none(), "the model was asked twice");
+    // The same id of another is his own, and two of his at once are one.
+    let both = join(fall_back(&house, "bob"), fall_back(&house, "bob"));
+    let mut act = house.cues.next().await;
+    act.say("Bob's.").await;
+    act.end().await;
+    let (one, two) = tokio::select! {
+        both = both => (both.0.unwrap(), both.1.unwrap()),
+        _ = house.cues.next() => panic!("the model was asked twice"),
+    };
+    assert_eq!((&one["message"], &one["run_id"]), (&json!("Bob's."), &two["run_id"]));
+    assert_ne!(one["run_id"], later["run_id"]);
+}
+
 #[tokio::test]
 async fn a_guest_has_lessons_and_a_token_that_ran_out_opens_nothing() {
     let mut house = school().await;
@@ -121,4 +171,48 @@ async fn a_guest_has_lessons_and_a_token_that_ran_out_opens_nothing() {
     act.say("So.").await;
     act.end().await;
     assert_eq!(stream(&mut socket).await.last().unwrap()["data"]["full_content"], "So.");
+}
+
+#[tokio::test]
+async fn a_guest_has_lessons_over_http_and_nobody_elses() {
+    let mut house = school().await;
+    let (one, other) = (house.auth.guest().unwrap().unwrap(), house.auth.guest().unwrap().unwrap());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let address = house.address;
+    let send = |token: &str, method: &str, path: &str, body: Option<Value>| {
+        let request = client.request(method.parse().unwrap(), format!("http://{address}{path}"));
+        let request = request.bearer_auth(token);
+        let request = body.iter().fold(request, |request, body| request.json(body));
+        tokio::spawn(async move {
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        })
+    };
+    let turn = json!({"message": "Why is grass green?", "session_id": "s", "message_id": "m"});
+    let asked = send(&one.access, "POST", "/api/v1/chat", Some(turn.clone()));
+    let mut act = house.cues.next().await;
+    act.say("So.").await;
+    act.end().await;
+    let (status, answer) = asked.await.unwrap();
+    assert_eq!((status, &answer["message"], &answer["cached"]), (200, &json!("So."), &json!(false)));
+    // Once more, and what was said.
+    let (_, again) = send(&one.access, "POST", "/api/v1/chat", Some(turn.clone())).await.unwrap();
+    assert_eq!((&again["run_id"], &again["cached"]), (&answer["run_id"], &json!(true)));
+    let history = "/api/v1/chat/history/s";
+    let (status, said) = send(&one.access, "GET", history, None).await.unwrap();
+    assert_eq!((status, said["messages"].as_array().unwrap().len()), (200, 2));
+    // Another guest's of that name is another one.
+    let nothing = (404, json!({"detail": "Session not found"}));
+    assert_eq!(send(&other.access, "GET", history, None).await.unwrap(), nothing);
+    let anothers = format!("{history}?owner={}", one.who.user.as_str());
+    assert_eq!(send(&other.access, "GET", &anothers, None).await.unwrap(), nothing);
+    let asked = send(&other.access, "POST", "/api/v1/chat", Some(turn));
+    house.cues.next().await.end().await;
+    assert_ne!(asked.await.unwrap().1["run_id"], answer["run_id"]);
+    // Who he is, and how long.
+    let (status, me) = send(&one.access, "GET", "/api/auth/me", None).await.unwrap();
+    assert_eq!((status, &me["id"]), (200, &json!(one.who.user.as_str())));
+    assert_eq!(send(&one.access, "POST", "/api/auth/logout", Some(json!({}))).await.unwrap().0, 200);
+    assert_eq!(send(&one.access, "GET", history, None).await.unwrap().0, 401);
+    assert_eq!(send(&other.access, "GET", history, None).await.unwrap().0, 200);
 }

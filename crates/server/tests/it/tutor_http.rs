@@ -19,7 +19,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::house::{Given, House, open_gate, principal};
+use crate::house::{Given, House, open_gate, principal, still};
 use crate::lessons;
 
 /// Where the tutor's own routes stand on a surface.
@@ -244,7 +244,7 @@ async fn tutor_http_refusals() {
         assert_eq!(answer.json::<Value>().await.unwrap(), json!({"detail": "Authentication required"}));
     }
     // Who asks too often, by user and by address; and a server that has no tutor.
-    let settings = Settings { starts: Some(Rate::per_minute(1, 1)), ..Settings::default() };
+    let settings = Settings { lessons: Some(Rate::per_minute(1, 1)), ..Settings::default() };
     let often = Given { gate: open_gate(), settings, ..Given::default() };
     let gate = Rules { starts_per_address: Some(Rate::per_minute(1, 1)), ..open_gate() };
     for given in [often, Given { gate, ..Given::default() }] {
@@ -366,6 +366,73 @@ async fn tutor_http_history_is_the_owners_and_the_members() {
     let (own, members) = (get(&house, "ann", path).await, get(&house, "bob", anns).await);
     assert_eq!((own.0, &own), (200, &members));
     assert_eq!(get(&house, "eve", anns).await, nothing);
+}
+
+// Planted faults: `before` looked for among the reader's own runs; any run of the owner's taken for a place.
+#[tokio::test]
+async fn tutor_http_a_member_reads_the_history_in_pages() {
+    let mut house = lessons::house(Surface::Main).await;
+    let mut runs = Vec::new();
+    for (session, question) in [("s", "q1"), ("s", "q2"), ("t", "secret"), ("s", "q3")] {
+        let body = json!({"message": question, "session_id": session});
+        let answer = told(&mut house, "/tutor/api/v1/chat", body, &["a"]).await;
+        runs.push(answer["run_id"].as_str().unwrap().to_owned());
+    }
+    let (ann, bob) = (principal("ann").user, principal("bob").user);
+    house.store.share(&ann, &lessons::session("s"), &bob, headwater_core::Millis(1)).await.unwrap();
+    let page = async |user: &str, query: String| {
+        let path = format!("/tutor/api/v1/chat/history/s?owner=ann&{query}");
+        get(&house, user, &path).await
+    };
+    for (query, questions, truncated) in [
+        (format!("before={}", runs[3]), &["q1", "q2"][..], false),
+        (format!("limit=1&before={}", runs[3]), &["q2"], true),
+        (format!("limit=1&before={}", runs[1]), &["q1"], false),
+        (format!("before={}", runs[0]), &[], false),
+    ] {
+        let own = page("ann", query.clone()).await;
+        let asked = own.1["messages"].as_array().unwrap().iter().filter(|line| line["role"] == "user");
+        assert_eq!(asked.map(|line| line["content"].as_str().unwrap()).collect::<Vec<_>>(), questions);
+        assert_eq!(own.1["truncated"] == true, truncated, "{query}");
+        assert_eq!(page("bob", query.clone()).await, own, "{query}");
+        let nothing = (404, json!({"detail": "Session not found"}));
+        assert_eq!(page("eve", query).await, nothing);
+    }
+    // A run of hers that he does not see is no place to him.
+    let none = page("bob", "before=run_none".into()).await;
+    assert_eq!(page("bob", format!("before={}", runs[2])).await, none);
+    assert_eq!((none.0, &none.1["messages"]), (200, &json!([])));
+}
+
+// Planted fault: lessons taken from the allowance of other runs; the twenty-first was refused.
+#[tokio::test]
+async fn tutor_http_a_hundred_questions_a_minute_are_answered() {
+    let _still = still();
+    let mut house = lessons::given(Surface::Tutor, Given::default()).await;
+    let ask = |n: u32| json!({"message": "x", "session_id": "s", "message_id": format!("m{n}")});
+    for n in 0..100 {
+        let mut asked = post(&house, "/api/v1/chat", &ask(n));
+        let act = tokio::select! {
+            act = house.cues.next() => act,
+            refused = &mut asked => panic!("{n}: {refused:?}"),
+        };
+        act.end().await;
+        assert_eq!(asked.await.unwrap().0, 200, "{n}");
+    }
+    let words = "Rate limit exceeded. Please slow down.";
+    let (status, headers, answer) = post(&house, "/api/v1/chat", &ask(100)).await.unwrap();
+    assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "1"));
+    assert_eq!(answer, json!({"detail": words}));
+    // What was asked before is none more; and on the socket it is the same allowance.
+    assert_eq!(post(&house, "/api/v1/chat", &ask(7)).await.unwrap().0, 200);
+    let mut socket = house.socket("/api/ws").await;
+    let data = json!({"message_id": "m100", "session_id": "s", "message": "x"});
+    socket.say(&json!({"type": "chat_stream", "data": data}).to_string()).await;
+    let refused = socket.until("error").await;
+    assert_eq!(
+        (&refused["data"]["message"], &refused["data"]["code"], &refused["data"]["message_id"]),
+        (&json!(words), &json!("RATE_LIMIT_EXCEEDED"), &json!("m100"))
+    );
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::operation::{Book, get, post};
 use super::shapes::{LogIn, LogOut, Refresh, TutorAsk, TutorRegister};
-use crate::http::auth_routes::LoggedOut;
-use crate::http::tutor::{Answered, Granted, Health, History, Providers, Shown};
+use crate::http::auth_routes::{LoggedOut, Shown};
+use crate::http::tutor::{Answered, Granted, Health, History, Providers};
 
 const SIGN_IN: &str =
     "Authentication required · Invalid token · Invalid access token (it is a refresh token)";
@@ -23,8 +23,8 @@ pub(super) fn describe(book: &mut Book) {
     book.add(
         post("/tutor/api/v1/chat", "tutor_chat", "Ask the tutor, and wait for the whole answer")
             .about(
-                "The same run as the socket's: the same `message_id` in the same session gets the answer that is being made, or \
-                 was. It goes on when the client goes away.",
+                "The same run as the socket's: the same `message_id` in the same session, or without one in whichever used it \
+                 last, gets the answer that is being made, or was. It goes on when the client goes away.",
             )
             .takes::<TutorAsk>(json!({
                 "message": "Explain photosynthesis", "session_id": "biology-1", "message_id": "m1",
@@ -36,8 +36,8 @@ pub(super) fn describe(book: &mut Book) {
             .refuses(422, "A field is missing or not as it must be · Message is required")
             .refuses(
                 429,
-                "Too many questions; try again in N s · Too many questions from your address; try again in N s · you have N \
-                 live answers, which is the limit · this server has as many live answers as it may have",
+                "Rate limit exceeded. Please slow down. · you have N live answers, which is the limit · this server has as many \
+                 live answers as it may have",
             )
             .refuses(500, "AI generation failed: …")
             .refuses(503, "AI generation failed: … (another try may do) · this server is about to stop; try again in a moment"),

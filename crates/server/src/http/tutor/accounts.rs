@@ -8,13 +8,13 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use headwater_core::code::Code;
-use headwater_core::{Principal, limit};
+use headwater_core::limit;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::auth::token::TOKEN_BYTES;
 use crate::auth::{Auth, Grant, SignedIn};
-use crate::http::auth_routes::LoggedOut;
+use crate::http::auth_routes::{LoggedOut, Shown};
 use crate::http::refusal::Refusal;
 use crate::http::validate::{JsonBody, Text};
 
@@ -35,25 +35,6 @@ pub(in crate::http) struct Granted {
     expires_in: i64,
     /// Who signed in.
     user: Shown,
-}
-
-/// Who somebody is.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "User")]
-pub(in crate::http) struct Shown {
-    /// Names the user for ever.
-    id: String,
-    /// Lower case.
-    email: String,
-    /// As it was given.
-    name: String,
-}
-
-impl From<Principal> for Shown {
-    fn from(who: Principal) -> Self {
-        let Principal { user, email, name, .. } = who;
-        Self { id: user.into(), email, name }
-    }
 }
 
 pub(super) async fn register(State(auth): State<Arc<Auth>>, body: JsonBody) -> Result<Response, Refusal> {

@@ -1,5 +1,5 @@
 //! `POST /api/v1/chat` of the tutor: the same run as the socket's, waited for. A client whose socket failed sends the
-//! same `message_id` here and gets the answer that is being made, or was.
+//! same `message_id` here, with his session or without one, and gets the answer that is being made, or was.
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::measure::{self, AbilityInfo, Suggestion};
-use super::view::{ContextView, EmotionView, names, time, tokens};
+use super::view::{ContextView, EmotionView, TOO_OFTEN, names, time, tokens};
 use crate::app::App;
 use crate::auth::Bearer;
 use crate::auth::standing::expired;
@@ -83,13 +83,15 @@ pub(super) async fn chat(
         let owner = f.optional_parsed("owner", |id| UserId::parse(id).map_err(|e| e.to_string()));
         (message, session, owner, name, f.optional_part("context", lesson))
     })?;
-    admission::start(&app.gate, address)?;
+    admission::start(&app.gate, address).map_err(refused)?;
     let (said, subject) = (message.clone(), lesson.subject.clone());
     let ask = StartRun {
         workflow: app.dialects.tutor.to_string(),
         message,
         session,
         message_id,
+        // Who lost his socket may never have learned the session's name.
+        anywhere: true,
         special: Special::Lesson(lesson),
         owner,
         ..StartRun::default()
@@ -123,6 +125,9 @@ fn refused(error: Error) -> Refusal {
         tracing::error!("no workflow of the tutor's name is configured");
         let sentence = "This server has no tutor; ask its operator";
         return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, sentence);
+    }
+    if error.code == Code::RateLimited {
+        return Error { message: TOO_OFTEN.to_owned(), ..error }.into();
     }
     error.into()
 }

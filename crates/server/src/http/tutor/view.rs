@@ -7,6 +7,9 @@ use headwater_engine::engine::told::Learned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// What is said to who asks too often (contract).
+pub(crate) const TOO_OFTEN: &str = "Rate limit exceeded. Please slow down.";
+
 /// How the person seems to feel.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "EmotionState")]

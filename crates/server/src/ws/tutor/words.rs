@@ -5,6 +5,7 @@ use headwater_core::event::Failure;
 use serde_json::{Map, Value, json};
 
 use super::frames::Problem;
+use crate::http::tutor::view::TOO_OFTEN;
 
 /// The word of this dialect for a code. `CONTEXT_RETRIEVAL_FAILED` and `EMOTION_DETECTION_FAILED` are never said: what
 /// they stand for fails no turn here, or is the database's fault; and a cancelled generation is no error.
@@ -68,7 +69,7 @@ pub(super) fn problem<'a>(code: Code, message: &'a str, recoverable: bool, wait:
 /// The sentence of a refusal that no stream belongs to.
 pub(super) fn sentence(error: &Error) -> &str {
     match error.code {
-        Code::RateLimited => "Rate limit exceeded. Please slow down.",
+        Code::RateLimited => TOO_OFTEN,
         _ => &error.message,
     }
 }
