@@ -27,6 +27,7 @@ mod metrics;
 mod native;
 mod orchestrate;
 mod patience;
+mod rooms;
 mod runs;
 mod sharing;
 mod showing;
