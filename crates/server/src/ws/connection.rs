@@ -156,10 +156,9 @@ impl Connection {
     ) -> End {
         let stopping = self.around.engine.tasks().stopping().clone();
         let draining = self.around.draining.clone();
-        let seated = self.who.clone().is_none_or(|who| self.take_seat(&who));
         let who = self.who.clone();
         self.tell(|dialect, out| dialect.on_open(who.as_ref(), out));
-        if seated {
+        if who.is_none_or(|who| self.take_seat(&who)) {
             self.wait_for_others();
         }
         loop {
