@@ -54,8 +54,7 @@ async fn who_is_in_a_room_hears_of_its_runs() {
     live.end().await;
 }
 
-// Planted faults: those that have ended left out; the oldest taken where there are too many; nobody asked whether he
-// may still be there.
+// Planted faults: those that have ended left out; no bound; nobody asked whether he may still be there.
 #[tokio::test(start_paused = true)]
 async fn what_is_new_in_a_room_is_what_was_made_since() {
     let settings = Settings { starts: None, ..Settings::default() };

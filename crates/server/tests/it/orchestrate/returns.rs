@@ -208,7 +208,8 @@ async fn who_was_away_while_his_job_was_cancelled_is_told_as_if_he_had_stayed() 
 }
 
 /// What is refused to the connection is an `error` of the original's shape, and at the handshake its 429.
-// Planted faults: `auth_error`, which clients of the original do not know; the shape of other systems at the handshake.
+// Planted faults: `auth_error`, which clients of the original do not know; told before `connected`; the shape of other
+// systems at the handshake.
 #[tokio::test]
 async fn too_many_sockets_are_refused_in_its_own_shape() {
     let rules =
