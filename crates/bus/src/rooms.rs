@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::stream;
 use headwater_core::limit;
-use headwater_core::port::bus::{Notice, Notices, Room};
+use headwater_core::port::bus::{Heard, Notice, Notices, Room};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -33,16 +33,13 @@ impl Rooms {
         };
         let ear = Ear { rooms: self.clone(), room: room.clone(), receiver: Some(receiver) };
         Box::pin(stream::unfold(ear, |mut ear| async move {
-            let receiver = ear.receiver.as_mut()?;
-            loop {
-                match receiver.recv().await {
-                    Ok(notice) => return Some((notice, ear)),
-                    // Old notices are of no use to whoever was away.
-                    Err(RecvError::Lagged(_)) => {}
-                    // The sender lives in the map for as long as this receiver does.
-                    Err(RecvError::Closed) => return None,
-                }
-            }
+            let heard = match ear.receiver.as_mut()?.recv().await {
+                Ok(notice) => Heard::Notice(notice),
+                Err(RecvError::Lagged(_)) => Heard::Missed,
+                // The sender lives in the map for as long as this receiver does.
+                Err(RecvError::Closed) => return None,
+            };
+            Some((heard, ear))
         }))
     }
 
@@ -100,9 +97,10 @@ mod tests {
         for n in 1..=limit::NOTICES + 3 {
             rooms.tell(&room("a"), typing(n));
         }
-        // The oldest three are gone, since nobody listened for so long.
+        // The oldest three are gone, since nobody listened for so long; that is said in their place.
+        assert_eq!(a.next().await, Some(Heard::Missed));
         for n in 4..=limit::NOTICES + 3 {
-            assert_eq!(a.next().await, Some(typing(n)));
+            assert_eq!(a.next().await, Some(Heard::Notice(typing(n))));
         }
         assert!(a.next().now_or_never().is_none());
         assert!(b.next().now_or_never().is_none());

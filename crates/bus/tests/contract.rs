@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
 use headwater_bus::{InProcess, Lossy};
-use headwater_core::RunId;
-use headwater_core::port::bus::{Bus, Hint, Hints, SharedBus};
+use headwater_core::port::bus::{Bus, Happening, Heard, Hint, Hints, Notice, Notices, Room, SharedBus};
+use headwater_core::{RunId, SessionId, UserId, limit};
 
 fn run(name: &str) -> RunId {
     RunId::parse(name).unwrap()
@@ -184,4 +184,57 @@ fn the_lossy_bus_does_all_that_it_may_and_the_same_for_the_same_seed() {
     assert!((600..1_800).contains(&never), "about a third is never heard of, and some was skipped: {never}");
     assert!(tails.windows(2).any(|w| w[1] < w[0]), "some come late");
     assert!(tails.len() > tails.iter().collect::<std::collections::BTreeSet<_>>().len(), "some come twice");
+}
+
+fn room(session: &str) -> Room {
+    Room { owner: UserId::parse("ann").unwrap(), session: SessionId::parse(session).unwrap() }
+}
+
+fn notice(n: usize) -> Notice {
+    let user = UserId::parse("ann").unwrap();
+    Notice { user, connection: n.to_string(), what: Happening::Sent }
+}
+
+/// The notices that are there now, by number, and how often it was said that some are not.
+fn told(notices: &mut Notices) -> (Vec<usize>, usize) {
+    let (mut told, mut missed) = (Vec::new(), 0);
+    while let Some(heard) = notices.next().now_or_never() {
+        match heard.expect("the notices of a room never end") {
+            Heard::Notice(notice) => told.push(notice.connection.parse().unwrap()),
+            Heard::Missed => missed += 1,
+        }
+    }
+    (told, missed)
+}
+
+#[test]
+fn notices_come_in_order_and_once_to_their_room_alone() {
+    for (name, bus) in every_bus() {
+        bus.tell(&room("a"), notice(0));
+        let (mut here, mut elsewhere) = (bus.listen(&room("a")), bus.listen(&room("b")));
+        for n in 1..=limit::NOTICES {
+            bus.tell(&room("a"), notice(n));
+        }
+        let (heard, missed) = told(&mut here);
+        assert!(heard.windows(2).all(|two| two[0] < two[1]) && heard[0] > 0, "{name}: {heard:?}");
+        assert!(name == "lossy" || heard.len() == limit::NOTICES, "{name}: {heard:?}");
+        assert_eq!(missed, 0, "{name}: what a network loses is lost without a word");
+        assert_eq!(told(&mut elsewhere), (Vec::new(), 0), "{name}");
+    }
+}
+
+#[test]
+fn who_is_too_slow_misses_the_oldest_and_is_told_so() {
+    for (name, bus) in every_bus() {
+        let mut notices = bus.listen(&room("a"));
+        let last = limit::NOTICES * 4;
+        for n in 1..=last {
+            bus.tell(&room("a"), notice(n));
+        }
+        assert_eq!(notices.next().now_or_never(), Some(Some(Heard::Missed)), "{name}");
+        let (heard, missed) = told(&mut notices);
+        assert_eq!((heard.len(), missed), (limit::NOTICES, 0), "{name}: {heard:?}");
+        assert!(heard[0] > 1 && heard[heard.len() - 1] > last - limit::NOTICES, "{name}: {heard:?}");
+        assert_eq!(told(&mut notices), (Vec::new(), 0), "{name}");
+    }
 }

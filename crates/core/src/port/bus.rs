@@ -11,7 +11,9 @@
 //!   subscriptions are gone.
 //! - A notice is a moment's matter (who types, who came): it may be lost, never waits, and is never repeated by the
 //!   bus. Whoever listens gets those told after [`Bus::listen`] returned, in the order in which one node told them;
-//!   one who falls more than [`crate::limit::NOTICES`] behind misses the oldest.
+//!   one who falls more than [`crate::limit::NOTICES`] behind misses the oldest, and hears [`Heard::Missed`] in their
+//!   place. What a network loses is lost without a word: that a run was made is a hint as well, and whoever must not
+//!   miss one looks in the store.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -68,8 +70,17 @@ pub enum Happening {
     Run(RunId),
 }
 
+/// What is heard in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Somebody told something.
+    Notice(Notice),
+    /// Some were told that this listener, who was too slow, will not hear.
+    Missed,
+}
+
 /// The notices of one room; never ends by itself.
-pub type Notices = Pin<Box<dyn Stream<Item = Notice> + Send>>;
+pub type Notices = Pin<Box<dyn Stream<Item = Heard> + Send>>;
 
 /// Carries hints; see the module's contract.
 pub trait Bus: Send + Sync + 'static {

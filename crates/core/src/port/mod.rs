@@ -12,7 +12,7 @@ pub mod records;
 pub mod sharing;
 pub mod store;
 
-pub use bus::{Bus, Happening, Hint, Notice, Room, SharedBus};
+pub use bus::{Bus, Happening, Heard, Hint, Notice, Room, SharedBus};
 pub use embedder::{Embedder, SharedEmbedder};
 pub use extract::{Extract, SharedExtract};
 pub use handoff::{Handoff, SharedHandoff};

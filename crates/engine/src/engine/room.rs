@@ -5,7 +5,7 @@ use headwater_core::code::{Code, Error};
 use headwater_core::event::Outcome;
 use headwater_core::port::bus::{Happening, Notice, Notices, Room};
 use headwater_core::run::Run;
-use headwater_core::{MessageId, Principal, RunId, SessionId, UserId};
+use headwater_core::{MessageId, Principal, RunId, SessionId, UserId, limit};
 
 use super::{Engine, store_failed};
 
@@ -30,6 +30,8 @@ pub struct Entered {
     pub notices: Notices,
     /// The session's newest run, where it has not ended.
     pub live: Option<RunId>,
+    /// The session's newest run: what is made after it is new here, see [`Engine::new_runs`].
+    pub last: Option<RunId>,
 }
 
 impl Engine {
@@ -60,8 +62,36 @@ impl Engine {
         // Listen first, look second.
         let notices = self.inner.bus.listen(&room);
         let newest = self.inner.store.newest_run(&room.owner, &room.session).await.map_err(store_failed)?;
+        let last = newest.as_ref().map(|run| run.id.clone());
         let live = newest.filter(|run| run.tail.outcome.is_none()).map(|run| run.id);
-        Ok(Entered { room, notices, live })
+        Ok(Entered { room, notices, live, last })
+    }
+
+    /// The runs that were made in that room after this one, or all of them, oldest first, those that have ended
+    /// included; of more than [`limit::FOLLOWS`] the newest, as no connection follows more. `None`: he may not be there
+    /// any more. One small read where there is nothing new, two in somebody else's room.
+    ///
+    /// # Errors
+    /// [`Code::StoreFailed`].
+    pub async fn new_runs(
+        &self,
+        who: &Principal,
+        room: &Room,
+        last: Option<&RunId>,
+    ) -> Result<Option<Vec<RunId>>, Error> {
+        if !self.may_stay(who, room).await? {
+            return Ok(None);
+        }
+        let store = &self.inner.store;
+        let newest = store.newest_run(&room.owner, &room.session).await.map_err(store_failed)?;
+        if newest.is_none_or(|run| Some(&run.id) == last) {
+            return Ok(Some(Vec::new()));
+        }
+        let runs = store.runs(&room.owner, Some(&room.session), None, limit::FOLLOWS).await;
+        let runs = runs.map_err(store_failed)?.into_iter().map(|run| run.id);
+        let mut new: Vec<_> = runs.take_while(|run| Some(run) != last).collect();
+        new.reverse();
+        Ok(Some(new))
     }
 
     /// Whether he may still be in that room: its owner may have stopped sharing the session.

@@ -1,11 +1,15 @@
 //! What happens between the people of a session: rooms, runs that are told of, stops by a client's own name.
 
+use std::sync::Arc;
+
 use futures_util::{FutureExt, StreamExt};
+use headwater_bus::InProcess;
 use headwater_core::event::Outcome;
-use headwater_core::port::bus::{Happening, Notice};
+use headwater_core::port::bus::{Happening, Heard, Notice};
 use headwater_core::port::sharing::Sharing;
-use headwater_core::{Code, MessageId, Millis, SessionId};
-use headwater_engine::StartRun;
+use headwater_core::{Code, MessageId, Millis, SessionId, limit};
+use headwater_engine::{Settings, StartRun};
+use headwater_store::MemoryStore;
 
 use crate::house::{House, ann, ask_in, principal};
 
@@ -39,7 +43,7 @@ async fn who_is_in_a_room_hears_of_its_runs() {
     let started = house.engine.start(&ann, ask_in("generate", "second", "s")).await.unwrap();
     let what = Happening::Run(started.run.clone());
     let notice = Notice { user: ann.user.clone(), connection: String::new(), what };
-    assert_eq!(room.notices.next().await, Some(notice));
+    assert_eq!(room.notices.next().await, Some(Heard::Notice(notice)));
     assert_eq!(house.engine.run(&bob, &started.run).await.unwrap().id, started.run, "it can be read now");
     assert!(own.notices.next().now_or_never().is_none());
 
@@ -48,6 +52,34 @@ async fn who_is_in_a_room_hears_of_its_runs() {
     assert!(!house.engine.may_stay(&bob, &room.room).await.unwrap());
     assert!(house.engine.may_stay(&ann, &room.room).await.unwrap());
     live.end().await;
+}
+
+// Planted faults: those that have ended left out; no bound; nobody asked whether he may still be there.
+#[tokio::test(start_paused = true)]
+async fn what_is_new_in_a_room_is_what_was_made_since() {
+    let settings = Settings { starts: None, ..Settings::default() };
+    let mut house = House::with(settings, Arc::new(InProcess::new()), Arc::new(MemoryStore::new()));
+    let (ann, bob) = (ann(), principal("bob"));
+    let mut own = house.engine.enter(&ann, None, &session()).await.unwrap();
+    assert_eq!(own.last.take(), None);
+    let mut made = Vec::new();
+    for n in 0..=limit::FOLLOWS {
+        let started = house.engine.start(&ann, ask_in("generate", &n.to_string(), "s")).await.unwrap();
+        house.cues.next().await.end().await;
+        house.log(&started.run).await;
+        made.push(started.run);
+    }
+    house.store.share(&ann.user, &session(), &bob.user, Millis(1)).await.unwrap();
+    let theirs = house.engine.enter(&bob, Some(&ann.user), &session()).await.unwrap();
+    assert_eq!((theirs.last.as_ref(), theirs.live), (made.last(), None));
+    for who in [&ann, &bob] {
+        let new = async |last| house.engine.new_runs(who, &own.room, last).await.unwrap().unwrap();
+        assert_eq!(new(made.last()).await, []);
+        assert_eq!(new(Some(&made[limit::FOLLOWS - 3])).await, made[limit::FOLLOWS - 2..]);
+        assert_eq!(new(None).await, made[1..]);
+    }
+    house.store.unshare(&ann.user, &session(), &bob.user).await.unwrap();
+    assert_eq!(house.engine.new_runs(&bob, &own.room, None).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

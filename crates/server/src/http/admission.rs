@@ -9,7 +9,7 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE, VARY,
 };
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{Extensions, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use headwater_core::code::{Code, Error};
@@ -50,7 +50,7 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next:
     if let Some(address) = request.extensions().get::<ClientAddress>()
         && let Err(error) = ask(&gate, *address, &request)
     {
-        let answer = said(error, &request);
+        let answer = said(error, request.extensions());
         let answer = with_cors(&gate, from, request.headers().get(ORIGIN).cloned(), answer);
         return trusting(&gate, from, with_credentials(&request), answer);
     }
@@ -96,10 +96,10 @@ fn route_of(request: &Request) -> Option<&str> {
     request.extensions().get::<MatchedPath>().map(MatchedPath::as_str)
 }
 
-/// In the shape that the route's errors have.
-fn said(error: Error, request: &Request) -> Response {
-    let route = route_of(request).unwrap_or_default();
-    let own = request.extensions().get() == Some(&Surface::Orchestrate);
+/// In the shape that the errors have of the route in a request's extensions.
+pub(crate) fn said(error: Error, extensions: &Extensions) -> Response {
+    let route = extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let own = extensions.get() == Some(&Surface::Orchestrate);
     if route.starts_with("/api/runs") {
         Fault::from(error).into_response()
     } else if route.starts_with("/api/orchestrate")

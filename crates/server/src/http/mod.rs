@@ -1,6 +1,6 @@
 //! HTTP: routes, and what every answer has in common.
 
-mod admission;
+pub(crate) mod admission;
 pub mod ai;
 pub mod appointments;
 pub mod assets;

@@ -50,7 +50,7 @@ async fn shown(
         sleep(limit::RUN_AWAITED).await;
         return Err(in_vain());
     };
-    let there = timeout(limit::RUN_AWAITED, visible(engine, who, &run)).await;
+    let there = timeout(limit::RUN_AWAITED, visible(engine, who, &run, arrival.as_deref())).await;
     let found = there.unwrap_or_else(|_| Err(in_vain()))?;
     let after = match (after, arrival) {
         (Some(after), arrival) => {
@@ -68,13 +68,20 @@ async fn shown(
     engine.view(who, &run, &From::After(after), whole).await
 }
 
-/// Waits until this user sees the run. What he may not see, what is not there and what was deleted take the same.
-async fn visible(engine: &Engine, who: &Principal, run: &RunId) -> Result<Run, Error> {
+/// Waits until this user sees the run. What he may not see, what is not there and what was deleted take the same; but who
+/// was being shown it a moment ago is told how it ended, as if he had stayed.
+async fn visible(
+    engine: &Engine,
+    who: &Principal,
+    run: &RunId,
+    arrival: Option<&Arrival>,
+) -> Result<Run, Error> {
     loop {
         // Registered before the look: a run that comes to be between the two is heard of.
         let mut hints = engine.bus().subscribe(run);
         match engine.run(who, run).await {
             Ok(found) if !found.hidden => return Ok(found),
+            Ok(found) if arrival.is_some_and(|arrival| arrival.was_here(Instant::now())) => return Ok(found),
             Ok(_) => {}
             Err(error) if error.code == Code::NotFound => {}
             Err(error) => return Err(error),

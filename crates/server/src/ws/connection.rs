@@ -6,37 +6,39 @@
 //! queued here but a bounded number of replies and one batch of events; while that batch is being written,
 //! the runs are not read any further.
 
+mod asked;
 mod away;
 mod over;
 mod roomed;
 mod seated;
+mod viewing;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
-use futures_util::{FutureExt, SinkExt, StreamExt};
-use headwater_core::code::{Code, Error};
-use headwater_core::event::Seq;
+use futures_util::{SinkExt, StreamExt};
+use headwater_core::code::Code;
 use headwater_core::{Principal, RunId, limit};
-use headwater_engine::{Engine, Follow, Followed};
+use headwater_engine::Engine;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use self::asked::poll_first;
 use self::away::{Away, poll_away};
-use super::awaited::awaited;
-use super::commands::{Done, follow, list, no_room, refused, start, stop, stop_turn, too_many};
+use self::roomed::poll_rooms;
+use self::viewing::{Viewing, poll_views};
+use super::commands::Done;
 use super::departures::{Client, Departures};
-use super::dialect::{Close, Command, Dialect, Frame, Out, Reply, Target};
+use super::dialect::{Close, Dialect, Frame, Out, Reply};
 use super::ending::{End, broken, flood, part, stopping_close};
 use super::farewell::Farewell;
 use super::outbox::Outbox;
-use super::rooms::{RoomReply, Rooms};
+use super::rooms::Rooms;
 use super::upgrade::{Message, WebSocket};
 use crate::auth::Auth;
 use crate::auth::standing::Standing;
@@ -66,15 +68,6 @@ pub struct Surroundings {
 
 /// The number of a close without a close frame (RFC 6455, 7.1.5); it is never sent.
 const WITHOUT_A_WORD: u16 = 1005;
-
-/// A followed run.
-struct Viewing {
-    follow: Follow,
-    /// The last event that has left for the client.
-    left: Seq,
-    /// The last event in the outbox.
-    given: Seq,
-}
 
 /// See the module.
 pub struct Connection {
@@ -163,10 +156,9 @@ impl Connection {
     ) -> End {
         let stopping = self.around.engine.tasks().stopping().clone();
         let draining = self.around.draining.clone();
-        let seated = self.who.clone().is_none_or(|who| self.take_seat(&who));
         let who = self.who.clone();
         self.tell(|dialect, out| dialect.on_open(who.as_ref(), out));
-        if seated {
+        if who.is_none_or(|who| self.take_seat(&who)) {
             self.wait_for_others();
         }
         loop {
@@ -266,146 +258,6 @@ impl Connection {
         }
     }
 
-    fn carry_out(&mut self, command: Command) {
-        if let Command::SignIn { tag, token } = command {
-            return self.sign_in(tag, &token);
-        }
-        let (engine, Some(who)) = (self.around.engine.clone(), self.who.clone()) else {
-            return; // A dialect asks for nothing on behalf of nobody.
-        };
-        if let Err(error) = self.allowed(&command, &who)
-            && let Some(reply) = refused(&command, error)
-        {
-            return self.tell(|dialect, out| dialect.on_reply(reply, out));
-        }
-        // Two lanes, each with its own room: stops that wait for a disk take none from the turn that a
-        // dialect shows next.
-        let lane = match &command {
-            Command::Room(_) => self.around.rooms.as_ref().map_or(0, |rooms| rooms.waiting()),
-            command if command.is_ordered() => self.ordered.len(),
-            _ => self.busy.len(),
-        };
-        // Follows that a dialect adds by itself are as many as what it shows, and go together: of all that a
-        // client left none is refused.
-        let added = matches!(command, Command::Follow { asked: false, .. });
-        let most = if added { limit::COMMANDS + limit::FOLLOWS } else { limit::COMMANDS };
-        if lane >= most
-            && let Some(reply) = refused(&command, no_room())
-        {
-            return self.tell(|dialect, out| dialect.on_reply(reply, out));
-        }
-        match command {
-            Command::SignIn { .. } => {}
-            Command::Await { tag, asked } => {
-                let remembers = self.around.remembers.clone();
-                self.away.get_or_insert_default().awaited =
-                    Some(awaited(engine, who, remembers, tag, asked).boxed());
-            }
-            Command::Start { tag, mark, ask } => {
-                self.ordered.push_back(start(engine, who, tag, mark, *ask).boxed());
-            }
-            Command::Follow { tag, target, from, whole, asked: _ } => {
-                self.ordered.push_back(follow(engine, who, tag, target, from, whole).boxed());
-            }
-            Command::Unfollow { tag, run } => {
-                self.ordered.push_back(std::future::ready(Done::Unfollow { tag, run }).boxed());
-            }
-            Command::Stop { tag, run } => self.busy.push(stop(engine, who, tag, run).boxed()),
-            Command::StopTurn { tag, session, message } => {
-                self.busy.push(stop_turn(engine, who, tag, session, message).boxed());
-            }
-            Command::Room(command) => self.in_room(command),
-            Command::List { tag, owner, session, before, limit } => {
-                self.busy.push(list(engine, who, tag, (owner, session), before, limit).boxed());
-            }
-        }
-    }
-
-    fn on_done(&mut self, done: Done) {
-        match done {
-            Done::Reply(Reply::Stopped { tag, run, outcome: Ok(outcome) })
-                if self.views.iter().any(|v| v.follow.run() == &run) =>
-            {
-                self.stopped.push((run.clone(), Reply::Stopped { tag, run, outcome: Ok(outcome) }));
-            }
-            Done::Reply(reply) => {
-                if let Reply::Following { target: Target::Run(run), run: Err(error), .. } = &reply
-                    && error.code == Code::NotFound
-                {
-                    self.arrived(run);
-                }
-                self.tell(|dialect, out| dialect.on_reply(reply, out));
-            }
-            Done::Follow { reply, follow } => {
-                self.arrived(follow.run());
-                // Following what is followed already begins anew from the position that was asked for.
-                self.views.retain(|v| v.follow.run() != follow.run());
-                if self.views.len() >= limit::FOLLOWS {
-                    return self.tell(|dialect, out| dialect.on_reply(too_many(reply), out));
-                }
-                self.follow(*follow, &reply);
-                self.tell(|dialect, out| dialect.on_reply(reply, out));
-            }
-            Done::Awaited { reply, follow, arrival } => {
-                self.follow(*follow, &reply);
-                if let Some(arrival) = arrival {
-                    arrival.settled();
-                }
-                self.tell(|dialect, out| dialect.on_reply(reply, out));
-            }
-            Done::InVain(error) => {
-                self.out.close = Some(Close { code: error.code.close_code(), reason: error.message });
-            }
-            Done::Unfollow { tag, run } => {
-                self.views.retain(|v| v.follow.run() != &run);
-                self.acknowledge(&run);
-                self.tell(|dialect, out| dialect.on_reply(Reply::Unfollowed { tag, run }, out));
-            }
-        }
-    }
-
-    /// Hands out this run from here on.
-    fn follow(&mut self, follow: Follow, reply: &Reply) {
-        // Where the log is read from its beginning for the dialect's sake, the client is further than that.
-        let at = match reply {
-            Reply::Following { run: Ok((_, after)), .. } => *after,
-            _ => follow.cursor(),
-        };
-        self.views.retain(|v| v.follow.run() != follow.run());
-        self.views.push(Viewing { follow, left: at, given: at });
-    }
-
-    /// Nothing of this run is handed out any more: its stops are acknowledged.
-    fn acknowledge(&mut self, run: &RunId) {
-        let replies: Vec<_> = self.stopped.extract_if(.., |(of, _)| of == run).collect();
-        for (_, reply) in replies {
-            self.tell(|dialect, out| dialect.on_reply(reply, out));
-        }
-    }
-
-    fn on_followed(&mut self, at: usize, followed: Result<Followed, Error>) {
-        let Some(view) = self.views.get_mut(at) else { return };
-        let run = view.follow.run().clone();
-        match followed {
-            Ok(Followed::Events(events)) => {
-                view.given = view.given.max(view.follow.cursor());
-                self.tell(|dialect, out| dialect.on_events(&run, &events, out));
-                self.outbox.events(self.out.frames.drain(..));
-            }
-            Ok(Followed::Heartbeat) => self.tell(|dialect, out| dialect.on_heartbeat(&run, out)),
-            Ok(Followed::End) => {
-                let view = self.views.remove(at);
-                self.was_told(view.follow.run().clone(), view.given);
-                self.acknowledge(&run);
-            }
-            Err(error) => {
-                self.views.remove(at);
-                self.tell(|dialect, out| dialect.on_reply(Reply::Lost { run: run.clone(), error }, out));
-                self.acknowledge(&run);
-            }
-        }
-    }
-
     fn on_message(
         &mut self,
         message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
@@ -439,32 +291,4 @@ impl Connection {
         self.tell(|dialect, out| dialect.on_frame(frame, out));
         None
     }
-}
-
-/// The first alone makes progress; those behind it wait for it.
-fn poll_first(ordered: &mut VecDeque<BoxFuture<'static, Done>>, cx: &mut Context<'_>) -> Poll<Done> {
-    ordered.front_mut().map_or(Poll::Pending, |first| first.poll_unpin(cx))
-}
-
-/// The next thing of any room that was joined.
-fn poll_rooms(rooms: &mut Option<Box<Rooms>>, cx: &mut Context<'_>) -> Poll<RoomReply> {
-    rooms.as_mut().map_or(Poll::Pending, |rooms| rooms.poll(cx))
-}
-
-/// The next thing of any followed run; whoever was served is asked last the next time.
-fn poll_views(
-    views: &mut [Viewing],
-    turn: &mut usize,
-    cx: &mut Context<'_>,
-) -> Poll<(usize, Result<Followed, Error>)> {
-    for step in 0..views.len() {
-        let at = (*turn + step) % views.len();
-        // Cancel-safe: a future that is dropped here goes on where it was.
-        let next = std::pin::pin!(views[at].follow.next());
-        if let Poll::Ready(followed) = next.poll(cx) {
-            *turn = at + 1;
-            return Poll::Ready((at, followed));
-        }
-    }
-    Poll::Pending
 }

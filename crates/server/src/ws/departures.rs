@@ -218,6 +218,13 @@ impl Arrival {
         self.found.as_ref().map_or(0, |found| found.seq)
     }
 
+    /// Whether he goes on where he or another socket of his was, which had not seen the end.
+    #[must_use]
+    pub fn was_here(&self, now: Instant) -> bool {
+        let left = || self.departures.of(&self.client, &self.run, self.within, now);
+        self.found.clone().or_else(left).is_some_and(|found| !found.ended)
+    }
+
     /// He is being shown the run: from here on his connection knows how far he is.
     pub fn settled(mut self) {
         self.found = None;

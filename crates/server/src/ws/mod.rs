@@ -31,6 +31,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use headwater_core::Error;
 use headwater_engine::ask::new_session;
 
 use self::ai_stream::AiStream;
@@ -48,6 +49,7 @@ use crate::auth::token::Identity;
 use crate::edge::ConnInfo;
 use crate::gate::address::Reached;
 use crate::gate::{ClientAddress, Seat};
+use crate::http::admission;
 use crate::http::refusal::Refusal;
 
 /// The routes that upgrade.
@@ -108,17 +110,18 @@ impl FromRequestParts<App> for Handshake {
         let asked = Asked(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default());
         let who = sign_in::shown(&parts.headers, &asked, &app.auth);
         let protocols = sign_in::protocols(&parts.headers).map(str::to_owned).collect();
-        let seat = seat(parts, app, &conn, who.is_some()).map_err(IntoResponse::into_response)?;
+        let seat = seat(parts, app, &conn, who.is_some());
+        let seat = seat.map_err(|error| admission::said(error, &parts.extensions))?;
         let at_home = development::is_at_home(parts, app);
         Ok(Self { app: app.clone(), conn, asked, who, protocols, at_home, seat, upgrade })
     }
 }
 
 /// A place for one more socket of this address.
-fn seat(parts: &Parts, app: &App, conn: &ConnInfo, signed_in: bool) -> Result<Seat, Refusal> {
+fn seat(parts: &Parts, app: &App, conn: &ConnInfo, signed_in: bool) -> Result<Seat, Error> {
     let address = parts.extensions.get().copied().unwrap_or(ClientAddress(conn.peer.ip()));
     let proxied = parts.extensions.get::<Reached>().is_some_and(|reached| reached.proxied);
-    Ok(app.gate.seat(address.key(), proxied, signed_in)?)
+    app.gate.seat(address.key(), proxied, signed_in)
 }
 
 async fn open_chat(mut shake: Handshake) -> Response {

@@ -1,6 +1,8 @@
 //! The rooms that a connection joined: where the sockets of one session meet, those of its owner and of whoever he
 //! shares it with. What is said there goes over the bus; nobody is told what he said himself.
 
+mod ear;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,11 +11,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use headwater_core::code::{Code, Error};
-use headwater_core::port::bus::{Happening, Notice, Notices, Room};
+use headwater_core::port::bus::{Happening, Notice, Room};
 use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::Engine;
 use headwater_engine::engine::Entered;
 
+use self::ear::{Heard, hear};
 use super::kept::{Kept, forget, keep, waiting};
 use super::presence::{Here, Presence, Socket};
 
@@ -126,13 +129,6 @@ enum Step {
     Told { session: SessionOf, told: Result<(), Error> },
     Kept(Vec<Kept>),
     Forgotten,
-}
-
-/// What is heard in a room.
-enum Heard {
-    Notice(Notice),
-    /// The session is shared no more.
-    Out,
 }
 
 /// A room that was joined; the others are told when the last of its user's sockets on this node leaves it, however
@@ -278,7 +274,8 @@ impl Rooms {
     }
 
     /// Twice is once: the others are told of the first.
-    fn join(&mut self, Entered { room, notices, live }: Entered) -> Result<Option<RunId>, Error> {
+    fn join(&mut self, entered: Entered) -> Result<Option<RunId>, Error> {
+        let (room, live) = (entered.room.clone(), entered.live.clone());
         if self.joined.iter().any(|joined| joined.room == room) {
             return Ok(live);
         }
@@ -290,7 +287,7 @@ impl Rooms {
         self.engine.bus().tell(&room, self.notice(Happening::Joined));
         self.keep_that_he_came(room.clone());
         self.here.joined(&room);
-        let heard = hear(self.engine.clone(), self.who.clone(), room.clone(), notices);
+        let heard = hear(self.engine.clone(), self.who.clone(), entered);
         let goodbye = self.notice(Happening::Left);
         let (engine, presence) = (self.engine.clone(), Arc::clone(self.here.presence()));
         self.joined.push(Joined { engine, presence, room, goodbye, heard });
@@ -323,27 +320,4 @@ impl Rooms {
     fn notice(&self, what: Happening) -> Notice {
         Notice { user: self.who.user.clone(), connection: self.here.id().to_owned(), what }
     }
-}
-
-/// What is heard in a room. In somebody else's it is asked with each notice whether this user may hear it: the owner
-/// may have changed his mind.
-fn hear(engine: Engine, who: Principal, room: Room, notices: Notices) -> BoxStream<'static, Heard> {
-    if room.owner == who.user {
-        return notices.map(Heard::Notice).boxed();
-    }
-    let around = Arc::new((engine, who, room));
-    notices
-        .filter_map(move |notice| {
-            let around = Arc::clone(&around);
-            async move {
-                let (engine, who, room) = &*around;
-                match engine.may_stay(who, room).await {
-                    Ok(true) => Some(Heard::Notice(notice)),
-                    Ok(false) => Some(Heard::Out),
-                    // A notice may be lost; whether he may stay is asked with the next.
-                    Err(_) => None,
-                }
-            }
-        })
-        .boxed()
 }

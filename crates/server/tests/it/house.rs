@@ -7,7 +7,7 @@ use crate::lecture::Lecture;
 use futures_util::{SinkExt, StreamExt};
 use headwater_bus::InProcess;
 use headwater_core::port::provider::{ContextBudget, Provider as _, ProviderInfo};
-use headwater_core::port::{SharedProvider, SharedStore};
+use headwater_core::port::{SharedBus, SharedProvider, SharedStore};
 use headwater_core::{Millis, Principal, RunId, UserId};
 use headwater_engine::assistant::{Assistant, SHIPPED};
 use headwater_engine::documents::Documents;
@@ -68,6 +68,8 @@ pub(crate) struct Given {
     pub dialects: Dialects,
     /// Workflows beside the shipped ones.
     pub workflows: Vec<Arc<dyn Workflow>>,
+    /// Another bus than one that loses nothing.
+    pub bus: Option<SharedBus>,
     /// What its listener serves; the main one where nothing is said.
     pub surface: Option<Surface>,
     /// What another house before it kept.
@@ -133,8 +135,8 @@ impl House {
         // Of one name the later is taken.
         workflows.extend(given.workflows);
         let tasks = Tasks::default();
-        let engine =
-            Engine::new(store.clone(), Arc::new(InProcess::new()), workflows, tasks.clone(), given.settings);
+        let bus = given.bus.unwrap_or_else(|| Arc::new(InProcess::new()));
+        let engine = Engine::new(store.clone(), bus, workflows, tasks.clone(), given.settings);
         let auth = Arc::new(Auth::with_rules(&secret, store.clone(), Clock::default(), given.auth));
         auth.load().await.unwrap();
         let draining = CancellationToken::new();

@@ -28,6 +28,7 @@ mod native;
 mod observed;
 mod orchestrate;
 mod patience;
+mod rooms;
 mod rows;
 mod runs;
 mod sharing;

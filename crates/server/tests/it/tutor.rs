@@ -11,16 +11,16 @@ use tokio_tungstenite::tungstenite::Error as Refused;
 
 use crate::house::{House, Socket, open_gate, principal, still};
 
-const START: &str = r#"@{"type":"categorized","category":"research","provider":"stage"}"#;
+pub(crate) const START: &str = r#"@{"type":"categorized","category":"research","provider":"stage"}"#;
 
-fn chat(message: &str, session: &str) -> String {
+pub(crate) fn chat(message: &str, session: &str) -> String {
     frame(
         "chat_stream",
         json!({"message_id": message, "session_id": session, "message": format!("{message}?")}),
     )
 }
 
-fn frame(kind: &str, data: Value) -> String {
+pub(crate) fn frame(kind: &str, data: Value) -> String {
     json!({"type": kind, "data": data, "timestamp": 1}).to_string()
 }
 
@@ -28,24 +28,24 @@ fn stop(message: &str) -> String {
     frame("stop_generation", json!({"message_id": message}))
 }
 
-fn join(session: &str) -> String {
+pub(crate) fn join(session: &str) -> String {
     frame("join_session", json!({"session_id": session}))
 }
 
 /// Of Ann's session of that name.
-fn of_ann(kind: &str, mut data: Value) -> String {
+pub(crate) fn of_ann(kind: &str, mut data: Value) -> String {
     data["owner"] = json!("ann");
     frame(kind, data)
 }
 
-async fn come(house: &House, user: &str) -> Socket {
+pub(crate) async fn come(house: &House, user: &str) -> Socket {
     let mut socket = house.stranger(&format!("/api/ws?token={}", house.token(user))).await;
     let greeting = socket.hear().await;
     assert_eq!((&greeting["type"], &greeting["data"]["user_id"]), (&json!("connect"), &json!(user)));
     socket
 }
 
-async fn share(house: &House, session: &str, member: &str) {
+pub(crate) async fn share(house: &House, session: &str, member: &str) {
     let (ann, member) = (principal("ann").user, principal(member).user);
     assert!(house.store.share(&ann, &SessionId::parse(session).unwrap(), &member, Millis(1)).await.unwrap());
 }

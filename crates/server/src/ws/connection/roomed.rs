@@ -1,7 +1,9 @@
 //! A connection's part in the rooms of sessions.
 
+use std::task::{Context, Poll};
+
 use super::super::dialect::Reply;
-use super::super::rooms::RoomCommand;
+use super::super::rooms::{RoomCommand, RoomReply, Rooms};
 use super::Connection;
 
 impl Connection {
@@ -12,4 +14,9 @@ impl Connection {
             self.tell(|dialect, out| dialect.on_reply(Reply::Room(reply), out));
         }
     }
+}
+
+/// The next thing of any room that was joined.
+pub(super) fn poll_rooms(rooms: &mut Option<Box<Rooms>>, cx: &mut Context<'_>) -> Poll<RoomReply> {
+    rooms.as_mut().map_or(Poll::Pending, |rooms| rooms.poll(cx))
 }

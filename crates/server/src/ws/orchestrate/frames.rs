@@ -180,6 +180,13 @@ impl Pen<'_> {
     }
 }
 
+/// The connection is refused, and no team failed: nobody's status is told.
+pub(super) fn refused(job_id: &str, error: &str, now: Millis) -> String {
+    let data = Data::Error { error, status: TeamStatus::Error };
+    let timestamp = &stamp(now);
+    json(&JobFrame { r#type: data.kind(), team: WORKFLOW, data, timestamp, job_id, seq: None })
+}
+
 pub(super) fn connected(job_id: &str, now: Millis) -> String {
     json(&ConnectionFrame::Connected { job_id, timestamp: stamp(now) })
 }

@@ -18,7 +18,7 @@ use headwater_core::{Millis, Principal, RunId, limit};
 use headwater_engine::engine::From;
 use sha2::{Digest as _, Sha256};
 
-use self::frames::{ClientFrame, ConnectionFrame, connected, pong};
+use self::frames::{ClientFrame, ConnectionFrame, connected, pong, refused};
 pub(super) use self::open::open;
 use self::show::{Manner, Show};
 use super::departures::Client;
@@ -150,7 +150,7 @@ impl Dialect for Orchestrate {
     }
 
     fn on_refused(&mut self, error: Error, out: &mut Out) {
-        out.frames.push(auth_error(&error.message, out.now));
+        out.frames.push(refused(&self.asked.job_id, &error.message, out.now));
     }
 
     fn on_events(&mut self, run: &RunId, events: &[Arc<Event>], out: &mut Out) {

@@ -9,7 +9,7 @@ use headwater_core::{RunId, limit};
 use headwater_server::app::Dialects;
 use headwater_server::gate::Rules;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error as Refused, Message};
 
 use super::{ask, begin, get, given, house, path};
 use crate::house::{Given, House, Socket, principal};
@@ -158,6 +158,81 @@ async fn the_client_of_the_seed_reconnects_and_ends() {
     }
     assert_eq!(said, ["step 0", "step 1", "step 2", "step 3", "step 4"]);
     assert_eq!((complete, polls), (2, 1));
+}
+
+/// What he sees of the end, by both ways of stopping a job, is what his other window sees that stayed.
+// Planted fault: what was deleted shown to nobody, whoever was there. The one who came back was shown nothing.
+#[tokio::test(start_paused = true)]
+async fn who_was_away_while_his_job_was_cancelled_is_told_as_if_he_had_stayed() {
+    for (method, route) in [("DELETE", "/api/orchestrate/job/{id}"), ("POST", "/api/runs/{id}/stop")] {
+        let (house, mut jobs) = house().await;
+        let (id, job) = begin(&house, &mut jobs).await;
+        let generating = async |socket: &mut Socket| loop {
+            let frame = socket.until("status_change").await;
+            if (&frame["team"], &frame["data"]["status"]) == (&json!("google"), &json!("generating")) {
+                return;
+            }
+        };
+        let (mut stayed, mut away) = (house.socket(&path(&id)).await, house.socket(&path(&id)).await);
+        job.complete("anthropic", "code").await;
+        job.team("google", TeamStatus::Thinking).await;
+        job.team("google", TeamStatus::Generating).await;
+        generating(&mut stayed).await;
+        generating(&mut away).await;
+        job.think("google", "last").await;
+        stayed.thoughts_to("last").await;
+        away.thoughts_to("last").await;
+        drop(away);
+        let answer = house.http(method, &route.replace("{id}", &id)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let told = async |socket: &mut Socket| {
+            let (status, error) = (socket.hear().await, socket.hear().await);
+            assert_eq!((&status["type"], &error["type"]), (&json!("status_change"), &json!("error")));
+            assert_eq!(
+                (&error["team"], &error["data"]["error"]),
+                (&json!("google"), &json!("Job cancelled"))
+            );
+            (status, error)
+        };
+        let expected = told(&mut stayed).await;
+        let mut back = house.socket(&path(&id)).await;
+        back.connected().await;
+        assert_eq!(told(&mut back).await, expected, "{method}");
+        back.is_silent().await;
+        drop((stayed, back));
+        // He has the end; and who was not there sees nothing of what is gone.
+        let mut again = house.socket(&path(&id)).await;
+        again.connected().await;
+        again.is_silent().await;
+    }
+}
+
+/// What is refused to the connection is an `error` of the original's shape, and at the handshake its 429.
+// Planted faults: `auth_error`, which clients of the original do not know; told before `connected`; the shape of other
+// systems at the handshake.
+#[tokio::test]
+async fn too_many_sockets_are_refused_in_its_own_shape() {
+    let rules =
+        Rules { connections_per_user: Some(1), unauthenticated_per_address: Some(1), ..Rules::default() };
+    let (house, _jobs) = given(Given { gate: rules, ..Given::default() }).await;
+    let mut first = house.socket(&path("run_1")).await;
+    first.connected().await;
+    let (frames, close) = house.socket(&path("run_1")).await.closed().await;
+    let sentence = "Too many connections of yours; close one and try again";
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (1013, sentence));
+    let mut told: Vec<Value> = frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect();
+    assert_eq!((told.len(), &told[0]["type"]), (2, &json!("connected")));
+    assert!(told[1].as_object_mut().unwrap().remove("timestamp").unwrap().is_string());
+    let data = json!({"error": sentence, "status": "error"});
+    assert_eq!(told[1], json!({"type": "error", "team": "workflow", "data": data, "job_id": "run_1"}));
+
+    let mut stranger = house.stranger(&path("run_1")).await;
+    stranger.connected().await;
+    let url = format!("ws://{}{}", house.address, path("run_1"));
+    let Err(Refused::Http(answer)) = tokio_tungstenite::connect_async(url).await else { panic!("let in") };
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"5".parse().unwrap()));
+    let body = answer.into_body().unwrap_or_default();
+    assert_eq!(body, br#"{"error":"Rate limit exceeded. Please try again later."}"#);
 }
 
 /// Which of the two is somebody else's job cannot be seen.
