@@ -40,7 +40,7 @@ async fn the_history_of_many_jobs_is_read_in_pages() {
         ("page=4&page_size=2", &[], (5, 2, 6, 4)),
         ("status=error", &made[3..4], (1, 50, 0, 1)),
         ("status=complete&page=2&page_size=3", &made[4..], (4, 3, 3, 2)),
-        ("status=generating", &[], (0, 50, 0, 1)),
+        ("status=awaiting", &[], (0, 50, 0, 1)),
     ] {
         let body = of(query).await;
         assert_eq!(ids(&body), found, "{query}");
