@@ -1,5 +1,6 @@
 //! Jobs of teams over a whole server: the socket, the polls, and who comes back.
 
+mod hosts;
 mod http;
 mod observed;
 mod pages;
