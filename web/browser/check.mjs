@@ -480,6 +480,8 @@ async function docsPage(look, options) {
   await page.reload();
   await op('start_run').locator('.try').waitFor();
   await page.locator('#identity', { hasText: 'Dora' }).waitFor();
+  // Long and slowly: it is to be under way still when it is followed, and stopped.
+  await op('start_run').getByRole('textbox', { name: 'Body' }).fill('{"workflow":"assist","message":"A long answer, slowly"}');
   await tried('start_run', 201);
   const { run_id } = JSON.parse(await op('start_run').locator('.got').textContent());
   assert.ok((await op('start_run').locator('.line').textContent()).includes('Bearer $TOKEN'));

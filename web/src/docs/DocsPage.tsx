@@ -2,9 +2,9 @@ import { signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Account } from '../shared/account';
 import { call } from '../shared/http';
-import { Markdown } from '../shared/MarkdownView';
 import { SignIn } from '../shared/parts';
 import { readApi, search, type Api, type Content, type Operation } from './openapi';
+import { Prose } from './Prose';
 import { SchemaView } from './SchemaView';
 import { TryIt } from './TryIt';
 
@@ -47,7 +47,7 @@ function Parameters({ op }: { op: Operation }) {
             )}
             {p.description && (
               <div class="md about">
-                <Markdown text={p.description} />
+                <Prose text={p.description} />
               </div>
             )}
           </li>
@@ -65,7 +65,7 @@ function SocketView({ op, api }: { op: Operation; api: Api }) {
       <h3>On the WebSocket</h3>
       {s.description && (
         <div class="md">
-          <Markdown text={s.description} />
+          <Prose text={s.description} />
         </div>
       )}
       {s.documentation && (
@@ -95,7 +95,7 @@ function Details({ op, api, account }: { op: Operation; api: Api; account: Accou
       <div class="told">
         {op.description && (
           <div class="md">
-            <Markdown text={op.description} />
+            <Prose text={op.description} />
           </div>
         )}
         {op.parameters.length > 0 && <Parameters op={op} />}
@@ -227,7 +227,7 @@ export function DocsPage({ account }: { account: Account }) {
         </label>
         {words.value === '' && (
           <div class="md about-api">
-            <Markdown text={a.about} />
+            <Prose text={a.about} />
           </div>
         )}
         {groups.length === 0 && <p class="hint">No route has these words.</p>}
@@ -235,7 +235,7 @@ export function DocsPage({ account }: { account: Account }) {
           <section key={g.name} id={`group-${g.name}`} class="group" aria-labelledby={`title-${g.name}`}>
             <h2 id={`title-${g.name}`}>{g.name}</h2>
             <div class="md hint">
-              <Markdown text={g.about} />
+              <Prose text={g.about} />
             </div>
             <div class="card ops">
               {g.operations.map((op) => (

@@ -1,5 +1,5 @@
-import { Markdown } from '../shared/MarkdownView';
 import { inner, resolve, typeWord, type Api, type Schema } from './openapi';
+import { Prose } from './Prose';
 
 /** Levels of shapes within shapes; deeper ones are named only. A shape may hold itself. */
 const LEVELS = 4;
@@ -25,7 +25,7 @@ function Fields({ api, schema, level }: { api: Api; schema: Schema; level: numbe
             )}
             {field.description && (
               <div class="md about">
-                <Markdown text={field.description} />
+                <Prose text={field.description} />
               </div>
             )}
             {shape && <Shape api={api} name={shape.name} schema={shape.schema} level={level + 1} />}
@@ -83,7 +83,7 @@ export function SchemaView({ api, schema }: { api: Api; schema: Schema }) {
       {(name || target.type === 'array') && (
         <p class="hint">
           <b>{typeWord(api, schema)}</b>
-          {target.description ? `: ${target.description}` : ''}
+          {target.description ? `: ${target.description.replaceAll('`', '')}` : ''}
         </p>
       )}
       <Body api={api} schema={target} level={0} />

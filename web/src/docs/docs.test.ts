@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { inline } from '../shared/markdown';
 import { exampleOf, inner, readApi, resolve, search, typeWord, type Operation } from './openapi';
+import { atHome } from './Prose';
 import { ask, curl, holes, type Filled } from './request';
 
 const api = readApi(JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')));
@@ -92,5 +94,13 @@ describe('a request', () => {
     expect(curl(op('logout'), filled(), 'http://h')).toBe('curl -X POST http://h/api/v1/auth/logout -H "Authorization: Bearer $TOKEN"');
     expect(ask(op('logout'), filled({ body: ' ' }), null)).toMatchObject({ body: null, headers: {} });
     expect(curl(op('upload_document'), filled({ form: { file: 'm.pdf', document_type: 'faq' } }), 'http://h')).toContain(`-F 'file=@m.pdf' -F 'document_type=faq'`);
+  });
+});
+
+describe('what the server says of itself', () => {
+  it('links to its own pages; what a model says does not', () => {
+    const said = 'The dialect: [chat.md](/docs/chat.md).';
+    expect(inline(said).some((n) => n.t === 'link')).toBe(false);
+    expect(inline(atHome(said, 'http://here'))).toContainEqual({ t: 'link', href: 'http://here/docs/chat.md', of: [{ t: 'text', text: 'chat.md' }] });
   });
 });
