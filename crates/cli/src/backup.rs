@@ -67,8 +67,10 @@ fn progress(done: u64, all: u64) {
 }
 
 fn contents(checked: &Checked) -> String {
-    let Checked { runs, messages, documents, users, .. } = checked;
-    format!("{runs} runs, {messages} messages, {documents} documents, {users} accounts")
+    let Checked { runs, messages, documents, users, records, counters, .. } = checked;
+    format!(
+        "{runs} runs, {messages} messages, {documents} documents, {users} accounts, {records} records, {counters} counters"
+    )
 }
 
 fn print(line: &str) -> Result<(), Failure> {

@@ -222,6 +222,10 @@ pub const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 pub const EXPIRE_RUNS: usize = 16;
 /// See [`EXPIRE_RUNS`].
 pub const EXPIRE_PAUSE: Duration = Duration::from_millis(50);
+/// How long what was used of a daily or monthly quota is kept: longer than a month, though a clock be set back.
+pub const QUOTA_KEPT: Duration = Duration::from_secs(62 * 24 * 3_600);
+/// Counters of such quotas that go in one commit: a row each, so that it takes no longer than an answer's own.
+pub const FORGET_COUNTERS: usize = 256;
 
 // ── viewers ──────────────────────────────────────────────────────────────────────────────────────
 
