@@ -27,7 +27,7 @@ fn who_says_where_he_is_begins_anew_there_where_the_run_is_shown_too() {
     assert!(matches!(&client.commands()[..], [Command::Follow { from: From::After(7), .. }]));
 }
 
-// Planted faults: every frame of an event with its number; the ending's on the text in front of it.
+// Planted fault: every frame of an event with its number.
 #[test]
 fn after_every_number_that_a_client_has_comes_exactly_what_he_has_not() {
     let text = ["a\n```py\n", "x\n```\nb ", "c\n\n    d\n", "e\n```\nf\n```\ng", "\n``", "`h"];
