@@ -61,7 +61,8 @@ def test_what_was_complete_at_the_backup_is_there_word_for_word(tmp_path):
     with Server(data, tokens=60, gap_ms=10) as server:
         complete = asyncio.run(backups(server))
         assert len(complete) >= 4
-        headwater("check", "--data", data)
+        said = headwater("check", "--data", data).stdout.rstrip()
+        assert " records, " in said and said.endswith(" counters"), said
         refused = headwater("restore", copy, "--data", data, code=1)
         assert "another Headwater serves" in refused.stderr
         assert asyncio.run(still_answers(server))

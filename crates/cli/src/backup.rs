@@ -67,10 +67,25 @@ fn progress(done: u64, all: u64) {
 }
 
 fn contents(checked: &Checked) -> String {
-    let Checked { runs, messages, documents, users, .. } = checked;
-    format!("{runs} runs, {messages} messages, {documents} documents, {users} accounts")
+    let Checked { runs, messages, documents, users, records, counters, .. } = checked;
+    format!(
+        "{runs} runs, {messages} messages, {documents} documents, {users} accounts, {records} records, {counters} counters"
+    )
 }
 
 fn print(line: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout().lock(), "{line}").map_err(Failure::of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_was_found_is_said() {
+        let (runs, batches, messages, documents, users, records, counters) = (1, 2, 3, 4, 5, 6, 7);
+        let checked = Checked { runs, batches, messages, documents, users, records, counters };
+        let said = "1 runs, 3 messages, 4 documents, 5 accounts, 6 records, 7 counters";
+        assert_eq!(contents(&checked), said);
+    }
 }

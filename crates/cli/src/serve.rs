@@ -52,7 +52,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
 }
 
 async fn run(settings: Settings) -> Result<(), Failure> {
-    let files = Files::read(&settings)?;
+    let mut files = Files::read(&settings)?;
     // First what fails quickly, then what a crash left, then what takes time.
     let (secret, store) = open(&settings).await?;
     let listeners = bind(&settings).await?;
@@ -71,7 +71,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     provider::announce(&models, &settings.answering);
     let embedder = provider::search_by_meaning(&settings.asked).await;
     files.check(|alias| models.has(alias))?;
-    knowledge::index(&store, embedder.as_ref(), files.documents()).await?;
+    knowledge::index(&store, embedder.as_ref(), files.take_documents()).await?;
 
     let chat = files.chat();
     let (tasks, draining) = (Tasks::default(), CancellationToken::new());

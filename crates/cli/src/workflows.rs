@@ -52,9 +52,9 @@ impl Files {
         self.assistants.first().map_or("", |e| e.assistant.name.as_str()).into()
     }
 
-    /// What is to be indexed.
-    pub(crate) fn documents(&self) -> Vec<Text> {
-        self.assistants.iter().flat_map(|e| e.documents.clone()).collect()
+    /// What is to be indexed: nobody needs it in memory afterwards.
+    pub(crate) fn take_documents(&mut self) -> Vec<Text> {
+        self.assistants.iter_mut().flat_map(|e| std::mem::take(&mut e.documents)).collect()
     }
 
     /// Whether every model is there that is named.

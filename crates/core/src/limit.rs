@@ -226,6 +226,10 @@ pub const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 pub const EXPIRE_RUNS: usize = 16;
 /// See [`EXPIRE_RUNS`].
 pub const EXPIRE_PAUSE: Duration = Duration::from_millis(50);
+/// How long what was used of a daily or monthly quota is kept: longer than a month, though a clock be set back.
+pub const QUOTA_KEPT: Duration = Duration::from_secs(62 * 24 * 3_600);
+/// Counters of such quotas that go in one commit: a row each, so that it takes no longer than an answer's own.
+pub const FORGET_COUNTERS: usize = 256;
 
 // ── viewers ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -667,7 +671,7 @@ pub const SIMILAR_MESSAGES: usize = 3;
 /// How long a lesson waits for what a question means, and for earlier messages that mean the same: somebody
 /// waits for the first word. Beyond it the turn goes on without them, and says so.
 pub const MEANING_TIME: Duration = Duration::from_millis(150);
-/// How long it waits for the newest messages, for what was learned, and for the knowledge base.
+/// How long it waits for all of it, that included: the newest messages, what was learned, and then the knowledge base.
 pub const CONTEXT_TIME: Duration = Duration::from_secs(1);
 /// How long an answer that is whole waits until what it taught is stored: a store that needs longer is stuck.
 pub const LEARN_TIME: Duration = Duration::from_secs(2);

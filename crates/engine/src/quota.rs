@@ -9,13 +9,15 @@ use std::time::Duration;
 use headwater_core::code::{Code, Error};
 use headwater_core::port::SharedStore;
 use headwater_core::port::store::StoreError;
-use headwater_core::{Millis, UserId};
+use headwater_core::{Millis, UserId, limit};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-/// What the counters stand under.
+/// What the counters stand under that never come back, which are kept for ever.
 const KIND: &str = "quota";
+/// What those stand under that do: nobody asks for one again once its period is over.
+const PASSING: &str = "quota_period";
 
 /// When what was used comes back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +46,17 @@ pub struct Quota {
 #[derive(Debug)]
 pub(crate) struct Taken {
     owner: UserId,
+    kind: &'static str,
     key: String,
+}
+
+/// Forgets counters whose period is over, at most `limit` of them; says how many.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn forget(store: &SharedStore, now: Millis, limit: usize) -> Result<usize, StoreError> {
+    let keep = i64::try_from(limit::QUOTA_KEPT.as_millis()).unwrap_or(i64::MAX);
+    store.forget_counters(PASSING, Millis(now.0.saturating_sub(keep)), limit).await
 }
 
 impl Quota {
@@ -53,9 +65,9 @@ impl Quota {
     /// # Errors
     /// The store's.
     pub async fn used(&self, store: &SharedStore, owner: &UserId, now: Millis) -> Result<u64, StoreError> {
-        let key = self.key(now);
-        let taken = store.count(owner, KIND, &key, 0, u64::MAX, now).await?.value;
-        let returned = store.count(owner, KIND, &back(&key), 0, u64::MAX, now).await?.value;
+        let (kind, key) = (self.kind(), self.key(now));
+        let taken = store.count(owner, kind, &key, 0, u64::MAX, now).await?.value;
+        let returned = store.count(owner, kind, &back(&key), 0, u64::MAX, now).await?.value;
         Ok(taken.saturating_sub(returned))
     }
 
@@ -66,12 +78,19 @@ impl Quota {
         owner: &UserId,
         now: Millis,
     ) -> Result<Result<Taken, Error>, StoreError> {
-        let key = self.key(now);
+        let (kind, key) = (self.kind(), self.key(now));
         // Read first: it only goes up, so that an old value can only refuse.
-        let returned = store.count(owner, KIND, &back(&key), 0, u64::MAX, now).await?.value;
+        let returned = store.count(owner, kind, &back(&key), 0, u64::MAX, now).await?.value;
         let most = self.most.saturating_add(returned);
-        let counted = store.count(owner, KIND, &key, 1, most, now).await?;
-        Ok(if counted.taken { Ok(Taken { owner: owner.clone(), key }) } else { Err(self.used_up(now)) })
+        let counted = store.count(owner, kind, &key, 1, most, now).await?;
+        Ok(if counted.taken { Ok(Taken { owner: owner.clone(), kind, key }) } else { Err(self.used_up(now)) })
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.per {
+            Period::Ever => KIND,
+            Period::Day | Period::Month => PASSING,
+        }
     }
 
     fn key(&self, now: Millis) -> String {
@@ -105,7 +124,7 @@ impl Quota {
 impl Taken {
     /// Nothing came of it.
     pub(crate) async fn give_back(self, store: &SharedStore, now: Millis) {
-        if let Err(error) = store.count(&self.owner, KIND, &back(&self.key), 1, u64::MAX, now).await {
+        if let Err(error) = store.count(&self.owner, self.kind, &back(&self.key), 1, u64::MAX, now).await {
             tracing::warn!(%error, "what was taken of a quota could not be given back");
         }
     }
@@ -180,6 +199,30 @@ mod tests {
         assert_eq!(quota.used(&store, &ann, FEBRUARY_27).await.unwrap(), 0);
         for ok in [true, true, false] {
             assert_eq!(quota.take(&store, &ann, FEBRUARY_27).await.unwrap().is_ok(), ok);
+        }
+    }
+
+    // Planted fault: what never comes back under the same kind as the rest. It came back.
+    #[tokio::test]
+    async fn what_is_over_is_forgotten_and_what_counts_is_not() {
+        let (ann, store): (_, SharedStore) = (UserId::parse("ann").unwrap(), Arc::new(MemoryStore::new()));
+        let per = [Period::Ever, Period::Day, Period::Month];
+        let used = async |at| {
+            let mut used = Vec::new();
+            for per in per {
+                used.push(quota(per).used(&store, &ann, at).await.unwrap());
+            }
+            used
+        };
+        for per in per {
+            quota(per).take(&store, &ann, FEBRUARY_27).await.unwrap().unwrap();
+        }
+        for (later, forgotten, left) in
+            [(24, 0, [1, 1, 1]), (24 * 365, 2, [1, 0, 0]), (24 * 365, 0, [1, 0, 0])]
+        {
+            let now = FEBRUARY_27.after(HOUR * later);
+            assert_eq!(forget(&store, now, 9).await.unwrap(), forgotten);
+            assert_eq!(used(FEBRUARY_27).await, left);
         }
     }
 }

@@ -9,9 +9,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::quota;
 
-/// Removes runs that ended and were made longer ago than `keep` (`None` keeps them for ever), and the
-/// revocations that have run out, until `stopping`. The first time some time after the start: then people
+/// Removes runs that ended and were made longer ago than `keep` (`None` keeps them for ever), the
+/// revocations that have run out, and what was used of quotas whose period is long over, until `stopping`. The first time some time after the start: then people
 /// come back to their answers all at once.
 pub async fn retain(store: SharedStore, clock: Clock, keep: Option<Duration>, stopping: CancellationToken) {
     let sweeping = async {
@@ -53,5 +54,15 @@ async fn sweep(store: &SharedStore, clock: Clock, keep: Option<Duration>) {
     match store.forget_revocations(clock.wall()).await {
         Ok(forgotten) => tracing::debug!(forgotten, "revocations that have run out"),
         Err(error) => tracing::warn!(%error, "revocations that have run out could not be forgotten"),
+    }
+    loop {
+        match quota::forget(store, clock.wall(), limit::FORGET_COUNTERS).await {
+            Ok(limit::FORGET_COUNTERS) => sleep(limit::EXPIRE_PAUSE).await,
+            Ok(_) => break,
+            Err(error) => {
+                tracing::warn!(%error, "quotas whose time is over could not be forgotten; in an hour again");
+                break;
+            }
+        }
     }
 }

@@ -81,4 +81,8 @@ pub trait Records: Send + Sync {
         most: u64,
         at: Millis,
     ) -> Result<Counted, StoreError>;
+
+    /// Forgets counters of this kind that were last moved before a time, of all owners, at most `limit` of them; says how
+    /// many. Whoever keeps a kind says in it whether its counters may ever go.
+    async fn forget_counters(&self, kind: &str, before: Millis, limit: usize) -> Result<usize, StoreError>;
 }

@@ -13,7 +13,7 @@ use super::check::{Problems, TypedPrivacy, is_name};
 use super::words::stems;
 use super::{NAME_RULE, Retrieval};
 use crate::mask::Kinds;
-use crate::tutor::category::{self, Categories};
+use crate::tutor::category::{self, Categories, is_sign};
 
 /// The configuration of the tutor that ships with the product.
 pub const SHIPPED_TUTOR: &str = include_str!("../../assets/tutor.toml");
@@ -46,7 +46,6 @@ pub struct TutorFile {
     pub masks: Kinds,
     categories: Vec<Category>,
     by_words: Categories,
-    default: String,
 }
 
 /// How an answer is generated.
@@ -181,9 +180,8 @@ impl TutorFile {
     #[must_use]
     pub fn category(&self, text: &str) -> &Category {
         let name = self.by_words.of(text);
-        let named = |name: &str| self.categories.iter().find(|c| c.name == name);
         // The default was checked to be there.
-        named(name).or_else(|| named(&self.default)).unwrap_or(&self.categories[0])
+        self.categories.iter().find(|c| c.name == name).unwrap_or(&self.categories[0])
     }
 }
 
@@ -194,7 +192,7 @@ impl TypedTutor {
         self.check_categories(&mut problems);
         let words = self.category.iter();
         let words = words.map(|c| category::Category { name: c.name.clone(), words: c.words.clone() });
-        let by_words = match Categories::new(words.collect()) {
+        let by_words = match Categories::new(words.collect(), &self.default) {
             Ok(by_words) if problems.0.is_empty() => by_words,
             Ok(_) => return Err(problems.0),
             // What the checks above say too is said in their words alone.
@@ -218,7 +216,6 @@ impl TypedTutor {
             context: self.context,
             retrieval: self.retrieval,
             emotion_model: self.emotion.model,
-            default: self.default,
         })
     }
 
@@ -275,10 +272,11 @@ impl TypedTutor {
                 format!("{at}: `words` is empty")
             });
             for word in &category.words {
-                let stems = stems(word);
-                p.need(!stems.is_empty(), || format!("{at}: \"{word}\" has no letter or digit"));
+                // A sign is looked for as it is.
+                let key = if is_sign(word) { vec![word.to_lowercase()] } else { stems(word) };
+                p.need(!key.is_empty(), || format!("{at}: \"{word}\" has no letter or digit"));
                 // One word for two categories speaks for neither.
-                p.need(stems.is_empty() || seen.insert(stems), || {
+                p.need(key.is_empty() || seen.insert(key), || {
                     format!("{at}: \"{word}\" stands twice, perhaps in another form or category")
                 });
             }
@@ -356,6 +354,20 @@ mod tests {
         }
         assert_eq!(file.context, Context::default());
         assert!(file.missing_models(|_| false).is_empty());
+    }
+
+    // Planted fault: `general` taken for the default, whatever the file calls it: such a file could not be read.
+    #[test]
+    fn the_default_is_the_one_of_the_file_and_needs_no_words() {
+        let text = SHIPPED_TUTOR.replace("default = \"general\"", "default = \"rest\"").replace(
+            "name = \"general\"",
+            "name = \"general\"\nwords = [\"weather\"]\n[[category]]\nname = \"rest\"",
+        );
+        let file = TutorFile::parse(&text).unwrap();
+        for (question, category) in [("How is the weather?", "general"), ("What is photosynthesis?", "rest")]
+        {
+            assert_eq!(file.category(question).name, category, "{question}");
+        }
     }
 
     // Planted fault: the check ends at the first problem.

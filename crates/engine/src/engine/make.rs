@@ -236,23 +236,24 @@ impl Engine {
                 live.lost();
             }
             drop(place);
-            if matches!(live.over().await, Life::Ended(_)) {
-                engine.afterwards(after, past);
+            let life = live.over().await;
+            // What is left to do may take a minute; nobody needs the run's events and its place in it.
+            drop(live);
+            if matches!(life, Life::Ended(_)) {
+                engine.afterwards(&*after, past).await;
             }
         });
     }
 
-    fn afterwards(&self, workflow: Arc<dyn Workflow>, past: Past) {
-        let stop = self.inner.tasks.stopping().clone();
-        self.inner.tasks.spawn("afterwards", async move {
-            // A mistake in it harms nobody: the run is over.
-            let work = AssertUnwindSafe(workflow.afterwards(past)).catch_unwind();
-            tokio::select! {
-                done = work => if done.is_err() {
-                    tracing::error!("a workflow panicked after its run");
-                },
-                () = stop.cancelled() => {}
-            }
-        });
+    /// In the run's own task: its viewers have its ending and its place is another's already.
+    async fn afterwards(&self, workflow: &dyn Workflow, past: Past) {
+        // A mistake in it harms nobody: the run is over.
+        let work = AssertUnwindSafe(workflow.afterwards(past)).catch_unwind();
+        tokio::select! {
+            done = work => if done.is_err() {
+                tracing::error!("a workflow panicked after its run");
+            },
+            () = self.inner.tasks.stopping().cancelled() => {}
+        }
     }
 }

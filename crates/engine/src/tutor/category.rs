@@ -5,9 +5,6 @@ use serde::Deserialize;
 use crate::assistant::words::standing_alone;
 use crate::assistant::words::stems;
 
-/// The category of a question that none of the words speaks for.
-pub const GENERAL: &str = "general";
-
 /// A category and the words that speak for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +19,7 @@ pub struct Category {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Categories {
     list: Vec<Known>,
+    default: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -32,11 +30,12 @@ struct Known {
 }
 
 impl Categories {
-    /// Checks a list, in the order in which ties are decided.
+    /// Checks a list, in the order in which ties are decided. `default` is the category of a question that none of the
+    /// words speaks for; it needs none, and need not be in the list.
     ///
     /// # Errors
     /// Every problem of it, each as one line for the person who wrote the file.
-    pub fn new(list: Vec<Category>) -> Result<Self, Vec<String>> {
+    pub fn new(list: Vec<Category>, default: &str) -> Result<Self, Vec<String>> {
         let (mut problems, mut known) = (Vec::new(), Vec::<Known>::new());
         for Category { name, words } in list {
             let shape = !name.is_empty()
@@ -48,7 +47,7 @@ impl Categories {
             if known.iter().any(|k| k.name == name) {
                 problems.push(format!("category \"{name:.64}\" is there twice"));
             }
-            if words.iter().all(|word| word.trim().is_empty()) && name != GENERAL {
+            if words.iter().all(|word| word.trim().is_empty()) && name != default {
                 problems.push(format!("category \"{name:.64}\" has no words, so nothing is ever put in it"));
             }
             let words = words.iter().map(|w| w.trim()).filter(|w| !w.is_empty());
@@ -56,23 +55,21 @@ impl Categories {
             let signs = signs.into_iter().map(str::to_lowercase).collect();
             known.push(Known { name, phrases: words.into_iter().map(stems).collect(), signs });
         }
-        if problems.is_empty() { Ok(Self { list: known }) } else { Err(problems) }
-    }
-
-    /// The names, in their order; [`GENERAL`] may be missing from them and is possible all the same.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|known| known.name.as_str())
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self { list: known, default: default.to_owned() })
     }
 
     /// What the text is about: the category with the most of its words in it, a phrase counting as many as it has; of equal
-    /// ones the first. A word inside a longer phrase of another category does not count. [`GENERAL`] where there is none.
+    /// ones the first. A word inside a longer phrase of another category does not count. The default where there is none.
     #[must_use]
     pub fn of(&self, text: &str) -> &str {
         let (words, text) = (stems(text), text.to_lowercase());
         let groups: Vec<Vec<&[String]>> =
             self.list.iter().map(|known| known.phrases.iter().map(Vec::as_slice).collect()).collect();
         let alone = standing_alone(&words, &groups);
-        let (mut best, mut most) = (GENERAL, 0);
+        let (mut best, mut most) = (self.default.as_str(), 0);
         for (known, alone) in self.list.iter().zip(&alone) {
             let signs = known.signs.iter().filter(|sign| text.contains(sign.as_str())).count();
             let score = alone.iter().map(|phrase| phrase.len()).sum::<usize>() + signs;
@@ -82,69 +79,25 @@ impl Categories {
         }
         best
     }
-
-    /// The list of an assistant that brings none of its own.
-    #[must_use]
-    pub fn shipped() -> Self {
-        let list = SHIPPED.iter().map(|(name, words)| Category {
-            name: (*name).to_owned(),
-            words: words.split(',').map(|w| w.trim().to_owned()).collect(),
-        });
-        // A test holds the list to its form; without it every question would be general.
-        Self::new(list.collect()).unwrap_or(Self { list: Vec::new() })
-    }
 }
 
 /// Whether it is more than words: as words, "c++" would be any "c".
-fn is_sign(word: &str) -> bool {
+pub(crate) fn is_sign(word: &str) -> bool {
     word.chars().any(|c| !c.is_alphanumeric() && !c.is_whitespace() && !matches!(c, '\'' | '’' | '-'))
 }
-
-/// Of equal ones the first: a program that sorts numbers is about coding, an equation in a story about math.
-const SHIPPED: [(&str, &str); 5] = [
-    (
-        "coding",
-        "code, coding, program, programming, programmer, python, javascript, typescript, java, rust, c++, html, css, sql, \
-         write a function, function that, function call, call a function, return value, source code, variable, loop, for loop, array, list comprehension, string, compiler, compile, debug, bug, error message, \
-         stack trace, exception, syntax, syntax error, algorithm, recursion, recursive, class method, api, database, regex, \
-         git, refactor, unit test, script, pointer, data structure, linked list, hash map, sort a list, ```",
-    ),
-    (
-        "math",
-        "math, maths, mathematics, algebra, geometry, calculus, trigonometry, arithmetic, equation, quadratic, polynomial, \
-         derivative, differentiate, integral, integrate, fraction, percent, percentage, matrix, vector, triangle, angle, \
-         square root, logarithm, exponent, probability, statistics, theorem, prime number, multiply, multiplication, divide, \
-         division, subtract, solve for x, slope, sine, cosine, factorise, factorize, numerator, denominator, ∫, √, π, ≤, ≥",
-    ),
-    (
-        "reasoning",
-        "logic, logical, logically, reason, reasoning, argument, premise, conclusion, deduce, deduction, infer, inference, \
-         fallacy, puzzle, riddle, paradox, contradiction, prove, proof, step by step, think through, if and only if, \
-         cause and effect, counterexample, pros and cons, compare and contrast",
-    ),
-    (
-        "research",
-        "research, case study, a study, source, sources, citation, cite, reference, literature review, paper, article, journal, \
-         evidence, survey, experiment, hypothesis, methodology, history of, historical, find information, summarise, \
-         summarize, bibliography, thesis, data on, findings, peer reviewed",
-    ),
-    (
-        "empathy",
-        "i feel, feeling, sad, anxious, anxiety, stressed, stress, worried, worry, lonely, overwhelmed, depressed, afraid, \
-         scared, frustrated, upset, cry, crying, hopeless, give up, giving up, motivation, motivated, burned out, \
-         confidence, nervous, hate myself, nobody likes me, panic",
-    ),
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assistant::tutor_file::{SHIPPED_TUTOR, TutorFile};
+
+    const GENERAL: &str = "general";
 
     #[test]
     fn the_shipped_list_is_good_and_finds_its_own() {
-        let list = Categories::shipped();
-        let names: Vec<&str> = list.names().collect();
-        assert_eq!(names, ["coding", "math", "reasoning", "research", "empathy"]);
+        let list = TutorFile::parse(SHIPPED_TUTOR).unwrap();
+        let names: Vec<&str> = list.categories().iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["coding", "math", "reasoning", "research", "empathy", "general"]);
         for (text, category) in [
             ("Write a Python function that sorts a list", "coding"),
             ("Why does my loop never stop?\n```\nwhile x: pass\n```", "coding"),
@@ -161,7 +114,7 @@ mod tests {
             ("", "general"),
             ("What is the capital of France?", "general"),
         ] {
-            assert_eq!(list.of(text), category, "{text}");
+            assert_eq!(list.category(text).name, category, "{text}");
         }
     }
 
@@ -170,7 +123,7 @@ mod tests {
             name: (*name).to_owned(),
             words: words.iter().map(|w| (*w).to_owned()).collect(),
         };
-        Categories::new(list.iter().map(category).collect())
+        Categories::new(list.iter().map(category).collect(), GENERAL)
     }
 
     #[test]
@@ -199,6 +152,6 @@ mod tests {
     #[test]
     fn a_whole_page_is_read_in_its_time() {
         let page = "lorem ipsum equation ".repeat(1_500);
-        assert_eq!(Categories::shipped().of(&page), "math");
+        assert_eq!(TutorFile::parse(SHIPPED_TUTOR).unwrap().category(&page).name, "math");
     }
 }

@@ -82,6 +82,9 @@ impl Records for Crowd {
     ) -> Result<Counted, StoreError> {
         self.store.count(owner, kind, key, by, most, at).await
     }
+    async fn forget_counters(&self, kind: &str, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        self.store.forget_counters(kind, before, limit).await
+    }
 }
 
 // Planted fault: put with `Expect::Whatever`.

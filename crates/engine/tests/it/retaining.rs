@@ -7,6 +7,7 @@ use headwater_bus::InProcess;
 use headwater_core::code::Code;
 use headwater_core::event::{Body, Event, Outcome};
 use headwater_core::port::SharedStore;
+use headwater_core::port::records::Records as _;
 use headwater_core::port::store::{Batch, NewRun, ReadError, Revocation, Store};
 use headwater_core::{MessageId, Millis, RunId, SessionId, UserId, limit};
 use headwater_engine::retention::retain;
@@ -106,6 +107,28 @@ async fn without_a_number_everything_is_kept_but_dead_revocations() {
     assert!(kept(&store, 0).await);
     let left = store.revocations(Millis(0)).await.unwrap();
     assert_eq!(left.iter().map(|r| r.key.as_str()).collect::<Vec<_>>(), ["alive"]);
+}
+
+// Planted fault: one step and no more. 256 of 600 went.
+#[tokio::test(start_paused = true)]
+async fn counters_of_days_that_are_over_go_all_of_them() {
+    let store = Arc::new(MemoryStore::new());
+    let now = Clock::default().wall();
+    let past = Millis(now.0 - i64::try_from((2 * limit::QUOTA_KEPT).as_millis()).unwrap());
+    let keys: Vec<_> = (0..600).map(|n| format!("old {n}")).collect();
+    let ann = UserId::parse("ann").unwrap();
+    for key in &keys {
+        store.count(&ann, "quota_period", key, 1, 9, past).await.unwrap();
+        store.count(&ann, "quota", key, 1, 9, past).await.unwrap();
+    }
+    store.count(&ann, "quota_period", "today", 3, 9, now).await.unwrap();
+    let _retention = retaining(&store, None);
+    tokio::time::sleep(2 * limit::EXPIRE_FIRST).await;
+    let stands = async |kind, key| store.count(&ann, kind, key, 0, 9, now).await.unwrap().value;
+    for key in &keys {
+        assert_eq!((stands("quota_period", key).await, stands("quota", key).await), (0, 1), "{key}");
+    }
+    assert_eq!(stands("quota_period", "today").await, 3);
 }
 
 // Planted fault: `Trimmed` read as an empty log. The viewer waited for ever.

@@ -61,7 +61,7 @@ async fn post(house: &House, message: &str) -> Value {
     answer.json().await.unwrap()
 }
 
-// Planted fault: a subject that the doors let in and the tutor does not (128 bytes).
+// Planted fault: a tutor that takes a byte less of a subject than the doors let in.
 #[tokio::test]
 async fn a_lesson_is_one_run_behind_both_doors() {
     let mut house = school().await;

@@ -132,7 +132,7 @@ async fn a_lesson_from_its_question_to_its_end() {
     assert!(house.cues.try_next().is_none(), "a second run was made");
 }
 
-// Planted faults: the acknowledgement before the run has ended (text came after it); the upstream left open.
+// Planted fault: the upstream left open.
 #[tokio::test]
 async fn a_stop_reaches_the_model_from_any_socket_of_the_user() {
     let mut house = House::new().await;
@@ -459,7 +459,7 @@ async fn who_goes_is_missed_and_his_sockets_are_listed() {
     assert_eq!((&left["type"], &left["data"]["user_id"]), (&json!("user_left"), &json!("ann")));
 }
 
-// Planted faults: the position not kept (everything comes again); what was left forgotten.
+// Planted fault: the position not kept (everything comes again).
 #[tokio::test]
 async fn a_dropped_socket_costs_nothing_and_the_next_one_gets_the_rest() {
     let mut house = House::new().await;
@@ -512,7 +512,7 @@ async fn who_is_back_before_his_old_line_is_found_dead_gets_the_rest() {
     assert_eq!(other.hear().await["type"], "pong");
 }
 
-// Planted faults: what was taken forgotten with the socket; taken by one that has no place among its user's.
+// Planted fault: what was taken forgotten with the socket.
 #[tokio::test]
 async fn who_leaves_before_he_was_shown_anything_hands_on_what_he_came_to() {
     let gate = gate::Rules { connections_per_user: Some(1), ..open_gate() };
@@ -561,7 +561,7 @@ async fn whoever_shares_a_name_has_nothing_of_what_others_call_so() {
     assert_eq!(ann.hear().await["type"], "pong", "she heard nothing of it");
 }
 
-// Planted faults: kept for those who are here as well; kept for the one who said it.
+// Planted fault: kept for those who are here as well.
 #[tokio::test]
 async fn who_had_no_socket_hears_what_was_said_when_he_comes() {
     let mut house = House::new().await;

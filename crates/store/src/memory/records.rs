@@ -17,7 +17,8 @@ type Name = (UserId, String, String);
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     records: BTreeMap<Name, Record>,
-    counters: BTreeMap<Name, u64>,
+    /// Where each stands, and when it was last moved.
+    counters: BTreeMap<Name, (u64, Millis)>,
 }
 
 fn name(owner: &UserId, kind: &str, key: &str) -> Name {
@@ -70,17 +71,24 @@ impl Records for MemoryStore {
         key: &str,
         by: u64,
         most: u64,
-        _at: Millis,
+        at: Millis,
     ) -> Result<Counted, StoreError> {
         rules::key(key)?;
         self.write_with(|kept| {
             let name = name(owner, kind, key);
-            let stands = kept.shelf.counters.get(&name).copied().unwrap_or_default();
+            let stands = kept.shelf.counters.get(&name).map_or(0, |(stands, _)| *stands);
             let counted = rules::counted(stands, by, most);
             if counted.taken && by > 0 {
-                kept.shelf.counters.insert(name, counted.value);
+                kept.shelf.counters.insert(name, (counted.value, at));
             }
             counted
+        })
+    }
+
+    async fn forget_counters(&self, kind: &str, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        self.write_with(|kept| {
+            let counters = &mut kept.shelf.counters;
+            counters.extract_if(.., |(_, k, _), (_, at)| k == kind && *at < before).take(limit).count()
         })
     }
 }

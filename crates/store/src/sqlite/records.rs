@@ -81,6 +81,32 @@ impl Records for SqliteStore {
         }
         self.writer.write(move |connection| count(connection, &name, (by, most), at)).await
     }
+
+    async fn forget_counters(&self, kind: &str, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let of = kind.to_owned();
+        let old = move |connection: &Connection| {
+            let mut old = connection.prepare_cached(sql::OLD_COUNTERS)?;
+            let old =
+                old.query_map(params![of, before.0, to_sql(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(old.collect::<rusqlite::Result<Vec<(String, String)>>>()?)
+        };
+        // Beside the readers of viewers.
+        let old = self.searchers.read(old).await?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let kind = kind.to_owned();
+        let forget = move |connection: &Connection| {
+            let mut forget = connection.prepare_cached(sql::FORGET_COUNTER)?;
+            let mut forgotten = 0;
+            for (owner, key) in &old {
+                // Unless it was moved meanwhile.
+                forgotten += forget.execute(params![owner, kind, key, before.0])?;
+            }
+            Ok(forgotten)
+        };
+        self.writer.write(forget).await
+    }
 }
 
 /// One write from the look at what stands there to the row: of two that expect the same one gets it.

@@ -127,6 +127,10 @@ pub(super) const COUNTER: &str = "SELECT value FROM counters WHERE owner = ?1 AN
 pub(super) const COUNT: &str = "
     INSERT INTO counters (owner, kind, key, value, at) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (owner, kind, key) DO UPDATE SET value = excluded.value, at = excluded.at";
+/// Looks at every counter, and so is for those who read.
+pub(super) const OLD_COUNTERS: &str = "SELECT owner, key FROM counters WHERE kind = ?1 AND at < ?2 LIMIT ?3";
+pub(super) const FORGET_COUNTER: &str =
+    "DELETE FROM counters WHERE owner = ?1 AND kind = ?2 AND key = ?3 AND at < ?4";
 
 // ── who sees whose sessions ──────────────────────────────────────────────────────────────────────
 

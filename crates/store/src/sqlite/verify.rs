@@ -27,6 +27,8 @@ pub struct Checked {
     pub users: u64,
     /// Small things of users, each of whose checksums was right.
     pub records: u64,
+    /// What users have used up.
+    pub counters: u64,
 }
 
 /// Reads a whole database and says what is in it; a server may use it meanwhile. Some seconds for each
@@ -82,6 +84,8 @@ fn contents(connection: &Connection) -> Result<Checked, Fault> {
         documents: count("documents WHERE owner <> char(1)")?,
         users: count("users")?,
         records: records(&snapshot)?,
+        // A database that an older Headwater left has none.
+        counters: if snapshot.prepare("SELECT 1 FROM counters").is_ok() { count("counters")? } else { 0 },
     })
 }
 

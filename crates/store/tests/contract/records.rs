@@ -20,6 +20,7 @@ clauses! {
     a_counter_is_never_above_its_most
     a_counter_ends_where_every_store_does
     names_are_kept_apart
+    counters_are_forgotten_by_kind_and_age
 }
 
 const AT: Millis = Millis(5);
@@ -208,4 +209,31 @@ async fn names_are_kept_apart(store: SharedStore) {
     assert!(!store.delete_record(&user_id("w"), "k", "a").await.unwrap());
     assert!(store.delete_record(&user_id("v"), "k", "a").await.unwrap());
     assert!(store.record(&user_id("u"), "k", "a").await.unwrap().is_some());
+}
+
+/// Planted faults: the kind not asked; `<=` for `<`; all of them whatever the limit.
+async fn counters_are_forgotten_by_kind_and_age(store: SharedStore) {
+    let (u, v) = (user_id("u"), user_id("v"));
+    for (owner, kind, key, at) in
+        [(&u, "k", "a", 1), (&v, "k", "a", 2), (&u, "k", "b", 3), (&u, "k", "c", 9), (&u, "l", "a", 1)]
+    {
+        store.count(owner, kind, key, 7, 9, Millis(at)).await.unwrap();
+    }
+    // Moved again, and only looked at again.
+    store.count(&u, "k", "b", 1, 9, Millis(10)).await.unwrap();
+    store.count(&v, "k", "a", 0, 9, Millis(10)).await.unwrap();
+    store.count(&v, "k", "a", 9, 9, Millis(10)).await.unwrap();
+    store.put_record(&u, "k", ("a", "1"), Expect::Absent, Millis(1)).await.unwrap();
+    assert_eq!(store.forget_counters("k", Millis(9), 0).await.unwrap(), 0);
+    assert_eq!(store.forget_counters("k", Millis(9), 1).await.unwrap(), 1);
+    assert_eq!(store.forget_counters("k", Millis(9), 5).await.unwrap(), 1);
+    assert_eq!(store.forget_counters("k", Millis(9), 5).await.unwrap(), 0);
+    let stands = async |owner, kind, key| store.count(owner, kind, key, 0, 9, AT).await.unwrap();
+    for (owner, kind, key, value) in
+        [(&u, "k", "a", 0), (&v, "k", "a", 0), (&u, "k", "b", 8), (&u, "k", "c", 7), (&u, "l", "a", 7)]
+    {
+        assert_eq!(stands(owner, kind, key).await, taken(value), "{kind} {key}");
+    }
+    assert_eq!(store.records(&u, "k", 9).await.unwrap().len(), 1, "a record is another thing");
+    assert_eq!(store.count(&u, "k", "a", 1, 9, AT).await.unwrap(), taken(1), "made anew");
 }

@@ -2,14 +2,13 @@
 //! for the first word. What fails or is late is left out; a turn is never lost for what would only make it better.
 
 use std::future::Future;
-use std::time::Duration;
 
 use headwater_core::event::{Body, Source};
 use headwater_core::limit;
 use headwater_core::port::provider::{Provider, Role};
 use headwater_core::port::recall::RecallQuery;
 use headwater_core::run::Message;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Plan, Tutor};
 use crate::engine::{history, store_failed};
@@ -52,13 +51,15 @@ impl Context {
 
 /// Looks for all of it.
 pub(super) async fn gather(tutor: &Tutor, turn: &Turn, plan: &Plan<'_>) -> Context {
-    let by = Instant::now() + limit::MEANING_TIME;
+    let began = Instant::now();
+    // One deadline for all of it, whatever waits for what.
+    let (by, at_last) = (began + limit::MEANING_TIME, began + limit::CONTEXT_TIME);
     let store = turn.store.as_ref();
     let ability = async { kept::load(store, &turn.who.user, &plan.subject).await.map_err(store_failed) };
     let (earlier, meaning, ability) = tokio::join!(
-        in_time("the session's newest messages", limit::CONTEXT_TIME, earlier(turn, tutor.file.masks)),
+        in_time("the session's newest messages", at_last, earlier(turn, tutor.file.masks)),
         meaning(tutor, plan, by),
-        in_time("what was learned", limit::CONTEXT_TIME, ability),
+        in_time("what was learned", at_last, ability),
     );
     let earlier = earlier.unwrap_or_default();
     let settings = &tutor.file.context;
@@ -98,9 +99,7 @@ pub(super) async fn gather(tutor: &Tutor, turn: &Turn, plan: &Plan<'_>) -> Conte
                 .map_err(store_failed)
                 .ok()
         },
-        async {
-            in_time("the knowledge base", limit::CONTEXT_TIME, search(&turn.store, meaning, wanted?)).await
-        },
+        async { in_time("the knowledge base", at_last, search(&turn.store, meaning, wanted?)).await },
     );
     let (by_meaning, searched) = (similar.is_some(), passages.is_some());
     let masks = tutor.file.masks;
@@ -203,10 +202,10 @@ async fn meaning(tutor: &Tutor, plan: &Plan<'_>, by: Instant) -> Option<(String,
 
 async fn in_time<T>(
     what: &str,
-    most: Duration,
+    by: Instant,
     work: impl Future<Output = Result<T, headwater_core::Error>>,
 ) -> Option<T> {
-    match timeout(most, work).await {
+    match timeout_at(by, work).await {
         Ok(Ok(found)) => Some(found),
         Ok(Err(error)) => {
             tracing::warn!(what, error = %error.message, "a lesson goes on without a part of its context");
@@ -216,5 +215,24 @@ async fn in_time<T>(
             tracing::warn!(what, "a lesson goes on without a part of its context, which came too late");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Planted fault: a time of its own for each.
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_one_after_the_other_has_one_deadline() {
+        let slow = || async {
+            tokio::time::sleep(limit::CONTEXT_TIME * 2 / 3).await;
+            Ok(())
+        };
+        let began = Instant::now();
+        let by = began + limit::CONTEXT_TIME;
+        assert_eq!(in_time("the first", by, slow()).await, Some(()));
+        assert_eq!(in_time("the second", by, slow()).await, None);
+        assert_eq!(began.elapsed(), limit::CONTEXT_TIME);
     }
 }

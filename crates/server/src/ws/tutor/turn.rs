@@ -48,6 +48,9 @@ pub(super) struct Turn {
     began: Option<Millis>,
     /// `stream_start` was sent.
     started: bool,
+    /// The answer so far, for the ending, which repeats it: its bytes and at most as many again, for each viewer of each
+    /// answer while it streams; at most [`headwater_core::limit::ANSWER_BYTES`] of them. To read it once more at the end
+    /// would cost each viewer a read of the whole log, all of them in the moment in which the run ends.
     text: String,
     fence: Fence,
     category: Option<String>,
