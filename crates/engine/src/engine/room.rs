@@ -28,8 +28,9 @@ pub struct Entered {
     pub room: Room,
     /// What is told there from now on.
     pub notices: Notices,
-    /// The session's newest run, where it has not ended.
-    pub live: Option<RunId>,
+    /// Which of the session's newest [`limit::FOLLOWS`] runs have not ended, oldest first: what streams, and what waits
+    /// behind it.
+    pub live: Vec<RunId>,
     /// The session's newest run: what is made after it is new here, see [`Engine::new_runs`].
     pub last: Option<RunId>,
 }
@@ -61,9 +62,11 @@ impl Engine {
         let room = self.room(who, owner, session).await?;
         // Listen first, look second.
         let notices = self.inner.bus.listen(&room);
-        let newest = self.inner.store.newest_run(&room.owner, &room.session).await.map_err(store_failed)?;
-        let last = newest.as_ref().map(|run| run.id.clone());
-        let live = newest.filter(|run| run.tail.outcome.is_none()).map(|run| run.id);
+        let runs = self.inner.store.runs(&room.owner, Some(&room.session), None, limit::FOLLOWS).await;
+        let runs = runs.map_err(store_failed)?;
+        let last = runs.first().map(|run| run.id.clone());
+        let live =
+            runs.into_iter().rev().filter(|run| run.tail.outcome.is_none()).map(|run| run.id).collect();
         Ok(Entered { room, notices, live, last })
     }
 

@@ -32,18 +32,17 @@ async fn who_is_in_a_room_hears_of_its_runs() {
     house.store.share(&ann.user, &session(), &bob.user, Millis(1)).await.unwrap();
     let mut room = house.engine.enter(&bob, Some(&ann.user), &session()).await.unwrap();
     assert_eq!(room.room.owner, ann.user);
-    assert!(room.live.is_some(), "what streams now is known at once");
+    assert_eq!(room.live.len(), 1, "what streams now is known at once");
     let nobodys = house.engine.enter(&eve, Some(&ann.user), &session()).await.err().unwrap();
     assert_eq!(nobodys.code, Code::NotFound);
     let named = house.engine.enter(&bob, None, &session()).await.unwrap();
-    assert_eq!((named.room.owner, named.live), (bob.user.clone(), None), "a name alone is one's own");
+    assert_eq!((named.room.owner, named.live), (bob.user.clone(), vec![]), "a name alone is one's own");
     let mut own = house.engine.enter(&eve, None, &session()).await.unwrap();
-    assert_eq!((&own.room.owner, own.live.take()), (&eve.user, None), "a name nobody knows is one's own");
+    assert_eq!((&own.room.owner, own.live.len()), (&eve.user, 0), "a name nobody knows is one's own");
 
     house.store.faults().hold_creates();
     let (engine, asker) = (house.engine.clone(), ann.clone());
-    let mut start =
-        Box::pin(async move { engine.start(&asker, ask_in("generate", "second", "s")).await });
+    let mut start = Box::pin(async move { engine.start(&asker, ask_in("generate", "second", "s")).await });
     assert!(futures_util::poll!(&mut start).is_pending());
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -56,6 +55,9 @@ async fn who_is_in_a_room_hears_of_its_runs() {
     assert_eq!(room.notices.next().await, Some(Heard::Notice(notice)));
     assert_eq!(house.engine.run(&bob, &started.run).await.unwrap().id, started.run, "it can be read now");
     assert!(own.notices.next().now_or_never().is_none());
+    // The second waits behind the first, which streams: whoever comes now sees both.
+    let late = house.engine.enter(&bob, Some(&ann.user), &session()).await.unwrap();
+    assert_eq!(late.live, [room.live[0].clone(), started.run.clone()]);
 
     assert!(house.engine.may_stay(&bob, &room.room).await.unwrap());
     house.store.unshare(&ann.user, &session(), &bob.user).await.unwrap();
@@ -81,7 +83,7 @@ async fn what_is_new_in_a_room_is_what_was_made_since() {
     }
     house.store.share(&ann.user, &session(), &bob.user, Millis(1)).await.unwrap();
     let theirs = house.engine.enter(&bob, Some(&ann.user), &session()).await.unwrap();
-    assert_eq!((theirs.last.as_ref(), theirs.live), (made.last(), None));
+    assert_eq!((theirs.last.as_ref(), theirs.live), (made.last(), vec![]));
     for who in [&ann, &bob] {
         let new = async |last| house.engine.new_runs(who, &own.room, last).await.unwrap().unwrap();
         assert_eq!(new(made.last()).await, []);

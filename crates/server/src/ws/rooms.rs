@@ -66,8 +66,8 @@ pub enum RoomReply {
     Joined {
         /// As it was given.
         session: SessionOf,
-        /// The session's newest run, where it has not ended.
-        live: Result<Option<RunId>, Error>,
+        /// The session's runs that have not ended, oldest first.
+        live: Result<Vec<RunId>, Error>,
     },
     /// Somebody else said something, or a run was made.
     Heard {
@@ -274,7 +274,7 @@ impl Rooms {
     }
 
     /// Twice is once: the others are told of the first.
-    fn join(&mut self, entered: Entered) -> Result<Option<RunId>, Error> {
+    fn join(&mut self, entered: Entered) -> Result<Vec<RunId>, Error> {
         let (room, live) = (entered.room.clone(), entered.live.clone());
         if self.joined.iter().any(|joined| joined.room == room) {
             return Ok(live);

@@ -36,7 +36,7 @@ impl Tutor {
             RoomReply::Joined { session: of, live: Ok(live) } => {
                 let session = (&of).into();
                 out.frames.push(json(&ServerFrame::SessionJoined { session, timestamp }));
-                if let Some(run) = live {
+                for run in live {
                     self.watch(&of, &run, out);
                 }
             }

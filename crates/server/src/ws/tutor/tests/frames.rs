@@ -161,7 +161,7 @@ fn every_stream_begins_with_its_start_and_ends_once_whatever_the_workflow() {
     ] {
         let mut client = Client::ready();
         // A run that was made elsewhere, without a name of a client's.
-        client.told(Reply::Room(RoomReply::Joined { session: own("s"), live: Ok(Some(run("r"))) }));
+        client.told(Reply::Room(RoomReply::Joined { session: own("s"), live: Ok(vec![run("r")]) }));
         client.raw();
         client.follows("r", None).sees("r", &log);
         let frames = client.frames();

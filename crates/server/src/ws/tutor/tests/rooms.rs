@@ -50,7 +50,7 @@ fn what_is_said_in_a_room_is_passed_on() {
         ),
         "{commands:?}"
     );
-    client.told(Reply::Room(RoomReply::Joined { session: own("s"), live: Ok(None) }));
+    client.told(Reply::Room(RoomReply::Joined { session: own("s"), live: Ok(Vec::new()) }));
     for what in [Happening::Joined, Happening::Typing(false), Happening::Sent, Happening::Left] {
         let notice = Notice { user: user("bob"), connection: "c2".into(), what };
         client.told(Reply::Room(RoomReply::Heard { session: own("s"), notice }));

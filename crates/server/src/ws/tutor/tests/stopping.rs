@@ -146,7 +146,7 @@ fn a_stop_by_its_name_is_acknowledged_once_in_front_of_the_one_ending() {
 fn a_run_that_its_room_showed_to_its_end_is_not_shown_again_when_its_start_is_told() {
     let mut client = Client::ready();
     client.says(ASK).says(STOP).commands();
-    let live = Ok(Some(run("r")));
+    let live = Ok(vec![run("r")]);
     client.told(Reply::Room(RoomReply::Joined { session: own("s"), live }));
     client.follows("r", Some("m")).sees("r", &[begun(1), ended(2, Outcome::Cancelled, None)]);
     client.raw();
@@ -168,7 +168,7 @@ fn a_stop_that_crosses_the_end_is_acknowledged_as_late() {
 #[test]
 fn another_s_answer_is_not_stopped() {
     let mut client = Client::ready();
-    let live = Ok(Some(run("r")));
+    let live = Ok(vec![run("r")]);
     client.told(Reply::Room(RoomReply::Joined { session: own("s"), live }));
     client.follows("r", Some("m")).commands();
     client.says(STOP).commands();
