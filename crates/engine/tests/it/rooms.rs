@@ -38,8 +38,7 @@ async fn who_is_in_a_room_hears_of_its_runs() {
 
     house.store.faults().hold_creates();
     let (engine, asker) = (house.engine.clone(), ann.clone());
-    let mut start =
-        Box::pin(async move { engine.start(&asker, ask_in("generate", "second", "s")).await });
+    let mut start = Box::pin(async move { engine.start(&asker, ask_in("generate", "second", "s")).await });
     assert!(futures_util::poll!(&mut start).is_pending());
     for _ in 0..20 {
         tokio::task::yield_now().await;
