@@ -276,6 +276,7 @@ async fn an_answer_in_one_piece_is_given_in_small_ones_and_stops_at_once() {
 #[tokio::test(start_paused = true)]
 async fn nothing_that_is_masked_is_cut_open_by_what_is_told_beside_it() {
     let mut school = School::new().await;
+    school.tutor.warm().await;
     // What is felt is known only while the address is half said.
     school.mind.hangs.store(true, Ordering::SeqCst);
     let ask = lesson("I love it, I am ann@example.com", reasoning());
