@@ -273,6 +273,7 @@ async fn an_answer_in_one_piece_is_given_in_small_ones_and_stops_at_once() {
     assert!(said.len() < answer.len() && answer.starts_with(&said), "{said}");
 }
 
+// Planted fault: what is felt ends what is held back.
 #[tokio::test(start_paused = true)]
 async fn nothing_that_is_masked_is_cut_open_by_what_is_told_beside_it() {
     let mut school = School::new().await;
