@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use headwater_core::code::{Code, Error};
 use headwater_core::event::Outcome;
 use headwater_core::port::store::{Created, NewRun};
@@ -236,24 +237,26 @@ impl Engine {
                 live.lost();
             }
             drop(place);
-            let life = live.over().await;
-            // What is left to do may take a minute; nobody needs the run's events and its place in it.
-            drop(live);
-            if matches!(life, Life::Ended(_)) {
-                engine.afterwards(&*after, past).await;
+            if matches!(live.over().await, Life::Ended(_))
+                && let Some(rest) = after.afterwards(past)
+            {
+                engine.do_afterwards(rest);
             }
         });
     }
 
-    /// In the run's own task: its viewers have its ending and its place is another's already.
-    async fn afterwards(&self, workflow: &dyn Workflow, past: Past) {
-        // A mistake in it harms nobody: the run is over.
-        let work = AssertUnwindSafe(workflow.afterwards(past)).catch_unwind();
-        tokio::select! {
-            done = work => if done.is_err() {
-                tracing::error!("a workflow panicked after its run");
-            },
-            () = self.inner.tasks.stopping().cancelled() => {}
-        }
+    /// Under a name of its own: who stops the server is told of answers that were cut off, and this is none.
+    fn do_afterwards(&self, rest: BoxFuture<'static, ()>) {
+        let stopping = self.inner.tasks.stopping().clone();
+        self.inner.tasks.spawn("afterwards", async move {
+            // A mistake in it harms nobody: the run is over.
+            let rest = AssertUnwindSafe(rest).catch_unwind();
+            tokio::select! {
+                done = rest => if done.is_err() {
+                    tracing::error!("a workflow panicked after its run");
+                },
+                () = stopping.cancelled() => {}
+            }
+        });
     }
 }

@@ -122,11 +122,15 @@ impl Engine {
         message: &MessageId,
     ) -> Result<StoppedTurn, Error> {
         let mut found = self.turn(who, session, message).await?;
-        if let (None, Some(session)) = (&found, session) {
-            // Starts of a session come one after the other through its lane: those that came before are stored now.
-            let lane = self.inner.hub.lane(&who.user, session).await;
-            found = self.turn(who, Some(session), message).await?;
-            drop(lane);
+        if found.is_none() {
+            // Starts come one after the other through the lanes of their message and their session: those that came
+            // before are stored now.
+            let _message = self.inner.hub.message_lane(&who.user, message).await;
+            let _lane = match session {
+                Some(session) => Some(self.inner.hub.lane(&who.user, session).await),
+                None => None,
+            };
+            found = self.turn(who, session, message).await?;
         }
         let run = found.ok_or_else(|| Error::not_found("Message"))?;
         let already = run.tail.outcome.is_some();

@@ -14,6 +14,7 @@ pub mod tutor;
 pub(crate) use self::answer::few_words;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use headwater_core::event::TeamPlan;
 use headwater_core::port::SharedStore;
 use headwater_core::port::provider::ProviderInfo;
@@ -118,5 +119,7 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// What is left to do when a run is over and stored: beside everything else, nobody waits for it, and a server
     /// that stops drops it. A run that ended elsewhere, or after a crash, has none.
-    async fn afterwards(&self, _past: Past) {}
+    fn afterwards(&self, _past: Past) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
 }

@@ -21,6 +21,8 @@ mod remember;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use headwater_core::code::{Code, Error};
 use headwater_core::event::{Body, Stage};
 use headwater_core::limit;
@@ -52,7 +54,7 @@ pub struct Tutor {
     feelings: OnceLock<Feelings>,
     by_words: Feelings,
     embedder: Option<SharedEmbedder>,
-    memory: Memory,
+    memory: Arc<Memory>,
 }
 
 impl Tutor {
@@ -63,7 +65,7 @@ impl Tutor {
     pub fn new(file: TutorFile, models: impl Into<Models>, embedder: Option<SharedEmbedder>) -> Self {
         let models = models.into();
         let missing = file.missing_models(|alias| models.has(alias));
-        let memory = Memory::new(embedder.clone());
+        let memory = Arc::new(Memory::new(embedder.clone()));
         let (feelings, by_words) = (OnceLock::new(), Feelings::by_words());
         Self { file, models, missing, feelings, by_words, embedder, memory }
     }
@@ -178,7 +180,8 @@ impl Workflow for Tutor {
         }
     }
 
-    async fn afterwards(&self, past: Past) {
-        self.memory.remember(past).await;
+    fn afterwards(&self, past: Past) -> Option<BoxFuture<'static, ()>> {
+        let memory = Arc::clone(&self.memory);
+        Some(async move { memory.remember(past).await }.boxed())
     }
 }

@@ -9,7 +9,7 @@ use headwater_core::code::Code;
 use headwater_core::event::Outcome;
 use headwater_core::port::provider::{ProviderError, ProviderErrorKind};
 use headwater_core::port::store::Store;
-use headwater_core::{MessageId, limit};
+use headwater_core::{MessageId, SessionId, limit};
 use headwater_engine::ask::{Lesson, Special};
 use headwater_engine::{Period, Quota, Settings, StartRun};
 use headwater_store::MemoryStore;
@@ -92,6 +92,36 @@ async fn a_lesson_that_names_no_session_is_the_one_that_used_its_message_id_last
     // Who does not ask for that has the session of the message's name.
     let own = StartRun { anywhere: false, ..nowhere("Why not?") };
     assert_eq!(house.engine.start(&me, own).await.unwrap().session, other.session);
+}
+
+// Planted fault: the lane of the session alone waited for.
+#[tokio::test(start_paused = true)]
+async fn a_lesson_that_waits_behind_another_of_its_name_is_stopped() {
+    for session in [Some("t"), None] {
+        let School { house, .. } = School::new().await;
+        let lesson = |session| StartRun {
+            special: Special::Lesson(Lesson::default()),
+            ..named("m", ask_in("tutor", "Why?", session))
+        };
+        let me = ann();
+        house.store.faults().hold_creates();
+        let mut first = Box::pin(house.engine.start(&me, lesson("s")));
+        let mut second = Box::pin(house.engine.start(&me, lesson("t")));
+        for start in [&mut first, &mut second] {
+            assert!(futures_util::poll!(start).is_pending());
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let (name, session) =
+            (MessageId::parse("m").unwrap(), session.map(|name| SessionId::parse(name).unwrap()));
+        let mut stop = Box::pin(house.engine.stop_turn(&me, session.as_ref(), &name));
+        assert!(futures_util::poll!(&mut stop).is_pending());
+        house.store.faults().release_creates();
+        let (first, second) = (first.await.unwrap(), second.await.unwrap());
+        assert_ne!(first.run, second.run);
+        assert_eq!(stop.await.unwrap().run, second.run);
+    }
 }
 
 // Planted fault: `create` awaited by the caller: a run is then stored that nobody writes.

@@ -330,9 +330,9 @@ async fn tutor_http_history_knows_what_a_long_answer_taught() {
     assert_eq!(history["messages"][1]["ability_updated"]["new_ability"], 0.6);
 }
 
-// Planted fault: a sum of no prices (0.0) where no price is known.
+// Planted fault: a sum of no prices without a word.
 #[tokio::test]
-async fn tutor_http_a_history_without_prices_has_no_cost() {
+async fn tutor_http_a_history_says_that_prices_are_not_known() {
     let mut house = lessons::house(Surface::Tutor).await;
     let path = "/api/v1/chat/history/s";
     for n in 1..=2 {
@@ -343,10 +343,12 @@ async fn tutor_http_a_history_without_prices_has_no_cost() {
         assert_eq!(asked.await.unwrap().2["cost"], Value::Null);
     }
     let (_, history) = get(&house, "ann", path).await;
-    assert_eq!((&history["messages"][1]["cost"], &history["total_cost"]), (&Value::Null, &Value::Null));
+    assert_eq!((&history["messages"][1]["cost"], &history["total_cost"]), (&Value::Null, &json!(0.0)));
+    assert_eq!(history["cost_unknown"], true);
     // One with a price is a cost.
     told(&mut house, "/api/v1/chat", json!({"message": "q3", "session_id": "s"}), &["a"]).await;
-    assert_eq!(get(&house, "ann", path).await.1["total_cost"], 0.25);
+    let (_, history) = get(&house, "ann", path).await;
+    assert_eq!((&history["total_cost"], &history["cost_unknown"]), (&json!(0.25), &json!(true)));
 }
 
 // Planted fault: a member's own session looked for (404 for who may see it).

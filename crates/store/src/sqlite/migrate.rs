@@ -6,11 +6,12 @@ use rusqlite::{Batch, Connection, TransactionBehavior};
 use super::open::APPLICATION_ID;
 
 /// Number n makes schema n of schema n - 1. What was once released is never changed again.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../schema/001_start.sql"),
     include_str!("../schema/002_desk.sql"),
     include_str!("../schema/003_documents.sql"),
     include_str!("../schema/004_records.sql"),
+    include_str!("../schema/005_sought.sql"),
 ];
 
 /// The schema that this program reads and writes.
@@ -169,6 +170,43 @@ mod tests {
         connection.execute("DELETE FROM words WHERE rowid = 7", []).unwrap();
         assert!(found(&connection).is_empty());
         connection.execute_batch("INSERT INTO words (words) VALUES ('integrity-check')").unwrap();
+    }
+
+    /// Planted once: the day's and the month's kept among those that count for ever. They were had anew.
+    #[test]
+    fn counters_of_a_day_or_a_month_are_of_the_kind_that_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("db"));
+        migrate(&mut connection, &MIGRATIONS[..4]).unwrap();
+        let keys =
+            ["generations", "generations returned", "g 2026-11", "g 2026-11-21", "g 2026-11-21 returned"];
+        for key in keys {
+            let counter = "INSERT INTO counters VALUES ('u', 'quota', ?1, 3, 5)";
+            connection.execute(counter, [key]).unwrap();
+        }
+        migrate(&mut connection, &MIGRATIONS).unwrap();
+        let kinds = keys.map(|key| {
+            let kind = "SELECT kind FROM counters WHERE key = ?1";
+            connection.query_row(kind, [key], |row| row.get::<_, String>(0)).unwrap()
+        });
+        assert_eq!(kinds, ["quota", "quota", "quota_period", "quota_period", "quota_period"]);
+    }
+
+    /// Planted once: the session looked for in place of the message, which reads every one of the owner's.
+    #[test]
+    fn a_message_and_old_counters_are_found_by_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("db"));
+        migrate(&mut connection, &MIGRATIONS).unwrap();
+        for (sought, index) in [
+            (crate::sqlite::sql::LAST_OF_MESSAGE, "runs_of_message"),
+            (crate::sqlite::sql::OLD_COUNTERS, "counters_by_age"),
+        ] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sought}")).unwrap();
+            let mut rows = plan.raw_query();
+            let first: String = rows.next().unwrap().unwrap().get(3).unwrap();
+            assert!(first.contains(index), "{first}");
+        }
     }
 
     /// Planted once: what was there before is hidden. Nothing of it was on a list.

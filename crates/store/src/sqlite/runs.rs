@@ -40,8 +40,12 @@ pub(super) fn of_message(
     session: Option<&SessionId>,
     message: &MessageId,
 ) -> Result<Option<Run>, Fault> {
-    let key = params![owner.as_str(), message.as_str(), session.map(SessionId::as_str)];
-    Ok(runs_by(connection, sql::RUN_OF_MESSAGE, key)?.pop())
+    let (owner, message) = (owner.as_str(), message.as_str());
+    let mut runs = match session {
+        Some(session) => runs_by(connection, sql::RUN_OF_MESSAGE, params![owner, message, session.as_str()]),
+        None => runs_by(connection, sql::LAST_OF_MESSAGE, params![owner, message]),
+    }?;
+    Ok(runs.pop())
 }
 
 pub(super) fn create(connection: &Connection, new: &NewRun) -> Result<Created, Fault> {

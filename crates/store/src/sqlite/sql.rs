@@ -43,9 +43,9 @@ pub(super) const RUNS_LISTED_OF: &str = "
     WHERE owner = ?1 AND workflow = ?2 AND hidden = 0 AND coalesce(outcome, 'live') = ?3";
 pub(super) const HIDE_RUN: &str = "UPDATE runs SET hidden = 1 WHERE id = ?1 AND owner = ?2 AND hidden = 0";
 // From the sessions, of which an index knows the message: a session is one look, and all runs would be many.
-pub(super) const RUN_OF_MESSAGE: &str = runs!(
-    "WHERE s.owner = ?1 AND r.message_id = ?2 AND (?3 IS NULL OR s.id = ?3) ORDER BY +r.ordinal DESC LIMIT 1"
-);
+pub(super) const RUN_OF_MESSAGE: &str = runs!("WHERE s.owner = ?1 AND s.id = ?3 AND r.message_id = ?2");
+pub(super) const LAST_OF_MESSAGE: &str =
+    runs!("WHERE r.owner = ?1 AND r.message_id = ?2 ORDER BY r.ordinal DESC LIMIT 1");
 pub(super) const HISTORY: &str = "
     SELECT m.role, m.content, m.checksum, r.id, r.outcome, m.at
     FROM messages m JOIN runs r ON r.ordinal = m.run

@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::auth::SignedIn;
 use crate::http::refusal::Refusal;
 
-/// A session, oldest message first; `truncated`, `run_id` and `ability_updated` are ours.
+/// A session, oldest message first; `truncated`, `cost_unknown`, `run_id` and
+/// `ability_updated` are ours.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TutorHistory")]
 pub(in crate::http) struct History {
@@ -26,8 +27,11 @@ pub(in crate::http) struct History {
     /// Of the whole session.
     total_messages: usize,
     session_started: String,
-    /// In dollars, of the answers here whose price is known; null where there are answers and none has one.
-    total_cost: Option<f64>,
+    /// In dollars, of the answers here whose price is known.
+    total_cost: f64,
+    /// Only where it is so: there are answers here whose price is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cost_unknown: bool,
     /// Only where it is so: there are older messages than these.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
@@ -88,23 +92,25 @@ pub(super) async fn history(
     let mut told = app.engine.retell(&who, owner.as_ref(), &session, before.as_ref(), most + 1).await?;
     let older = told.turns.len().saturating_sub(most);
     told.turns.drain(..older);
-    let total_cost = total(&told.turns);
+    let (total_cost, cost_unknown) = cost(&told.turns);
     Ok(Json(History {
         session_id,
         messages: told.turns.into_iter().flat_map(lines).collect(),
         total_messages: told.messages,
         session_started: time(told.started),
         total_cost,
+        cost_unknown,
         truncated: older > 0,
     }))
 }
 
-/// What the answers cost: nothing where there are none, and nobody knows where no price is known.
-fn total(turns: &[Turn]) -> Option<f64> {
-    let costs: Vec<Cost> = turns.iter().filter_map(|turn| turn.usage?.cost_usd).collect();
-    let unknown = costs.is_empty() && turns.iter().any(|turn| turn.took.is_some());
-    let sum = costs.iter().fold(0_u64, |sum, cost| sum.saturating_add(cost.0));
-    (!unknown).then(|| Cost(sum).dollars())
+/// What the answers cost, as far as that is known, and whether it is not of all: a number in any case, since clients
+/// calculate with it.
+fn cost(turns: &[Turn]) -> (f64, bool) {
+    let used = turns.iter().filter_map(|turn| turn.usage);
+    let sum =
+        used.clone().filter_map(|usage| usage.cost_usd).fold(0_u64, |sum, cost| sum.saturating_add(cost.0));
+    (Cost(sum).dollars(), used.into_iter().any(|usage| usage.cost_usd.is_none()))
 }
 
 fn lines(turn: Turn) -> Vec<Line> {
