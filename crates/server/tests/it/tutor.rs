@@ -9,7 +9,7 @@ use headwater_server::gate;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error as Refused;
 
-use crate::house::{House, Socket, open_gate, principal, still};
+use crate::house::{Given, House, Socket, open_gate, principal, still};
 
 pub(crate) const START: &str = r#"@{"type":"categorized","category":"research","provider":"stage"}"#;
 
@@ -637,11 +637,12 @@ fn too_often(message: Option<&str>) -> Value {
     json!({"type": "error", "data": data})
 }
 
-// Planted fault: lessons taken from the allowance of other runs; the twenty-first was refused.
+// Planted faults: lessons taken from the allowance of other runs, the twenty-first was refused; an allowance of 1000.
 #[tokio::test]
 async fn a_hundred_questions_a_minute_are_answered() {
     let _still = still();
-    let mut house = House::new().await;
+    // The gate counts frames, and would refuse the same one.
+    let mut house = House::given(Given { gate: open_gate(), ..Given::default() }).await;
     let mut socket = come(&house, "ann").await;
     for n in 0..100 {
         socket.say(&chat(&format!("m{n}"), "s")).await;
