@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import websockets
 
-from headwater import Server
+from headwater import Server, http
 from line import Line
-from test_orchestrate import SECONDS, TRIES, Client, brief, check, http
+from test_orchestrate import SECONDS, TRIES, Client, brief, check
 
 PAGE = "http://localhost:3030"
 # The seed's two seconds between tries and between polls, as ours.
@@ -150,9 +150,7 @@ def test_a_page_that_is_left_costs_the_job_nothing(server):
 
     async def look(line):
         async with connect(line, job) as socket:
-            while len(late.code) < len(teams):
-                late.on(await asyncio.wait_for(socket.recv(), SECONDS))
-            await late.rest(socket, 1.0)
+            await late.see_all(socket)
 
     through(server, look)
     check(late, "complete")
