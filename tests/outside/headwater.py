@@ -1,11 +1,14 @@
 """The real binary as a child process: started on port 0, spoken to over loopback, ended by its own process id."""
 
+import json
 import os
 import re
 import select
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,6 +33,17 @@ def binary() -> Path:
         if place.is_file():
             return place.resolve()
     raise FileNotFoundError(f"no headwater at {' or '.join(map(str, places))}: run `cargo build --release` or set HEADWATER_BIN")
+
+
+def http(server, method: str, path: str, body=None, token: str | None = None):
+    """The status and the JSON that a page is answered with."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(server.url + path, None if body is None else json.dumps(body).encode(), headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.load(refused)
 
 
 class Server:

@@ -44,18 +44,23 @@ class Line:
     async def _carry(self, reader, writer):
         self._tasks.add(asyncio.current_task())
         self.tries += 1
-        if self.down:
-            return writer.transport.abort()
+        ends = [writer]
+        # A cut is of what is being made as well.
+        self._writers.add(writer)
         try:
+            if self.down:
+                return
             back, forth = await asyncio.open_connection(*self._to)
-        except OSError:
-            return writer.transport.abort()
-        self._writers |= {writer, forth}
-        try:
+            ends.append(forth)
+            if self.down or writer.transport.is_closing():
+                return
+            self._writers.add(forth)
             await asyncio.gather(self._pass(reader, forth, False), self._pass(back, writer, True))
+        except OSError:
+            pass
         finally:
-            self._writers -= {writer, forth}
-            for end in (writer, forth):
+            self._writers.difference_update(ends)
+            for end in ends:
                 end.transport.abort()
 
     async def _pass(self, reader, writer, held: bool):

@@ -76,9 +76,7 @@ def test_port_8888_has_the_client_of_orchestrate(compat):
 
     async def watch():
         async with connect(client.url, proxy=None) as socket:
-            while not client.done or len(client.code) < len(teams):
-                client.on(await socket.recv())
-            await client.rest(socket, 1.0)
+            await client.see_all(socket)
 
     asyncio.run(within(60, watch()))
     check(client, "complete")

@@ -5,25 +5,13 @@ at every turn. Against the real binary, in development mode, as the original was
 import asyncio
 import json
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 import websockets
 
-from headwater import Server
+from headwater import Server, http
 
 TRIES, BETWEEN, SECONDS = 5, 2.0, 60
-
-
-def http(server, method: str, path: str, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(server.url + path, data=data, method=method, headers={"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as refused:
-        return refused.code, json.loads(refused.read())
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +59,12 @@ class Client:
                 self.on(await asyncio.wait_for(socket.recv(), quiet))
         except TimeoutError:
             pass
+
+    async def see_all(self, socket) -> None:
+        """From wherever it is to the last code, and what comes behind that."""
+        while not self.done or len(self.code) < len(self.status):
+            self.on(await asyncio.wait_for(socket.recv(), SECONDS))
+        await self.rest(socket, 1.0)
 
     def poll(self) -> dict:
         status, body = http(self.server, "GET", f"/api/orchestrate/status/{self.job}")
@@ -133,9 +127,7 @@ def test_a_page_that_opens_its_socket_at_every_turn_is_told_everything_once(hous
                 client.on(await asyncio.wait_for(socket.recv(), 10))
                 await asyncio.sleep(0.03)
         async with websockets.connect(client.url, proxy=None) as socket:
-            while not client.done or len(client.code) < len(teams):
-                client.on(await asyncio.wait_for(socket.recv(), SECONDS))
-            await client.rest(socket, 1.0)
+            await client.see_all(socket)
 
     asyncio.run(run())
     check(client, "complete")
@@ -153,9 +145,7 @@ def test_polling_alone_ends_and_a_late_viewer_sees_it_all(house):
 
     async def run():
         async with websockets.connect(late.url, proxy=None) as socket:
-            while len(late.code) < len(teams):
-                late.on(await asyncio.wait_for(socket.recv(), 10))
-            await late.rest(socket, 1.0)
+            await late.see_all(socket)
 
     asyncio.run(run())
     check(late, "complete")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 
 import httpx
@@ -182,6 +183,14 @@ class ChatViewer:
         except GONE:
             pass
         return self.ended is not None
+
+
+async def until(what: str, true: Callable[[], object], seconds: float = 30) -> None:
+    """Polls for what an outside process brings about, and says what did not come."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.01)
 
 
 async def within(seconds: float, what):
