@@ -31,15 +31,15 @@ impl Rooms {
             let mut rooms = self.rooms.lock();
             rooms.entry(room.clone()).or_insert_with(|| broadcast::Sender::new(limit::NOTICES)).subscribe()
         };
-        let ear = Ear { rooms: self.clone(), room: room.clone(), receiver: Some(receiver) };
-        Box::pin(stream::unfold(ear, |mut ear| async move {
-            let heard = match ear.receiver.as_mut()?.recv().await {
+        let listener = Listener { rooms: self.clone(), room: room.clone(), receiver: Some(receiver) };
+        Box::pin(stream::unfold(listener, |mut listener| async move {
+            let heard = match listener.receiver.as_mut()?.recv().await {
                 Ok(notice) => Heard::Notice(notice),
                 Err(RecvError::Lagged(_)) => Heard::Missed,
                 // The sender lives in the map for as long as this receiver does.
                 Err(RecvError::Closed) => return None,
             };
-            Some((heard, ear))
+            Some((heard, listener))
         }))
     }
 
@@ -51,13 +51,13 @@ impl Rooms {
 }
 
 /// One receiver; takes the room's entry with it when it was the last.
-struct Ear {
+struct Listener {
     rooms: Rooms,
     room: Room,
     receiver: Option<broadcast::Receiver<Notice>>,
 }
 
-impl Drop for Ear {
+impl Drop for Listener {
     fn drop(&mut self) {
         // Counted under the same lock that subscribes: nobody can join between the count and the removal.
         let mut rooms = self.rooms.rooms.lock();

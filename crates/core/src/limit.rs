@@ -613,11 +613,13 @@ pub const WORKSPACE_ENTRIES: usize = 500;
 
 /// Notices of a room that wait for one slow listener: they are small, and old ones are of no use.
 pub const NOTICES: usize = 64;
-/// How often a socket that joined a room looks in the store for runs of which no notice came. One indexed read, in
-/// another's session two: 5,000 sockets that joined cost 1,000 to 2,000 small reads a second.
+/// How often a socket looks in the store for runs of which no notice came, in one of the rooms that it joined, which take
+/// turns: in the worst case this times [`ROOMS`] in each of them, and a socket that is in all of them costs no more than
+/// one that is in one. One indexed read, in another's session two: 5,000 sockets that joined cost 1,000 to 2,000 small
+/// reads a second.
 pub const ROOM_LOOK: Duration = Duration::from_secs(5);
-/// The pause between two looks where one follows from what was missed, or from a store that failed: who is always too
-/// slow misses something with every notice.
+/// The pause between two looks in a room where one follows from what was missed, or from a store that failed, for each room
+/// that the socket joined: who is always too slow misses something with every notice.
 pub const ROOM_LOOK_LEAST: Duration = Duration::from_secs(1);
 
 /// Where every counter ends: the highest number that every store can keep.

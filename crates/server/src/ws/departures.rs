@@ -28,7 +28,7 @@ pub struct Departure {
     pub run: RunId,
     /// After which event.
     pub seq: Seq,
-    /// He had its ending.
+    /// He had its ending, on each socket of his that left it.
     pub ended: bool,
     at: Instant,
 }
@@ -72,7 +72,9 @@ impl Departures {
         let mine = &mut entry.runs;
         // Of two sockets that left, the one that was less far decides: shown twice is better than never. One that
         // went on where another was has taken that away, see `Arrival`.
-        let seq = mine.iter().find(|d| d.run == *run).map_or(seq, |before| before.seq.min(seq));
+        let before = mine.iter().find(|d| d.run == *run);
+        let seq = before.map_or(seq, |before| before.seq.min(seq));
+        let ended = ended && before.is_none_or(|before| before.ended);
         mine.retain(|d| d.run != *run);
         if mine.len() >= limit::FOLLOWS {
             mine.remove(0);
@@ -260,6 +262,20 @@ mod tests {
         let unfinished: Vec<_> = departures.take("ann", soon, now).into_iter().map(|d| d.run).collect();
         assert_eq!(unfinished, [run(1)]);
         assert_eq!(departures.of("ann", &run(1), soon, now), None);
+    }
+
+    // Planted fault: `ended` as the last that left has it; who lost its line waited in vain for a job that was deleted.
+    #[tokio::test(start_paused = true)]
+    async fn who_lost_its_line_was_here_though_another_window_had_the_end() {
+        let departures = Arc::new(Departures::default());
+        let (ann, soon, now) = (Client::from("ann"), Duration::from_secs(10), Instant::now());
+        for (n, ends) in [[false, true], [true, false], [true, true]].into_iter().enumerate() {
+            for (seq, ended) in [3, 9].into_iter().zip(ends) {
+                departures.leave(&ann, &run(n), seq, ended, now);
+            }
+            let arrival = departures.arrive(&ann, &run(n), soon, now);
+            assert_eq!(arrival.was_here(now), ends != [true, true], "{ends:?}");
+        }
     }
 
     // Planted fault: what was left forgotten with the first socket that came back.

@@ -7,16 +7,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, StreamExt};
 use headwater_core::code::{Code, Error};
 use headwater_core::port::bus::{Happening, Notice, Room};
 use headwater_core::{Principal, RunId, SessionId, UserId, limit};
 use headwater_engine::Engine;
 use headwater_engine::engine::Entered;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use self::ear::{Heard, hear};
+use self::ear::{Ear, Said};
 use super::kept::{Kept, forget, keep, waiting};
 use super::presence::{Here, Presence, Socket};
 
@@ -120,6 +120,8 @@ pub struct Rooms {
     lane: VecDeque<BoxFuture<'static, Step>>,
     /// Which of the rooms is asked first; moves on, so that none waits for another.
     turn: usize,
+    /// When the next of the rooms is looked at, where it is in any.
+    looks: Option<Interval>,
 }
 
 /// A command that was carried out.
@@ -138,7 +140,7 @@ struct Joined {
     presence: Arc<Presence>,
     room: Room,
     goodbye: Notice,
-    heard: BoxStream<'static, Heard>,
+    ear: Ear,
 }
 
 impl Drop for Joined {
@@ -155,7 +157,7 @@ impl Rooms {
         // Before anything that he asks for.
         let kept = async move { Step::Kept(waiting(&store, &user, at).await) }.boxed();
         let (joined, telling) = (Vec::new(), Vec::new());
-        Self { engine, who, here, joined, telling, lane: VecDeque::from([kept]), turn: 0 }
+        Self { engine, who, here, joined, telling, lane: VecDeque::from([kept]), turn: 0, looks: None }
     }
 
     /// Everything that was said to the client has left: what was kept for him need be kept no more.
@@ -220,6 +222,12 @@ impl Rooms {
                 return Poll::Ready(reply);
             }
         }
+        while let Some(Poll::Ready(now)) = self.looks.as_mut().map(|looks| looks.poll_tick(cx)) {
+            // In turn: a connection looks as often in 32 rooms as in one.
+            if let Some(joined) = self.joined.iter_mut().min_by_key(|joined| joined.ear.looked()) {
+                joined.ear.look_at(now);
+            }
+        }
         for step in 0..self.joined.len() {
             let at = (self.turn + step) % self.joined.len();
             if let Some(reply) = self.poll_room(at, cx) {
@@ -233,14 +241,15 @@ impl Rooms {
     /// What is heard in one of the rooms.
     fn poll_room(&mut self, at: usize, cx: &mut Context<'_>) -> Option<RoomReply> {
         loop {
+            let rooms = u32::try_from(self.joined.len()).unwrap_or(u32::MAX);
             let joined = self.joined.get_mut(at)?;
-            match joined.heard.poll_next_unpin(cx) {
-                Poll::Ready(Some(Heard::Notice(notice))) if notice.connection == self.here.id() => {}
-                Poll::Ready(Some(Heard::Notice(notice))) => {
+            match joined.ear.poll(rooms, cx) {
+                Poll::Ready(Said::Notice(notice)) if notice.connection == self.here.id() => {}
+                Poll::Ready(Said::Notice(notice)) => {
                     let session = SessionOf::room(&self.who.user, &joined.room);
                     return Some(RoomReply::Heard { session, notice });
                 }
-                Poll::Ready(Some(Heard::Out) | None) => {
+                Poll::Ready(Said::Out) => {
                     let session = SessionOf::room(&self.who.user, &joined.room);
                     self.leave(&session);
                     // Those behind it moved up: they are asked again.
@@ -287,10 +296,15 @@ impl Rooms {
         self.engine.bus().tell(&room, self.notice(Happening::Joined));
         self.keep_that_he_came(room.clone());
         self.here.joined(&room);
-        let heard = hear(self.engine.clone(), self.who.clone(), entered);
+        let ear = Ear::new(self.engine.clone(), self.who.clone(), entered);
         let goodbye = self.notice(Happening::Left);
         let (engine, presence) = (self.engine.clone(), Arc::clone(self.here.presence()));
-        self.joined.push(Joined { engine, presence, room, goodbye, heard });
+        self.joined.push(Joined { engine, presence, room, goodbye, ear });
+        self.looks.get_or_insert_with(|| {
+            let mut looks = interval_at(Instant::now() + limit::ROOM_LOOK, limit::ROOM_LOOK);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            looks
+        });
         Ok(live)
     }
 
@@ -315,6 +329,9 @@ impl Rooms {
             self.here.left(&joined.room);
         }
         self.joined.retain(|joined| !session.is(who, &joined.room));
+        if self.joined.is_empty() {
+            self.looks = None;
+        }
     }
 
     fn notice(&self, what: Happening) -> Notice {

@@ -200,7 +200,6 @@ impl Tutor {
         };
         let mut turn = self.turns.remove(at);
         turn.acknowledge(true, out.now, &mut out.frames);
-        // What only others asked for is let go of without a word: its reader may not see it any more, or nobody does.
         if turn.asked || turn.left || !turn.text().is_empty() {
             // Where its log could not be read its name is not known, and its own serves.
             turn.message.get_or_insert_with(|| turn.run.to_string());
@@ -210,6 +209,10 @@ impl Tutor {
                 partial_content: turn.text(),
                 seq: None,
             }));
+        } else if let Some(room) = turn.room.filter(|_| error.code != Code::NotFound) {
+            // What only others asked for has no name here: of its session it is told that something is missing. But not
+            // of what cannot be found: its reader may not see it any more, or nobody does.
+            out.frames.push(refusal(error, None, Some(room.session.as_str())));
         }
     }
 

@@ -114,9 +114,32 @@ fn who_waits_for_an_answer_is_told_that_it_cannot_be_read() {
     client.told(lost());
     let frames = client.frames();
     assert_eq!((&frames[0]["type"], &frames[0]["data"]["message_id"]), (&json!("stream_error"), &json!("r")));
-    // What only others asked for is let go of.
-    let mut client = Client::ready();
-    assert!(client.told(heard()).told(lost()).raw().is_empty());
+}
+
+// Planted faults: let go of in silence, as it was; said of what may have been taken from him.
+#[test]
+fn who_watches_a_session_is_told_that_an_answer_of_it_is_not_shown() {
+    let notice = Notice { user: user("bob"), connection: String::new(), what: Happening::Run(run("r")) };
+    for (code, expected) in [
+        (Code::QueueFull, Some(json!("RATE_LIMIT_EXCEEDED"))),
+        (Code::StoreFailed, Some(json!("DATABASE_ERROR"))),
+        (Code::NotFound, None),
+    ] {
+        let mut client = Client::ready();
+        client.told(Reply::Room(RoomReply::Heard { session: own("s"), notice: notice.clone() }));
+        let (target, run) = (Target::Run(run("r")), Err(Error::new(code, "why")));
+        client.told(Reply::Following { tag: None, target, run });
+        let said: Vec<_> = client
+            .frames()
+            .into_iter()
+            .map(|frame| {
+                (frame["type"].clone(), frame["data"]["session_id"].clone(), frame["data"]["code"].clone())
+            })
+            .collect();
+        let expected: Vec<_> = expected.into_iter().map(|code| (json!("error"), json!("s"), code)).collect();
+        assert_eq!(said, expected);
+        assert!(client.tutor.turns.is_empty());
+    }
 }
 
 #[test]
