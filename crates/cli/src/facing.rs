@@ -26,7 +26,7 @@ pub(crate) struct Facing {
     pub limits: Limits,
     /// Runs that one user may start; the engine's.
     pub starts: Option<Rate>,
-    /// And lessons; as many as runs, where that is more than their own default.
+    /// And lessons: as many as runs where the operator has said how many, otherwise their own default.
     pub lessons: Option<Rate>,
 }
 
@@ -40,8 +40,7 @@ impl Facing {
         let connections = caps.number("connections", false).unwrap_or(1);
         let limits = Limits { connections: size(connections), ..Limits::default() };
         let starts = caps.rate("starts_per_minute", limit::STARTS);
-        let lessons =
-            starts.map(|starts| if starts.amount > limit::LESSONS.amount { starts } else { limit::LESSONS });
+        let lessons = if asked.typed("starts_per_minute") { starts } else { Some(limit::LESSONS) };
         let rules = Rules {
             proxies,
             origins: Origins::default(),
@@ -211,9 +210,10 @@ mod tests {
         ]);
         let facing = facing.unwrap();
         assert_eq!((facing.rules.connections_per_user, facing.starts, facing.lessons), (None, None, None));
-        for (starts, lessons) in [("5", 100), ("101", 101)] {
-            let facing = read(&[("starts_per_minute", starts)]).unwrap();
-            assert_eq!(facing.lessons, Some(Rate::per_minute(lessons, lessons)), "{starts}");
+        // Planted fault: lessons never fewer than their default; `starts_per_minute = 5` let through 100.
+        for amount in [5, 20, 101] {
+            let facing = read(&[("starts_per_minute", &amount.to_string())]).unwrap();
+            assert_eq!([facing.starts, facing.lessons], [Some(Rate::per_minute(amount, amount)); 2]);
         }
         assert_eq!(facing.rules.sign_ins, Some(Rate::per_minute(30, 60)));
         for (name, value) in

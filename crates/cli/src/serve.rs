@@ -86,6 +86,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let retention = retain(Arc::clone(&store), Clock::default(), settings.retention, draining.clone());
     tasks.spawn("retention", retention);
     let auth = sign_in::open(&settings.sign_in, &settings.data, &secret, store).await?;
+    let (forgets, stopping) = (Arc::clone(&auth), draining.clone());
+    tasks.spawn("wrong passwords", async move { forgets.keep_forgetting(stopping).await });
     let readiness = Readiness::default();
     let facing = &settings.facing;
     let gate = Arc::new(Gate::new(facing.rules.clone()));

@@ -156,7 +156,8 @@ pub const SIGN_IN_FAILURES: u32 = 5;
 pub const SIGN_IN_LOCK: Duration = Duration::from_secs(15 * 60);
 /// Addresses whose wrong passwords are counted in memory (some 50 bytes each). Each has cost a password hash: at 4 at
 /// once of some 30 ms fewer than this can fail before the first are forgotten. As many that nobody has are kept in the store
-/// (some 250 bytes each, with their index).
+/// (some 250 bytes each, with their index), and of each its digest and its time in memory, in a table and in a queue (some
+/// 70 bytes together, twice that while one of them grows: 28 MB at worst).
 pub const SIGN_IN_ADDRESSES: usize = 200_000;
 
 // ── runs ─────────────────────────────────────────────────────────────────────────────────────────
@@ -230,6 +231,8 @@ pub const EXPIRE_PAUSE: Duration = Duration::from_millis(50);
 pub const QUOTA_KEPT: Duration = Duration::from_secs(62 * 24 * 3_600);
 /// Counters of such quotas that go in one commit: a row each, so that it takes no longer than an answer's own.
 pub const FORGET_COUNTERS: usize = 256;
+/// Records that count no more and go in one commit, likewise.
+pub const FORGET_RECORDS: usize = 256;
 
 // ── viewers ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -129,6 +129,11 @@ impl Asked {
         }
     }
 
+    /// Whether somebody typed it, be it the default.
+    pub(crate) fn typed(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// Each value of a list; none for an empty one.
     pub(crate) fn all(&self, name: &str) -> (Vec<String>, String) {
         let (text, from) = self.one(name);

@@ -131,7 +131,11 @@ pub(super) const ROWS: &[Row] = &[
         "messages and other requests for work of one user, and of one socket, 1 to 1000000, or off",
     ),
     Row("messages_per_minute_per_address", "600", "the same of one address, 1 to 1000000, or off"),
-    Row("starts_per_minute", "20", "runs that one user may start, 1 to 1000000, or off"),
+    Row(
+        "starts_per_minute",
+        "20",
+        "runs that one user may start, and where this is set as many lessons, 1 to 1000000, or off",
+    ),
     Row("starts_per_minute_per_address", "120", "runs that one address may start, 1 to 1000000, or off"),
     Row(
         "sign_ins_per_minute",

@@ -6,6 +6,8 @@
 //! writes it what stands in it. Whoever changes one that he read says which version he read: two at once cannot
 //! overwrite each other unseen.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
 use super::store::StoreError;
@@ -68,6 +70,16 @@ pub trait Records: Send + Sync {
     /// Removes a record; `false` where there was none. Made anew it begins at version 1 again: a kind whose records several
     /// change and remove at once is emptied instead, or a version that was read before would mean another record.
     async fn delete_record(&self, owner: &UserId, kind: &str, key: &str) -> Result<bool, StoreError>;
+
+    /// Forgets records of this owner and kind that were last changed at another time than one of `times`, at most `limit` of
+    /// them; says how many. They are not read, so that one that is damaged goes as the others do.
+    async fn forget_records(
+        &self,
+        owner: &UserId,
+        kind: &str,
+        times: Range<Millis>,
+        limit: usize,
+    ) -> Result<usize, StoreError>;
 
     /// Moves a counter up by `by`, unless it would be above `most` afterwards; a counter that is not there stands
     /// at 0 and is bounded by [`crate::limit::COUNT`] also where `most` is above it. `by` 0 reads it. Counters are of their

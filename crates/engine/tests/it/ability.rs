@@ -71,6 +71,15 @@ impl Records for Crowd {
     async fn delete_record(&self, owner: &UserId, kind: &str, key: &str) -> Result<bool, StoreError> {
         self.store.delete_record(owner, kind, key).await
     }
+    async fn forget_records(
+        &self,
+        owner: &UserId,
+        kind: &str,
+        times: std::ops::Range<Millis>,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.store.forget_records(owner, kind, times, limit).await
+    }
     async fn count(
         &self,
         owner: &UserId,

@@ -9,9 +9,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use headwater_core::{Millis, limit};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -33,9 +35,14 @@ pub struct Failures {
 impl Failures {
     /// The same, where it still counts. What is from the future (a clock was set back) does not count for ever.
     pub(super) fn current(self, now: Millis) -> Option<Self> {
-        let lock = limit::SIGN_IN_LOCK;
-        (now < self.last.after(lock) && self.last < now.after(lock)).then_some(self)
+        counting(now).contains(&self.last).then_some(self)
     }
+}
+
+/// When those came that count at this time.
+pub(super) fn counting(now: Millis) -> Range<Millis> {
+    let lock = Millis(0).after(limit::SIGN_IN_LOCK).0;
+    Millis(now.0.saturating_sub(lock).saturating_add(1))..now.after(limit::SIGN_IN_LOCK)
 }
 
 /// Why nobody may try now.
@@ -48,16 +55,29 @@ pub enum Shut {
 }
 
 /// An address in the table: its digest, whose size is known.
-type Name = [u8; 16];
+pub(super) type Name = [u8; 16];
 
 fn name(address: &str) -> Name {
     digest(&["sign in", address])
 }
 
-/// The key of what the store keeps of an address that nobody has: its digest, since what people type is also their
-/// password at times.
-pub(super) fn key(address: &str) -> String {
-    name(address).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Under what name the store keeps an address that nobody has. What people type is also their password at times, and may
+/// not be guessed from a database or a backup: it takes the installation's secret to make this.
+pub(super) fn kept_name(secret: &hmac::Key, address: &str) -> Name {
+    let mut name = Name::default();
+    name.copy_from_slice(&hmac::sign(secret, address.as_bytes()).as_ref()[..16]);
+    name
+}
+
+/// The same as the key of its record.
+pub(super) fn key(name: Name) -> String {
+    format!("{:032x}", u128::from_be_bytes(name))
+}
+
+/// Whose key this is; `None` for one that is none.
+pub(super) fn read_key(text: &str) -> Option<Name> {
+    let name = u128::from_str_radix(text, 16).ok()?.to_be_bytes();
+    (key(name) == text).then_some(name)
 }
 
 #[derive(Debug, Default)]

@@ -48,6 +48,8 @@ pub struct Auth {
     tickets: Tickets,
     guests: bool,
     lockouts: Arc<Lockouts>,
+    /// Names addresses that nobody has, see [`lockout::kept_name`].
+    names: aws_lc_rs::hmac::Key,
     strangers: Strangers,
     /// Under whom the store keeps what is wrong at addresses that nobody has.
     nobody: UserId,
@@ -96,6 +98,7 @@ impl Auth {
             tickets: Tickets::default(),
             guests: rules.guests,
             lockouts: Arc::default(),
+            names: secret.sub_key("addresses of wrong passwords"),
             strangers: Strangers::default(),
             nobody: UserId::parse("nobody").unwrap_or_else(|_| new_user()),
         }
@@ -104,20 +107,16 @@ impl Auth {
     /// Reads who has signed out, before anybody is asked who he is, and what is kept of addresses that nobody has.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's, about the first. Without the second the server starts: it bounds what is kept, and no door opens.
     pub async fn load(&self) -> Result<(), StoreError> {
         self.revoked.load(self.store.revocations(self.clock.wall()).await?);
-        let kept = self.store.records(&self.nobody, SIGN_IN, limit::SIGN_IN_ADDRESSES).await?;
-        // What cannot be read counts for nothing, and goes first.
-        let last = |kept: &Record| read(kept).map_or(Millis(0), |failures| failures.last);
-        self.strangers.load(
-            kept.into_iter()
-                .map(|kept| {
-                    let at = last(&kept);
-                    (kept.key, at)
-                })
-                .collect(),
-        );
+        match self.store.records(&self.nobody, SIGN_IN, limit::SIGN_IN_ADDRESSES).await {
+            Ok(kept) => self.strangers.load(&kept, self.clock.wall()),
+            Err(error) => tracing::warn!(
+                %error,
+                "wrong passwords at addresses without an account cannot be listed; they go when they count no more"
+            ),
+        }
         Ok(())
     }
 
@@ -194,9 +193,11 @@ impl Auth {
     /// nothing else; [`Code::TooManyConnections`], [`Code::StoreFailed`], [`Code::Internal`].
     pub async fn log_in(&self, email: &str, password: String) -> Result<Grant, Error> {
         let user = self.store.user_by_email(email).await.map_err(store_failed)?;
+        // Made for an account too, which takes as long.
+        let name = lockout::kept_name(&self.names, email);
         let (whose, key) = match &user {
             Some(user) => (user.id.clone(), FAILURES.to_owned()),
-            None => (self.nobody.clone(), lockout::key(email)),
+            None => (self.nobody.clone(), lockout::key(name)),
         };
         let kept = self.store.record(&whose, SIGN_IN, &key).await.map_err(store_failed)?;
         let kept = kept.as_ref().and_then(read);
@@ -217,7 +218,7 @@ impl Auth {
             user => {
                 let last = self.keep_failure(&attempt, &whose, &key).await?;
                 if user.is_none() {
-                    self.strangers.keep(&key, last);
+                    self.strangers.keep(name, last);
                 }
                 self.forget_strangers().await;
                 Err(Error::new(Code::InvalidCredentials, "Invalid email or password"))
@@ -240,17 +241,6 @@ impl Auth {
             match attempt.beyond(failures) {
                 Some(later) => failures = later,
                 None => return Ok(failures.last),
-            }
-        }
-    }
-
-    /// Whoever was wrong, the same is done. One that comes in this moment is whole again with its next wrong one: each
-    /// stores the whole count.
-    async fn forget_strangers(&self) {
-        for key in self.strangers.go(self.clock.wall()) {
-            if let Err(error) = self.store.delete_record(&self.nobody, SIGN_IN, &key).await {
-                // It is found again at the next start.
-                tracing::warn!(%error, "wrong passwords that count no more could not be forgotten");
             }
         }
     }

@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::hmac;
+
 /// The name of the key's file in the data folder.
 pub const FILE: &str = "secret.key";
 /// The name under which the key before it may lie there: its tokens are good until they run out.
@@ -106,7 +108,14 @@ impl Secret {
         load(&data_dir.join(BEFORE))
     }
 
-    /// The key, for the signature and nothing else.
+    /// A key of its own for what the label names: nothing that it makes says anything of this one or is good as a token.
+    /// No label has a dot, which stands in all that is signed as a token.
+    pub(super) fn sub_key(&self, label: &str) -> hmac::Key {
+        let own = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&own, label.as_bytes()).as_ref())
+    }
+
+    /// The key, for the signature and what is derived from it.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }

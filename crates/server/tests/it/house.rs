@@ -74,6 +74,8 @@ pub(crate) struct Given {
     pub surface: Option<Surface>,
     /// What another house before it kept.
     pub store: Option<Arc<MemoryStore>>,
+    /// And its secret; one of its own where nothing is said.
+    pub secret: Option<Secret>,
 }
 
 pub(crate) struct House {
@@ -122,7 +124,7 @@ impl House {
 
     pub(crate) async fn given(given: Given) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let secret = Secret::load_or_create(folder.path()).unwrap();
+        let secret = given.secret.unwrap_or_else(|| Secret::load_or_create(folder.path()).unwrap());
         let (stage, cues) = given.stage.unwrap_or_else(Stage::new);
         let store = given.store.unwrap_or_default();
         let assistant = Assistant::parse(SHIPPED).unwrap();

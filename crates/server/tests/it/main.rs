@@ -35,6 +35,7 @@ mod sharing;
 mod showing;
 mod shown;
 mod standing;
+mod strangers;
 mod telling;
 mod tokens;
 mod tutor;

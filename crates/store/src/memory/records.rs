@@ -1,6 +1,7 @@
 //! Small things of users, in memory.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use async_trait::async_trait;
 use headwater_core::port::records::{Counted, Expect, Record, Records};
@@ -62,6 +63,21 @@ impl Records for MemoryStore {
 
     async fn delete_record(&self, owner: &UserId, kind: &str, key: &str) -> Result<bool, StoreError> {
         self.write_with(|kept| kept.shelf.records.remove(&name(owner, kind, key)).is_some())
+    }
+
+    async fn forget_records(
+        &self,
+        owner: &UserId,
+        kind: &str,
+        times: Range<Millis>,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.write_with(|kept| {
+            let goes = |(o, k, _): &Name, record: &mut Record| {
+                o == owner && k == kind && !times.contains(&record.at)
+            };
+            kept.shelf.records.extract_if(.., goes).take(limit).count()
+        })
     }
 
     async fn count(

@@ -1,5 +1,7 @@
 //! Small things of users, and what they have used up.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use headwater_core::port::records::{Counted, Expect, Record, Records};
 use headwater_core::port::store::StoreError;
@@ -62,6 +64,38 @@ impl Records for SqliteStore {
             Ok(connection.prepare_cached(sql::DELETE_RECORD)?.execute(name.columns())? > 0)
         };
         self.writer.write(delete).await
+    }
+
+    async fn forget_records(
+        &self,
+        owner: &UserId,
+        kind: &str,
+        times: Range<Millis>,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let (of, from, to) = ((owner.clone(), kind.to_owned()), times.start.0, times.end.0);
+        let old = move |connection: &Connection| {
+            let mut old = connection.prepare_cached(sql::RECORDS_BUT)?;
+            let old = old.query_map(params![of.0.as_str(), of.1, from, to, to_sql(limit)], |row| {
+                row.get::<_, i64>(0)
+            })?;
+            Ok(old.collect::<rusqlite::Result<Vec<i64>>>()?)
+        };
+        // Beside the readers of viewers.
+        let old = self.searchers.read(old).await?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let forget = move |connection: &Connection| {
+            let mut forget = connection.prepare_cached(sql::FORGET_RECORD)?;
+            let mut forgotten = 0;
+            for ordinal in &old {
+                // Unless it was changed meanwhile.
+                forgotten += forget.execute(params![ordinal, from, to])?;
+            }
+            Ok(forgotten)
+        };
+        self.writer.write(forget).await
     }
 
     async fn count(

@@ -123,6 +123,11 @@ pub(super) const PUT_RECORD: &str = "
     DO UPDATE SET value = excluded.value, version = excluded.version, checksum = excluded.checksum,
                   at = excluded.at";
 pub(super) const DELETE_RECORD: &str = "DELETE FROM records WHERE owner = ?1 AND kind = ?2 AND key = ?3";
+/// Looks at every record of theirs, and so is for those who read.
+pub(super) const RECORDS_BUT: &str = "
+    SELECT ordinal FROM records WHERE owner = ?1 AND kind = ?2 AND NOT (at >= ?3 AND at < ?4) LIMIT ?5";
+pub(super) const FORGET_RECORD: &str =
+    "DELETE FROM records WHERE ordinal = ?1 AND NOT (at >= ?2 AND at < ?3)";
 pub(super) const COUNTER: &str = "SELECT value FROM counters WHERE owner = ?1 AND kind = ?2 AND key = ?3";
 pub(super) const COUNT: &str = "
     INSERT INTO counters (owner, kind, key, value, at) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -21,6 +21,7 @@ clauses! {
     a_counter_ends_where_every_store_does
     names_are_kept_apart
     counters_are_forgotten_by_kind_and_age
+    records_are_forgotten_by_their_time
 }
 
 const AT: Millis = Millis(5);
@@ -236,4 +237,29 @@ async fn counters_are_forgotten_by_kind_and_age(store: SharedStore) {
     }
     assert_eq!(store.records(&u, "k", 9).await.unwrap().len(), 1, "a record is another thing");
     assert_eq!(store.count(&u, "k", "a", 1, 9, AT).await.unwrap(), taken(1), "made anew");
+}
+
+/// Planted faults: the owner not asked; the times taken for those of what goes; the end of the times counted in.
+async fn records_are_forgotten_by_their_time(store: SharedStore) {
+    let (u, v) = (user_id("u"), user_id("v"));
+    let puts = [("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5), ("f", 9)];
+    for (owner, kind) in [(&u, "k"), (&v, "k"), (&u, "l")] {
+        for (key, at) in puts {
+            store.put_record(owner, kind, (key, "1"), Expect::Absent, Millis(at)).await.unwrap();
+        }
+    }
+    // Changed since.
+    store.put_record(&u, "k", ("a", "2"), Expect::Whatever, Millis(4)).await.unwrap();
+    store.count(&u, "k", "b", 1, 9, Millis(1)).await.unwrap();
+    for (most, went) in [(0, 0), (1, 1), (9, 2), (9, 0)] {
+        let forgotten = store.forget_records(&u, "k", Millis(3)..Millis(5), most).await.unwrap();
+        assert_eq!(forgotten, went, "{most}");
+    }
+    let keys = async |owner, kind| {
+        let left = store.records(owner, kind, 9).await.unwrap();
+        left.into_iter().map(|record| record.key).collect::<String>()
+    };
+    assert_eq!(keys(&u, "k").await, "acd");
+    assert_eq!((keys(&v, "k").await, keys(&u, "l").await), ("abcdef".into(), "abcdef".into()));
+    assert_eq!(store.count(&u, "k", "b", 0, 9, AT).await.unwrap(), taken(1), "a counter is another thing");
 }
