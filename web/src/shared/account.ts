@@ -31,12 +31,16 @@ export class Account {
     return this.user.value?.id ?? this.store.get('user');
   }
 
+  /** Of whom is what pages keep in this tab: who was signed in last. */
+  get whose(): string | null {
+    return this.store.get('whose');
+  }
+
   /** Whose token this is has been learned: what was kept for somebody else goes. */
   known(user: User): void {
     this.user.value = user;
     if (!user.id) return;
-    const before = this.store.get('whose');
-    if (before !== null && before !== user.id) this.drop();
+    if (this.whose !== null && this.whose !== user.id) this.drop();
     this.store.set('whose', user.id);
     this.store.set('user', user.id);
   }

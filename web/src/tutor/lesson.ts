@@ -260,7 +260,8 @@ export function step(s: State, input: Input, now: number): State {
       return input.sessionId === s.sessionId ? { ...s, turns: past(s, input.messages), older: input.older } : s;
     case 'signed_out': {
       const out: State = { ...s, link: 'disconnected', retryAt: null, signedOut: true };
-      return input.forget ? { ...out, userId: null, turns: [], older: false, joined: false, people: [] } : out;
+      // What was asked by nobody knows whom is not asked by who signs in next.
+      return input.forget || s.userId === null ? { ...out, userId: null, turns: [], older: false, joined: false, people: [] } : out;
     }
     case 'typed_out':
       return s.people.some((p) => p.id === input.person && p.typing) ? person(s, input.person, { typing: false }) : s;
