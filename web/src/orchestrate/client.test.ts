@@ -98,6 +98,18 @@ describe('the page of the teams', () => {
       expect([client.view.value, wires[0]!.gone, client.past.value]).toEqual([null, true, null]);
     });
 
+    it('puts away what was cancelled here, too', async () => {
+      const { account, client } = await watched(false);
+      routes.set('/api/orchestrate/job/run_1', JOB);
+      await client.open('run_1');
+      await client.cancel();
+      expect(client.view.value?.status).toBe('cancelled');
+      routes.delete('/api/orchestrate/job/run_1');
+      account.use('eves');
+      await client.enter();
+      expect(client.view.value).toBeNull();
+    });
+
     it('opens a job that is over as who is here now', async () => {
       const { account, client } = await watched(false);
       routes.set('/api/orchestrate/job/run_1', { ...JOB, status: 'complete' });
