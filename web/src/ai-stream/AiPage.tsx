@@ -160,7 +160,7 @@ export function AiPage({ client, account }: { client: AiClient; account: Account
             confirmed={token !== null}
             folded={token !== null}
             state={token ? 'a token is here' : 'not signed in'}
-            onToken={(given) => (given ? client.connect(given) : client.disconnect())}
+            onToken={(given) => client.signIn(given)}
             onProblem={(code, text) => client.happens({ kind: 'problem', text: `${code}: ${text}` })}
           />
         </div>

@@ -21,6 +21,15 @@ export class AiClient {
     this.paint();
   }
 
+  /** Somebody signed in or out: nothing of who was here stays. */
+  signIn(token: string | null): void {
+    this.disconnect();
+    this.frames.clear();
+    this.state = start();
+    this.paint();
+    if (token) this.connect(token);
+  }
+
   connect(token: string): void {
     this.disconnect();
     if (!token.trim()) return this.happens({ kind: 'problem', text: 'A token is needed: log in, or paste one' });

@@ -17,6 +17,12 @@ type Happening = Input extends infer I ? (I extends Input ? Omit<I, 'at' | 'rand
 
 export type Sentiment = 'positive' | 'negative';
 
+/** What a reload keeps, and whose it is. */
+interface Kept {
+  userId: string;
+  turns: Turn[];
+}
+
 interface Message {
   role?: string;
   run_id?: string;
@@ -25,6 +31,8 @@ interface Message {
 
 export class ChatClient {
   private state: ChatState;
+  /** Whose the page is, as far as that is known. */
+  private whose: string | null;
   private wire: Wire | null = null;
   private readonly timers = new Map<TimerName, ReturnType<typeof setTimeout>>();
   private readonly frames = new FrameLog();
@@ -36,10 +44,9 @@ export class ChatClient {
 
   constructor(private readonly account: Account, private readonly store: Store) {
     this.state = initial(store.get('session') ?? newId(), account.token.value);
-    const kept = readJson<Turn[]>(store, 'turns') ?? [];
-    this.state.turns = kept.map((t) => ({ ...newTurn(t.id, t.question, t.askedAt), ...t, sent: false }));
+    this.whose = account.whose;
+    this.state.turns = this.kept();
     store.set('session', this.state.sessionId);
-    store.set('turns', null);
     this.view = signal(this.state);
     this.paint = onceAFrame(() => this.show());
     // What was under way is kept for a reload of this tab, with the position to resume after.
@@ -58,7 +65,10 @@ export class ChatClient {
     const [next, effects] = step(before, input);
     this.state = next;
     if (next.sessionId !== before.sessionId) this.store.set('session', next.sessionId);
-    if (next.auth === 'ok' && before.auth !== 'ok') this.account.user.value = next.user;
+    if (next.auth === 'ok' && before.auth !== 'ok') {
+      this.account.known(next.user ?? {});
+      this.whose = this.account.userId;
+    }
     for (const effect of effects) this.carryOut(effect);
     // What the user did is seen at once; what the model does waits for the next displayed frame.
     if (what.kind === 'frame') this.paint();
@@ -76,8 +86,9 @@ export class ChatClient {
 
   /** The account has been left already: this is the page's side of it. */
   leave(): void {
+    this.frames.clear();
     this.happens({ kind: 'leave', sessionId: newId() });
-    this.remember();
+    this.whose = null;
   }
 
   /** What somebody thinks of an answer; in place of what he thought before. */
@@ -94,8 +105,26 @@ export class ChatClient {
   }
 
   useToken(token: string | null): void {
+    if (this.isOther(this.account.userId)) this.leave();
+    const kept = this.kept();
+    if (kept.length) this.happens({ kind: 'session', sessionId: this.state.sessionId, turns: [...kept, ...this.state.turns] });
     this.happens({ kind: 'authenticate', token });
     void this.loadPast();
+  }
+
+  private isOther(userId: string | null | undefined): boolean {
+    return this.whose !== null && typeof userId === 'string' && userId !== this.whose;
+  }
+
+  /** What a reload kept, once it is known that it is of who is signed in. */
+  private kept(): Turn[] {
+    const userId = this.account.userId;
+    if (userId === null) return [];
+    this.whose = userId;
+    const kept = readJson<Kept>(this.store, 'turns');
+    this.store.set('turns', null);
+    if (kept?.userId !== userId) return [];
+    return kept.turns.map((t) => ({ ...newTurn(t.id, t.question, t.askedAt), ...t, sent: false }));
   }
 
   /** The earlier messages of this session. A session that the server does not know yet has none: not an error. */
@@ -135,8 +164,11 @@ export class ChatClient {
   }
 
   private remember(): void {
-    const live = this.state.turns.filter(isLive);
-    this.store.set('turns', live.length ? JSON.stringify(live) : null);
+    // What is nobody's is not kept, and what is kept for somebody waits for him.
+    if (this.whose === null) return;
+    const kept: Kept = { userId: this.whose, turns: this.state.turns.filter(isLive) };
+    if (kept.turns.length) this.store.set('turns', JSON.stringify(kept));
+    else if (this.account.userId !== null) this.store.set('turns', null);
   }
 
   private carryOut(effect: Effect): void {
@@ -186,8 +218,16 @@ export class ChatClient {
         if (this.wire !== wire) return;
         this.frames.add('in', text, Date.now());
         const frame = readFrame(text);
-        if (frame) this.happens({ kind: 'frame', frame });
-        else this.paint();
+        if (!frame) return this.paint();
+        if (frame.type === 'auth_success' && this.isOther(frame.user?.id)) {
+          // Nothing of who was here before goes with him, his connection neither.
+          this.account.known(frame.user!);
+          this.leave();
+          return this.useToken(this.account.token.value);
+        }
+        this.happens({ kind: 'frame', frame });
+        // Asked by nobody knows whom: not by who signs in next.
+        if (frame.type === 'auth_error' && this.whose === null) this.newSession();
       },
       closed: (code) => {
         if (this.wire !== wire) return;

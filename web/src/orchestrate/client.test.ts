@@ -16,7 +16,7 @@ function page(store: Store, token: string | null = 'good'): TeamsClient {
 
 beforeEach(() => {
   freshPage();
-  routes.set('/api/v1/auth/me', { id: 'ann' });
+  routes.set('/api/v1/auth/me', { user_id: 'ann' });
   routes.set('/api/orchestrate/models', {});
   routes.set('/api/orchestrate/history', { jobs: [], total: 0 });
   routes.set('/api/orchestrate/job/run_1', JOB);
@@ -65,6 +65,83 @@ describe('the page of the teams', () => {
     expect(store.get('job')).toBe('run_1');
     client.leave();
     expect([client.view.value, store.get('job')]).toEqual([null, null]);
+  });
+
+  describe('that somebody signs in on over whoever is there', () => {
+    const CODE = JSON.stringify({ type: 'code_delta', team: 'google', data: { text: 'secret' }, seq: 7 });
+    /** Ann's job streams; the routes know only Eve from here on. */
+    async function watched(known = true): Promise<{ store: Store; account: Account; client: TeamsClient }> {
+      const store = memoryStore();
+      store.set('token', 'good');
+      const account = new Account(store);
+      const client = new TeamsClient(account, store);
+      if (known) await client.begin();
+      await client.open('run_1');
+      wires[0]!.on.opened();
+      wires[0]!.on.message(CODE);
+      routes.delete('/api/orchestrate/job/run_1');
+      return { store, account, client };
+    }
+
+    it('shows him neither the job nor what comes of it', async () => {
+      const { store, account, client } = await watched(false);
+      account.use('eves');
+      await client.enter();
+      expect([client.view.value, store.get('job'), wires[0]!.gone, client.log.value.entries]).toEqual([null, null, true, []]);
+    });
+
+    it('puts it away at once where the names are known', async () => {
+      const { account, client } = await watched();
+      account.use('eves', { id: 'eve' });
+      routes.set('/api/orchestrate/models', null);
+      void client.enter();
+      expect([client.view.value, wires[0]!.gone, client.past.value]).toEqual([null, true, null]);
+    });
+
+    it('puts away what was cancelled here, too', async () => {
+      const { account, client } = await watched(false);
+      routes.set('/api/orchestrate/job/run_1', JOB);
+      await client.open('run_1');
+      await client.cancel();
+      expect(client.view.value?.status).toBe('cancelled');
+      routes.delete('/api/orchestrate/job/run_1');
+      account.use('eves');
+      await client.enter();
+      expect(client.view.value).toBeNull();
+    });
+
+    it('opens a job that is over as who is here now', async () => {
+      const { account, client } = await watched(false);
+      routes.set('/api/orchestrate/job/run_1', { ...JOB, status: 'complete' });
+      await client.open('run_1');
+      wires.at(-1)!.on.closed(4401, 'token expired');
+      await vi.waitFor(() => expect(client.problem.value).not.toBeNull());
+      routes.delete('/api/orchestrate/job/run_1');
+      account.use('eves');
+      await client.enter();
+      expect(client.view.value).toBeNull();
+    });
+
+    it('shows him nothing that was asked for before', async () => {
+      const { store, client } = await watched();
+      routes.set('/api/orchestrate/job/run_1', JOB);
+      routes.set('/api/orchestrate/brief', JOB);
+      client.leave();
+      const before = [client.send({ brief: 'A form', target_framework: 'react' }), client.open('run_1')];
+      client.leave();
+      await Promise.all(before);
+      expect([client.view.value, store.get('job'), wires.length]).toEqual([null, null, 1]);
+    });
+  });
+
+  it('asks for nothing after its token ran out', async () => {
+    const client = page(memoryStore());
+    await client.open('run_1');
+    wires[0]!.on.closed(4401, 'token expired');
+    await vi.waitFor(() => expect(client.problem.value).not.toBeNull());
+    const before = asked.length;
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(asked.length).toBe(before);
   });
 
   it('says that the server is gone, and not that a token is needed', async () => {

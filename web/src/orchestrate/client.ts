@@ -69,6 +69,10 @@ export class TeamsClient {
   private poll: ReturnType<typeof setTimeout> | undefined;
   /** One name a brief, until it is taken: sent twice it is one job. */
   private key: { brief: string; name: string } | null = null;
+  /** Whose the job is, as far as that is known. */
+  private whose: string | null = null;
+  /** Counts who comes and goes: what was asked for before is not shown to who is here now. */
+  private visit = 0;
   private readonly paint = onceAFrame(() => this.show());
 
   constructor(private readonly account: Account, private readonly store: Store) {
@@ -82,12 +86,19 @@ export class TeamsClient {
 
   /** Somebody signed in or out; or nobody need to. */
   async enter(): Promise<void> {
+    const visit = ++this.visit;
+    const who = this.account.userId;
+    if (this.whose !== null && who !== null && this.whose !== who) this.clear();
+    this.whose = who ?? this.whose;
     try {
-      this.models.value = await this.account.call<Models>('/api/orchestrate/models');
+      const models = await this.account.call<Models>('/api/orchestrate/models');
+      if (visit !== this.visit) return;
+      this.models.value = models;
       this.allowed.value = true;
       await this.list();
-      await this.goOn();
+      if (visit === this.visit) await this.goOn();
     } catch (e) {
+      if (visit !== this.visit) return;
       this.models.value = null;
       this.past.value = null;
       // Not signed in is how everybody begins; who cannot be reached has not said who may enter.
@@ -97,36 +108,48 @@ export class TeamsClient {
     }
   }
 
-  /** The job of before a reload, or before the token ran out. */
+  /** The job of before a reload, or of before somebody signed in: opened as who is here now, whatever became of it. */
   private async goOn(): Promise<void> {
-    const kept = this.store.get('job');
-    if (!this.job && kept) await this.open(kept);
-    else if (this.job && !isOver(this.job) && !this.wire) await this.open(this.job.id);
+    const id = this.job?.id ?? this.store.get('job');
+    if (id && !(await this.open(id))) this.putAway();
   }
 
   leave(): void {
-    this.close();
-    this.set(null);
-    this.store.set('job', null);
-    this.key = null;
-    this.problem.value = null;
-    this.offset.value = 0;
+    this.clear();
     void this.enter();
+  }
+
+  /** Nothing of who was here stays. */
+  private clear(): void {
+    this.putAway();
+    this.whose = this.key = this.past.value = this.problem.value = null;
+    this.offset.value = 0;
+    this.status.value = '';
+  }
+
+  private putAway(): void {
+    this.close();
+    this.frames.clear();
+    this.store.set('job', null);
+    this.set(null);
   }
 
   async send(brief: Brief): Promise<void> {
     if (this.busy.value) return;
     this.busy.value = true;
     this.problem.value = null;
+    const visit = this.visit;
     const said = JSON.stringify(brief);
     if (this.key?.brief !== said) this.key = { brief: said, name: newId() };
     try {
       const taken = await this.account.call<Snapshot>('/api/orchestrate/brief', { method: 'POST', body: brief, once: this.key.name });
+      if (visit !== this.visit) return;
       this.key = null;
       this.present(taken.job_id ?? '', taken);
       this.offset.value = 0;
       void this.list();
     } catch (e) {
+      if (visit !== this.visit) return;
       // What was refused is not a job; what was lost on its way may be one, and keeps its name.
       if (e instanceof HttpError && e.status !== 0 && e.status < 500) this.key = null;
       this.wrong(e);
@@ -135,18 +158,23 @@ export class TeamsClient {
     }
   }
 
-  /** A job of any time, by its id: from its beginning. */
-  async open(id: string): Promise<void> {
+  /** A job of any time, by its id: from its beginning. False where there is none of this visitor's. */
+  async open(id: string): Promise<boolean> {
+    const visit = this.visit;
     this.problem.value = null;
     try {
       const [job, status] = await this.look(id);
-      this.present(id, { ...status, ...job });
+      if (visit === this.visit) this.present(id, { ...status, ...job });
     } catch (e) {
+      if (visit !== this.visit) return true;
       if (this.store.get('job') === id) this.store.set('job', null);
+      const none = e instanceof HttpError && e.status === 404;
       // It is not this visitor's, or not any more; what was cancelled here stays in sight.
-      if (e instanceof HttpError && e.status === 404 && this.job?.id === id && !this.job.cancelled) this.set(null);
+      if (none && this.job?.id === id && !this.job.cancelled) this.putAway();
       this.wrong(e, id);
+      return !none;
     }
+    return true;
   }
 
   async cancel(): Promise<void> {
@@ -154,9 +182,11 @@ export class TeamsClient {
     if (!job) return;
     try {
       await this.account.call(`/api/orchestrate/job/${encodeURIComponent(job.id)}`, { method: 'DELETE' });
-      if (this.job?.id === job.id) this.happens({ kind: 'cancelled' });
-      this.store.set('job', null);
-      clearTimeout(this.poll);
+      if (this.job?.id === job.id) {
+        this.happens({ kind: 'cancelled' });
+        this.store.set('job', null);
+        clearTimeout(this.poll);
+      }
       void this.list();
     } catch (e) {
       this.wrong(e, 'Cancel');
@@ -167,8 +197,10 @@ export class TeamsClient {
   async onceMore(): Promise<void> {
     const job = this.job;
     if (!job) return;
+    const visit = this.visit;
     try {
       const told = await this.account.call<{ job_id: string; run_id?: string }>(`/api/orchestrate/generate/${encodeURIComponent(job.id)}`, { method: 'POST', body: {} });
+      if (visit !== this.visit) return;
       await this.open(told.run_id ?? told.job_id);
       void this.list();
     } catch (e) {
@@ -178,11 +210,13 @@ export class TeamsClient {
 
   async list(): Promise<void> {
     const query = new URLSearchParams({ limit: String(PAGE), offset: String(this.offset.value) });
+    const visit = this.visit;
     if (this.status.value) query.set('status', this.status.value);
     try {
-      this.past.value = await this.account.call<Past>(`/api/orchestrate/history?${query}`);
+      const past = await this.account.call<Past>(`/api/orchestrate/history?${query}`);
+      if (visit === this.visit) this.past.value = past;
     } catch (e) {
-      this.wrong(e, 'History');
+      if (visit === this.visit) this.wrong(e, 'History');
     }
   }
 
@@ -269,9 +303,11 @@ export class TeamsClient {
     this.wire = null;
     this.note(`closed with code ${code}${reason ? ` ${reason}` : ''}`);
     const token = this.account.token.value;
+    const visit = this.visit;
     if (code === 4401 && token && !(await this.account.refresh())) {
+      if (visit !== this.visit) return;
       this.account.forget();
-      this.link.value = 'disconnected';
+      this.close();
       this.problem.value = { code: 'UNAUTHORIZED', text: 'The token is not good, or not any more: sign in again. The job goes on.' };
       return;
     }

@@ -14,6 +14,9 @@ interface Tokens {
   user?: User;
 }
 
+/** What pages keep in this tab for a reload: all of one person's. */
+const KEPT = ['session', 'turns', 'lesson', 'lesson-kept', 'lesson-how', 'job'];
+
 /** Who is signed in on this tab. The chat page and the run inspector share it; both read it after a reload. */
 export class Account {
   readonly token = signal<string | null>(null);
@@ -23,15 +26,41 @@ export class Account {
     this.token.value = store.get('token');
   }
 
+  /** Whose token it is, as far as that is known; a reload still knows it. */
+  get userId(): string | null {
+    return this.user.value?.id ?? this.store.get('user');
+  }
+
+  /** Of whom is what pages keep in this tab: who was signed in last. */
+  get whose(): string | null {
+    return this.store.get('whose');
+  }
+
+  /** Whose token this is has been learned: what was kept for somebody else goes. */
+  known(user: User): void {
+    this.user.value = user;
+    if (!user.id) return;
+    if (this.whose !== null && this.whose !== user.id) this.drop();
+    this.store.set('whose', user.id);
+    this.store.set('user', user.id);
+  }
+
+  private drop(): void {
+    for (const key of [...KEPT, 'whose']) this.store.set(key, null);
+  }
+
   /** `Bearer ` in front is stripped, as the server does: people paste whole headers. */
   use(token: string, user: User | null = null, refresh: string | null = null): void {
     const bare = token.trim().replace(/^bearer\s+/i, '');
     this.token.value = bare || null;
-    this.user.value = user;
+    this.user.value = null;
+    this.store.set('user', null);
     this.store.set('token', bare || null);
     this.store.set('refresh', refresh);
+    if (user) this.known(user);
   }
 
+  /** The token is of no use any more. What is kept waits for its owner to sign in again. */
   forget(): void {
     this.use('');
   }
@@ -40,14 +69,18 @@ export class Account {
   async leave(): Promise<void> {
     const token = this.token.value;
     this.forget();
+    this.drop();
     if (token) await call('/api/v1/auth/logout', { method: 'POST', token, body: {} }).catch(() => {});
   }
 
   /** Whether the server takes the token; learns whose it is. A refused one is renewed once, then forgotten. */
   async check(): Promise<boolean> {
-    if (!this.token.value) return false;
+    const token = this.token.value;
+    if (!token) return false;
     try {
-      this.user.value = await this.call<User>('/api/v1/auth/me');
+      const { user_id: id, ...me } = await this.call<User & { user_id: string }>('/api/v1/auth/me');
+      // Somebody may have signed in meanwhile, who is known by that.
+      if (this.token.value === token || !this.user.value?.id) this.known({ ...me, id });
       return true;
     } catch (e) {
       if (e instanceof HttpError && e.status === 401) this.forget();

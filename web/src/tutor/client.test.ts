@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Account } from '../shared/account';
-import { fakeSocket, freshPage, leavePage, routes, wires } from '../shared/fake-page';
+import { asked, fakeSocket, freshPage, leavePage, routes, wires } from '../shared/fake-page';
 import { memoryStore, type Store } from '../shared/storage';
 import { LessonClient } from './client';
 import { textOf } from './state';
@@ -28,7 +28,7 @@ function greeted(user = 'ann'): void {
 
 beforeEach(() => {
   freshPage();
-  routes.set('/api/v1/auth/me', { id: 'ann' });
+  routes.set('/api/v1/auth/me', { user_id: 'ann' });
 });
 
 describe('the page of a lesson', () => {
@@ -67,6 +67,86 @@ describe('the page of a lesson', () => {
     expect(types()).not.toContain('chat_stream');
     await vi.advanceTimersByTimeAsync(20);
     expect(again.view.value.turns).toEqual([]);
+  });
+
+  it('shows what is kept to nobody but its owner, once he is known', () => {
+    const store = memoryStore();
+    asking(store);
+    leavePage();
+    new Account(store).forget();
+    const shown = (client: LessonClient) => client.view.value.turns.map((t) => t.question);
+    expect(shown(page(store))).toEqual([]);
+    leavePage();
+    const account = new Account(store);
+    const again = new LessonClient(account, store);
+    again.begin();
+    account.use('anns-new', { id: 'ann' });
+    again.useToken();
+    expect(shown(again)).toEqual(['Why?']);
+    greeted();
+    expect(types()).toEqual(['join_session', 'chat_stream']);
+  });
+
+  it('has nothing of who logged out on another page', () => {
+    const store = memoryStore();
+    const { session } = asking(store);
+    leavePage();
+    void new Account(store).leave();
+    const again = page(store);
+    expect([again.view.value.turns, again.how.value.subject, again.view.value.sessionId === session]).toEqual([[], '', false]);
+  });
+
+  it('forgets who leaves, and what he asked for comes too late', async () => {
+    const store = memoryStore();
+    const { client, session } = asking(store);
+    routes.set('/tutor/api/v1/chat/history/', { messages: [{ id: 'm0', role: 'user', content: 'Secret?', run_id: 'run_0' }], truncated: true });
+    const late = client.loadPast();
+    client.leave();
+    await late;
+    expect(client.view.value).toMatchObject({ turns: [], older: false, userId: null, joined: false });
+    expect(client.view.value.sessionId).not.toBe(session);
+    expect([client.how.value.subject, store.get('lesson-how'), store.get('lesson') === session, client.log.value.entries]).toEqual(['', null, false, []]);
+  });
+
+  for (const known of [true, false]) {
+    it(`forgets who was there when somebody signs in over him, ${known ? 'by name' : 'by a token'}`, async () => {
+      const store = memoryStore();
+      store.set('token', 'good');
+      const account = new Account(store);
+      const client = new LessonClient(account, store);
+      client.begin();
+      greeted();
+      client.choose({ subject: 'grief' });
+      client.ask('Why?');
+      const session = client.view.value.sessionId;
+      account.use('eves', known ? { id: 'eve' } : null);
+      routes.set('/api/v1/auth/me', { user_id: 'eve' });
+      client.useToken();
+      greeted('eve');
+      await vi.advanceTimersByTimeAsync(20);
+      const { turns, userId, sessionId } = client.view.value;
+      expect([turns, userId, sessionId === session, client.how.value.subject, types()]).toEqual([[], 'eve', false, '', []]);
+      expect([store.get('lesson'), client.log.value.entries.some((e) => e.text.includes('Why?'))]).toEqual([sessionId, false]);
+    });
+  }
+
+  it('asks for the history once it is known whose it is', async () => {
+    page(memoryStore());
+    await vi.advanceTimersByTimeAsync(20);
+    expect(asked.filter((a) => a.includes('/history/'))).toEqual([]);
+    greeted();
+    expect(asked.filter((a) => a.includes('/history/'))).toHaveLength(1);
+  });
+
+  it('asks nothing for who signs in next where nobody knows who asked', async () => {
+    routes.set('/api/v1/auth/me', 401);
+    const store = memoryStore();
+    const client = page(store);
+    client.ask('Why?');
+    await vi.advanceTimersByTimeAsync(20);
+    wires.at(-1)!.on.closed(1006, '');
+    await vi.waitFor(() => expect(client.view.value.signedOut).toBe(true));
+    expect(client.view.value.turns).toEqual([]);
   });
 
   it('says when it connects again, and sends what waited then', async () => {

@@ -26,6 +26,8 @@ export interface How {
   documents: boolean;
 }
 
+const HOW: How = { subject: '', reasoning: true, documents: false };
+
 export interface SharedSession {
   session_id: string;
   owner_id: string;
@@ -39,20 +41,21 @@ export class LessonClient {
   private readonly frames = new FrameLog();
   private wire: Wire | null = null;
   private opened = false;
+  /** The session whose history was read. */
+  private pastOf: string | null = null;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private typing: ReturnType<typeof setTimeout> | null = null;
   private readonly paint = onceAFrame(() => this.show());
 
   constructor(private readonly account: Account, private readonly store: Store) {
-    const kept = readJson<Kept>(store, 'lesson-kept');
     const sessionId = store.get('lesson') ?? newId();
-    this.state = kept?.sessionId === sessionId ? restored(kept) : start(sessionId);
+    this.state = { ...start(sessionId), userId: account.whose };
     store.set('lesson', sessionId);
-    store.set('lesson-kept', null);
+    this.restore();
     this.view = signal(this.state);
-    this.how = signal<How>(readJson<How>(store, 'lesson-how') ?? { subject: '', reasoning: true, documents: false });
+    this.how = signal<How>(readJson<How>(store, 'lesson-how') ?? HOW);
     setInterval(() => this.send('ping', {}), PING_EVERY);
-    addEventListener('pagehide', () => store.set('lesson-kept', JSON.stringify(keep(this.state))));
+    addEventListener('pagehide', () => this.remember());
     addEventListener('online', () => this.state.retryAt !== null && this.open());
   }
 
@@ -70,14 +73,48 @@ export class LessonClient {
 
   /** A token is there, another one perhaps. */
   useToken(): void {
+    const who = this.account.userId;
+    if (who !== null && this.state.userId !== null && this.state.userId !== who) this.leave();
+    this.restore();
     this.open();
-    void this.loadPast();
     void this.account.check();
   }
 
   leave(): void {
     this.close();
     this.happens({ kind: 'signed_out', forget: true });
+    this.beginAnew();
+  }
+
+  /** Nothing of who was here stays, and what he asked for comes too late. */
+  private beginAnew(): void {
+    if (this.typing !== null) clearTimeout(this.typing);
+    this.typing = null;
+    this.frames.clear();
+    this.how.value = HOW;
+    this.store.set('lesson-how', null);
+    const sessionId = newId();
+    this.store.set('lesson', sessionId);
+    this.happens({ kind: 'session', sessionId });
+  }
+
+  /** What is nobody's is not kept, and what is kept for somebody waits for him. */
+  private remember(): void {
+    const kept = keep(this.state);
+    if (kept.userId === null || (kept.turns.length === 0 && this.account.userId === null)) return;
+    this.store.set('lesson-kept', JSON.stringify(kept));
+  }
+
+  /** What a reload kept comes back once it is known that it is of who is signed in. */
+  private restore(): void {
+    const userId = this.account.userId;
+    if (userId === null) return;
+    this.state = { ...this.state, userId };
+    const kept = readJson<Kept>(this.store, 'lesson-kept');
+    this.store.set('lesson-kept', null);
+    if (kept?.userId !== userId || kept.sessionId !== this.state.sessionId) return;
+    const { joined, line, turns } = restored(kept);
+    this.state = { ...this.state, joined, line: Math.max(line, this.state.line), turns: [...turns, ...this.state.turns] };
   }
 
   choose(change: Partial<How>): void {
@@ -151,7 +188,11 @@ export class LessonClient {
         message: (text) =>
           mine(() => {
             this.frames.add('in', text, Date.now());
+            const before = this.state.userId;
             this.happens({ kind: 'frame', text });
+            const { userId } = this.state;
+            if (userId !== null && userId !== this.account.userId) this.account.known({ id: userId });
+            if (before !== null && userId !== before) this.beginAnew();
             this.look(text);
           }),
         closed: (code, reason) => mine(() => void this.whenClosed(code, reason)),
@@ -167,10 +208,11 @@ export class LessonClient {
     try {
       const query = `limit=${PAGE}${before ? `&before=${encodeURIComponent(before)}` : ''}`;
       const body = await this.account.call<{ messages?: Message[]; truncated?: boolean }>(`/tutor/api/v1/chat/history/${encodeURIComponent(sessionId)}?${query}`);
+      if (sessionId === this.state.sessionId) this.pastOf = sessionId;
       this.happens({ kind: 'past', sessionId, messages: body.messages ?? [], older: body.truncated === true });
     } catch (e) {
       // A session that nobody asked anything in is none yet.
-      if (e instanceof HttpError && e.status !== 404 && e.status !== 401) this.happens({ kind: 'problem', code: e.code, text: `History: ${e.message}` });
+      if (sessionId === this.state.sessionId && e instanceof HttpError && e.status !== 404 && e.status !== 401) this.happens({ kind: 'problem', code: e.code, text: `History: ${e.message}` });
     }
   }
 
@@ -211,6 +253,7 @@ export class LessonClient {
 
   /** It is known whose connection it is: what somebody else left on this page is gone, and nothing of it is asked. */
   private whenGreeted(): void {
+    if (this.pastOf !== this.state.sessionId) void this.loadPast();
     if (this.state.joined) this.send('join_session', { session_id: this.state.sessionId });
     this.sendTurns(true);
   }

@@ -37,6 +37,10 @@ class Page {
   say(seq: number, content: string, is_code = false): this {
     return this.of('content_chunk', seq, { content, is_code });
   }
+  /** A piece of an event whose last one has its number. */
+  piece(content: string, is_code = false): this {
+    return this.frame('content_chunk', { message_id: 'm1', session_id: 'bio', content, is_code });
+  }
   get t() {
     return this.s.turns[0]!;
   }
@@ -48,7 +52,7 @@ describe('a stream', () => {
     p.of('context_info', 3, { context: { recent_messages_used: 4, relevant_messages_used: 1, semantic_search_enabled: true, rag_enabled: true, rag_sources: ['a.md', 7] } });
     p.of('emotion_update', 4, { emotion: { primary_emotion: 'curiosity', arousal: 7, valence: -0.25, learning_readiness: 'high_readiness' } });
     p.of('thinking_chunk', 5, { reasoning_step: { step_number: 1, thinking_mode: 'analytical', description: 'A leaf', confidence: null } });
-    p.say(6, 'Because ').say(7, '```\nx\n', true).say(7, 'so.');
+    p.say(6, 'Because ').piece('```\nx\n', true).say(7, 'so.');
     expect(p.t).toMatchObject({ phase: 'running', provider: 'gemini', category: 'research', estimated: 40, runId: 'run_1', seq: 7 });
     expect(p.t.used).toEqual({ recent: 4, relevant: 1, semantic: true, rag: true, sources: ['a.md'] });
     expect(p.t.feeling).toEqual({ emotion: 'curiosity', arousal: 1, valence: -0.25, readiness: 'high_readiness' });
@@ -61,9 +65,9 @@ describe('a stream', () => {
   });
 
   it('shows what came twice once, and pieces of one event all', () => {
-    const p = new Page().up().ask().begun().say(5, 'a').say(5, 'b', true).say(6, 'c');
+    const p = new Page().up().ask().begun().piece('a').say(5, 'b', true).say(6, 'c');
     p.do({ kind: 'closed', code: 1006, reason: '' }).up();
-    p.say(5, 'a').say(6, 'c').say(7, 'd');
+    p.piece('a').say(5, 'b', true).say(6, 'c').say(7, 'd');
     expect(textOf(p.t)).toBe('abcd');
     expect(p.t.resumes).toBe(1);
   });
@@ -133,8 +137,33 @@ describe('a reload', () => {
     p.say(8, 'four ').say(6, 'two ').say(7, 'three ').say(8, 'four ').say(9, 'five');
     expect(textOf(p.t)).toBe('one two three four five');
   });
+  it('goes back to what was here, also where it was told from the beginning first', () => {
+    const p = new Page().up().ask().begun().say(5, 'one ').say(6, 'two ').do({ kind: 'closed', code: 1006, reason: '' }).up();
+    p.begun().say(5, 'one ').say(6, 'two ').say(7, 'three ').say(8, 'four ').say(7, 'three ').say(8, 'four ').say(9, 'five');
+    expect(textOf(p.t)).toBe('one two three four five');
+  });
+  it('goes back before what is told again in one piece', () => {
+    const p = new Page().up().ask().begun().say(5, 'one ').reload().up().say(8, 'four ').say(8, 'two three four ').say(9, 'five');
+    expect(textOf(p.t)).toBe('one two three four five');
+  });
+  it('goes back before an event of several pieces, and shows all of them', () => {
+    const p = new Page().up().ask().begun().say(5, 'one ').reload().up().say(8, 'four ');
+    p.piece('```\n').say(6, 'x\n', true).piece('y\n').say(7, 'z ').piece('fo').say(8, 'ur ');
+    expect(textOf(p.t)).toBe('one ```\nx\ny\nz four ');
+    expect(p.t.pieces).toMatchObject([{ code: false }, { code: true, text: 'x\n' }, { code: false }]);
+  });
+  it('shows nothing twice of an event of several pieces that it has', () => {
+    const p = new Page().up().ask().begun().piece('on').say(5, 'e ').say(6, 'two ').do({ kind: 'closed', code: 1006, reason: '' }).up();
+    p.piece('on').say(5, 'e ').piece('tw').say(6, 'o ').piece('thr').say(7, 'ee');
+    expect(textOf(p.t)).toBe('one two three');
+  });
+  it('keeps a text once, however long it is', () => {
+    const p = new Page().up().ask().begun().say(5, 'x'.repeat(10_000)).reload().up().say(6, 'y'.repeat(10_000));
+    expect(JSON.stringify(keep(p.s)).length).toBeLessThan(21_000);
+    expect(textOf(p.reload().t)).toHaveLength(20_000);
+  });
   it('shows a piece of an event that was not whole once', () => {
-    const p = new Page().up().ask().begun().say(5, 'a ').frame('content_chunk', { message_id: 'm1', session_id: 'bio', content: 'b ', is_code: false });
+    const p = new Page().up().ask().begun().say(5, 'a ').piece('b ');
     expect(textOf(p.t)).toBe('a b ');
     p.reload().up().say(6, 'b c');
     expect(textOf(p.t)).toBe('a b c');

@@ -45,6 +45,8 @@ function put(s: State, turn: Turn): State {
   return { ...s, turns: s.turns.with(at, turn) };
 }
 
+const joined = (before: Piece[], more: Piece[]) => more.reduce((all, p) => withPiece(all, p.code, p.text), before);
+
 /** The same kind joins what stands before it. */
 export function withPiece(pieces: Piece[], code: boolean, more: string): Piece[] {
   if (!more) return pieces;
@@ -102,8 +104,10 @@ function stream(t: Turn, type: string, d: Data, now: number): Turn {
       if (t.thoughts.some((o) => o.n === n) || t.thoughts.length >= MAX_THOUGHTS) return t;
       return { ...t, thoughts: [...t.thoughts, { n, mode: text(step.thinking_mode), text: text(step.description), confidence: number(step.confidence) }] };
     }
-    case 'content_chunk':
-      return { ...t, phase: 'running', pieces: withPiece(t.pieces, d.is_code === true, text(d.content)) };
+    case 'content_chunk': {
+      const more = (pieces: Piece[]) => withPiece(pieces, d.is_code === true, text(d.content));
+      return { ...t, phase: 'running', pieces: more(t.pieces), loose: more(t.loose) };
+    }
     case 'stream_complete':
       return {
         ...t, ...priced(meta), phase: 'completed', stopping: false, endedAt: now, runId: text(d.ai_message_id) || t.runId,
@@ -126,9 +130,6 @@ function stream(t: Turn, type: string, d: Data, now: number): Turn {
 }
 
 const STREAM = new Set(['stream_start', 'context_info', 'emotion_update', 'thinking_chunk', 'content_chunk', 'stream_complete', 'stream_error', 'generation_stopped']);
-
-/** Told already: by an earlier connection, or before on this one. Pieces of one event share its number, on one connection. */
-const known = (t: Turn, seq: number, line: number) => seq > 0 && (seq < t.seq || (seq === t.seq && line !== t.line));
 
 function person(s: State, id: string, change: Partial<State['people'][number]>): State {
   if (!id || id === s.userId) return s;
@@ -165,15 +166,17 @@ function read(s: State, raw: string, now: number): State {
     // What only the history told of may be under way in truth.
     if (!isLive(turn) && !(again && turn.line === 0)) return s;
     // The server goes on where the connection before was, as far as it knows, and then where this page says that it is.
-    const rewound = !fresh && seq > turn.from.seq && seq < turn.seq;
-    if (!again && !rewound && known(turn, seq, s.line)) return s;
+    const rewound = !fresh && seq > turn.from.seq && seq <= turn.seq;
+    // Told already, by an earlier connection or before on this one; its pieces without a number are nothing new, neither.
+    if (!again && !rewound && seq > 0 && seq <= turn.seq) return turn.loose.length > 0 ? put(s, { ...turn, pieces: turn.firm, loose: [] }) : s;
     const resumed = fresh && turn.line > 0 ? 1 : 0;
     let before: Turn = turn;
-    if (again) before = { ...turn, pieces: [], thoughts: [], used: null, feeling: null, seq: 0, from: { seq: 0, pieces: [] } };
-    else if (fresh) before = { ...turn, pieces: turn.firm, from: { seq: turn.seq, pieces: turn.firm } };
-    else if (rewound) before = { ...turn, pieces: turn.from.pieces, seq: turn.from.seq };
+    if (again) before = { ...turn, pieces: [], firm: [], thoughts: [], used: null, feeling: null, seq: 0 };
+    else if (rewound) before = { ...turn, pieces: joined(turn.from.pieces, turn.loose), seq: turn.from.seq };
+    // Of an event that came without its end, all comes again; and a rewind goes back to what was here now.
+    if (fresh) before = { ...before, loose: [], pieces: again ? [] : turn.firm, from: { seq: turn.seq, pieces: turn.firm } };
     const next = stream({ ...before, seq: Math.max(seq, before.seq), line: s.line, resumes: turn.resumes + resumed }, type, d, now);
-    return put(s, seq > 0 ? { ...next, firm: next.pieces } : next);
+    return put(s, seq > 0 ? { ...next, firm: next.pieces, loose: [] } : next);
   }
   switch (type) {
     case 'stop_acknowledged': {
@@ -260,7 +263,8 @@ export function step(s: State, input: Input, now: number): State {
       return input.sessionId === s.sessionId ? { ...s, turns: past(s, input.messages), older: input.older } : s;
     case 'signed_out': {
       const out: State = { ...s, link: 'disconnected', retryAt: null, signedOut: true };
-      return input.forget ? { ...out, userId: null, turns: [], older: false, joined: false, people: [] } : out;
+      // What was asked by nobody knows whom is not asked by who signs in next.
+      return input.forget || s.userId === null ? { ...out, userId: null, turns: [], older: false, joined: false, people: [] } : out;
     }
     case 'typed_out':
       return s.people.some((p) => p.id === input.person && p.typing) ? person(s, input.person, { typing: false }) : s;

@@ -57,8 +57,10 @@ export interface Turn {
   /** The number of the last event that was shown, and on which connection it came. */
   seq: number;
   line: number;
-  /** The text up to `seq`: pieces of an event that came without their end come again on the next connection. */
+  /** The text up to `seq`. */
   firm: Piece[];
+  /** What came behind `firm` without a number: of the event whose number comes next, or comes again with it. */
+  loose: Piece[];
   /** What was here when this connection began: where the server goes on from once it hears of it. */
   from: { seq: number; pieces: Piece[] };
   resumes: number;
@@ -122,23 +124,24 @@ export function start(sessionId: string): State {
 }
 
 /** What a reload of the tab keeps: whose it is, the room, and what is under way with how far it is. */
-export type Kept = Pick<State, 'userId' | 'sessionId' | 'joined' | 'turns'>;
+export type Kept = Pick<State, 'userId' | 'sessionId' | 'joined'> & { turns: Omit<Turn, 'loose' | 'pieces' | 'from'>[] };
 
 export function keep({ userId, sessionId, joined, turns, line }: State): Kept {
   // Of what was asked elsewhere, only what was heard of lately: nobody here can ask what became of it.
   const under = turns.filter((t) => isLive(t) && (t.question !== null || t.line === line));
-  return { userId, sessionId, joined, turns: under };
+  // The text once: a tab keeps so many characters.
+  return { userId, sessionId, joined, turns: under.map(({ loose, pieces, from, ...t }) => t) };
 }
 
 export function restored({ userId, sessionId, joined, turns }: Kept): State {
   const line = turns.reduce((most, t) => Math.max(most, t.line), 0);
-  return { ...start(sessionId), userId, joined, line, turns: turns.map((t) => ({ ...newTurn(t.id, t.question, t.askedAt), ...t })) };
+  return { ...start(sessionId), userId, joined, line, turns: turns.map((t) => ({ ...newTurn(t.id, t.question, t.askedAt), ...t, pieces: t.firm, from: { seq: t.seq, pieces: t.firm } })) };
 }
 
 export function newTurn(id: string, question: string | null, at: number): Turn {
   return {
     id, question, subject: '', reasoning: false, documents: false, phase: 'waiting', stopping: false, askedAt: at, endedAt: null,
-    runId: null, seq: 0, line: 0, firm: [], from: { seq: 0, pieces: [] }, resumes: 0, provider: null, category: null, estimated: null, used: null, feeling: null,
+    runId: null, seq: 0, line: 0, firm: [], loose: [], from: { seq: 0, pieces: [] }, resumes: 0, provider: null, category: null, estimated: null, used: null, feeling: null,
     thoughts: [], pieces: [], tokens: null, cost: null, ms: null, ability: null, error: null,
   };
 }
