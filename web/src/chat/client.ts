@@ -195,6 +195,7 @@ export class ChatClient {
         return;
       case 'token_refused':
         void this.account.refresh().then((ok) => {
+          if (ok === 'gone') return;
           if (ok) this.happens({ kind: 'authenticate', token: this.account.token.value });
           else {
             this.account.forget();

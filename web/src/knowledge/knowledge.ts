@@ -113,7 +113,7 @@ export class Knowledge {
     try {
       return await once();
     } catch (e) {
-      if (e instanceof HttpError && e.status === 401 && (await this.account.refresh())) return once();
+      if (e instanceof HttpError && e.status === 401 && (await this.account.refresh()) === true) return once();
       throw e;
     }
   }

@@ -43,4 +43,25 @@ describe('what a tab keeps of somebody', () => {
     await account.login('eve@example.com', 'correct horse');
     expect([left(), account.userId]).toEqual([[], 'eve']);
   });
+
+  it('is not had again by a token that is renewed too late', async () => {
+    const { store, account } = tab();
+    routes.set('/api/v1/auth/refresh', { access_token: 'anns-new', user: { id: 'ann' } });
+    const late = account.refresh();
+    account.use('eves', { id: 'eve' }, 'eves-refresh');
+    expect([await late, account.token.value, account.userId, store.get('refresh')]).toEqual(['gone', 'eves', 'eve', 'eves-refresh']);
+    // And one that is refused too late signs out nobody else.
+    account.use('anns', { id: 'ann' });
+    routes.set('/api/v1/auth/me', 401);
+    const check = account.check();
+    account.use('eves', { id: 'eve' });
+    expect([await check, account.token.value]).toEqual([false, 'eves']);
+    expect([await account.check(), account.token.value]).toEqual([false, null]);
+  });
+
+  it('stays while a token of his is renewed', async () => {
+    const { account, left } = tab();
+    routes.set('/api/v1/auth/refresh', { access_token: 'anns-new', user: { id: 'ann' } });
+    expect([await account.refresh(), account.token.value, left()]).toEqual([true, 'anns-new', KEPT]);
+  });
 });

@@ -21,6 +21,8 @@ const KEPT = ['session', 'turns', 'lesson', 'lesson-kept', 'lesson-how', 'job'];
 export class Account {
   readonly token = signal<string | null>(null);
   readonly user = signal<User | null>(null);
+  /** Raised whenever somebody comes or goes: what was asked for somebody else is of no use then. */
+  private visits = 0;
 
   constructor(private readonly store: Store = tabStore()) {
     this.token.value = store.get('token');
@@ -52,6 +54,7 @@ export class Account {
   /** `Bearer ` in front is stripped, as the server does: people paste whole headers. */
   use(token: string, user: User | null = null, refresh: string | null = null): void {
     const bare = token.trim().replace(/^bearer\s+/i, '');
+    this.visits++;
     this.token.value = bare || null;
     this.user.value = null;
     this.store.set('user', null);
@@ -75,7 +78,7 @@ export class Account {
 
   /** Whether the server takes the token; learns whose it is. A refused one is renewed once, then forgotten. */
   async check(): Promise<boolean> {
-    const token = this.token.value;
+    const { visits, token: { value: token } } = this;
     if (!token) return false;
     try {
       const { user_id: id, ...me } = await this.call<User & { user_id: string }>('/api/v1/auth/me');
@@ -83,7 +86,7 @@ export class Account {
       if (this.token.value === token || !this.user.value?.id) this.known({ ...me, id });
       return true;
     } catch (e) {
-      if (e instanceof HttpError && e.status === 401) this.forget();
+      if (e instanceof HttpError && e.status === 401 && visits === this.visits) this.forget();
       return false;
     }
   }
@@ -95,7 +98,7 @@ export class Account {
       return await call<T>(path, { ...how, token });
     } catch (e) {
       const user = this.user.value;
-      if (!(e instanceof HttpError) || e.status !== 401 || !(await this.refresh())) throw e;
+      if (!(e instanceof HttpError) || e.status !== 401 || (await this.refresh()) !== true) throw e;
       this.user.value ??= user;
       return call<T>(path, { ...how, token: this.token.value ?? undefined });
     }
@@ -114,22 +117,35 @@ export class Account {
     return this.enter('register', { email, password, name });
   }
 
-  /** Access tokens live half an hour. True when a new one was had; the refresh token is spent either way. */
-  async refresh(): Promise<boolean> {
+  /**
+   * Access tokens live half an hour. True when a new one was had; the refresh token is spent either way. `gone`: who it was
+   * for has left meanwhile, and whoever is here now is not touched by it.
+   */
+  async refresh(): Promise<boolean | 'gone'> {
+    const { visits } = this;
     const refresh = this.store.get('refresh');
     this.store.set('refresh', null);
     if (!refresh) return false;
-    try {
-      await this.enter('refresh', { refresh_token: refresh });
-      return true;
-    } catch {
-      return false;
-    }
+    const tokens = await this.tokens('refresh', { refresh_token: refresh }).catch(() => null);
+    if (visits !== this.visits) return 'gone';
+    if (!tokens) return false;
+    this.take(tokens);
+    // The same person goes on.
+    this.visits = visits;
+    return true;
   }
 
   private async enter(route: string, body: unknown): Promise<void> {
+    this.take(await this.tokens(route, body));
+  }
+
+  private async tokens(route: string, body: unknown): Promise<Tokens> {
     const tokens = await call<Tokens>(`/api/v1/auth/${route}`, { method: 'POST', body });
     if (typeof tokens?.access_token !== 'string') throw new HttpError(200, 'The server sent no token');
+    return tokens;
+  }
+
+  private take(tokens: Tokens): void {
     this.use(tokens.access_token, tokens.user ?? null, tokens.refresh_token ?? null);
   }
 }
