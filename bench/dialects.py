@@ -153,55 +153,48 @@ class Orchestrate(Socket):
         await self.until("connected")
 
 
-async def measure(kind, server, token: str, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each, round by round."""
-    took: dict[str, list[float]] = {}
+async def measure(kind, server, token: str, took: dict[str, list[float]]) -> None:
+    """One round; adds milliseconds of each."""
 
     def note(what: str, began: float) -> None:
         took.setdefault(what, []).append((time.perf_counter() - began) * 1000)
 
-    for n in range(rounds + 1):
-        if n == 1:
-            took.clear()  # the first round warms up
-        if kind is Orchestrate:
-            async with kind(server, token) as socket:
-                took.setdefault("connect", []).append(socket.connected)
-            watching = kind(server, token)
-            watching.asks = True
-            began = time.perf_counter()
-            async with watching as socket:
-                await socket.until(*kind.first)
-                note("first_token", began)
-                await socket.until(*kind.last)
-                note("round_trip", began)
-            continue
+    if kind is Orchestrate:
         async with kind(server, token) as socket:
             took.setdefault("connect", []).append(socket.connected)
-            began = time.perf_counter()
-            await socket.authenticate()
-            if kind is Chat:
-                note("authenticate", began)
-            began = time.perf_counter()
-            await socket.ask()
+        watching = kind(server, token)
+        watching.asks = True
+        began = time.perf_counter()
+        async with watching as socket:
             await socket.until(*kind.first)
             note("first_token", began)
             await socket.until(*kind.last)
             note("round_trip", began)
-    return took
+        return
+    async with kind(server, token) as socket:
+        took.setdefault("connect", []).append(socket.connected)
+        began = time.perf_counter()
+        await socket.authenticate()
+        if kind is Chat:
+            note("authenticate", began)
+        began = time.perf_counter()
+        await socket.ask()
+        await socket.until(*kind.first)
+        note("first_token", began)
+        await socket.until(*kind.last)
+        note("round_trip", began)
 
 
-async def measure_stops(kind, server, token: str, rounds: int) -> list[float]:
-    took = []
-    for _ in range(rounds):
-        async with kind(server, token) as socket:
-            await socket.authenticate()
-            await socket.ask()
-            await socket.until(*kind.first)
-            began = time.perf_counter()
-            await socket.stop()
-            await socket.until(*kind.stopped)
-            took.append((time.perf_counter() - began) * 1000)
-    return took
+async def measure_stop(kind, server, token: str, took: dict[str, list[float]]) -> None:
+    """The same of a stop."""
+    async with kind(server, token) as socket:
+        await socket.authenticate()
+        await socket.ask()
+        await socket.until(*kind.first)
+        began = time.perf_counter()
+        await socket.stop()
+        await socket.until(*kind.stopped)
+        took.setdefault("stop", []).append((time.perf_counter() - began) * 1000)
 
 
 def settings(folder: Path, fake: Fake) -> Path:
@@ -236,14 +229,17 @@ async def main() -> None:
                 folder.mkdir()
                 with Server(folder / "data", provider="fake", limits=settings(folder, fake)) as server:
                     token = server.token("bench")
-                    if name == "quick":
-                        for kind in (Chat, AiStream, Tutor, Orchestrate):
-                            results[kind.name] = await measure(kind, server, token, args.rounds)
-                        if peer:
-                            results[Hand.name] = await measure(Hand, peer, "nobody", args.rounds)
-                    else:
-                        for kind in (Chat, AiStream, Tutor):
-                            results[kind.name]["stop"] = await measure_stops(kind, server, token, args.rounds)
+                    for n in range(args.rounds + 1):
+                        # The first round warms up.
+                        into: dict[str, dict[str, list[float]]] = {} if n == 0 else results
+                        if name == "quick":
+                            for kind in (Chat, AiStream, Tutor, Orchestrate):
+                                await measure(kind, server, token, into.setdefault(kind.name, {}))
+                            if peer:
+                                await measure(Hand, peer, "nobody", into.setdefault(Hand.name, {}))
+                        else:
+                            for kind in (Chat, AiStream, Tutor):
+                                await measure_stop(kind, server, token, into.setdefault(kind.name, {}))
         finally:
             if peer:
                 peer.kill()
