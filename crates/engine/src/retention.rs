@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::quota;
 
-/// Removes runs that ended and were made longer ago than `keep` (`None` keeps them for ever), the
-/// revocations that have run out, and what was used of quotas whose period is long over, until `stopping`. The first time some time after the start: then people
-/// come back to their answers all at once.
+/// Removes runs that ended and were made longer ago than `keep` (`None` keeps them for ever), the revocations that
+/// have run out, and what was used of quotas whose period is long over, until `stopping`. The first time some time
+/// after the start: then people come back to their answers all at once.
 pub async fn retain(store: SharedStore, clock: Clock, keep: Option<Duration>, stopping: CancellationToken) {
     let sweeping = async {
         sleep(limit::EXPIRE_FIRST).await;
@@ -55,14 +55,22 @@ async fn sweep(store: &SharedStore, clock: Clock, keep: Option<Duration>) {
         Ok(forgotten) => tracing::debug!(forgotten, "revocations that have run out"),
         Err(error) => tracing::warn!(%error, "revocations that have run out could not be forgotten"),
     }
-    loop {
-        match quota::forget(store, clock.wall(), limit::FORGET_COUNTERS).await {
-            Ok(limit::FORGET_COUNTERS) => sleep(limit::EXPIRE_PAUSE).await,
-            Ok(_) => break,
-            Err(error) => {
-                tracing::warn!(%error, "quotas whose time is over could not be forgotten; in an hour again");
-                break;
-            }
-        }
+    let most = limit::FORGET_COUNTERS;
+    if let Err(error) = in_slices(most, || quota::forget(store, clock.wall(), most)).await {
+        tracing::warn!(%error, "quotas whose time is over could not be forgotten; in an hour again");
     }
+}
+
+/// Does `step`, which does `most` things at once and says how many it did, until there are no more, with pauses.
+///
+/// # Errors
+/// The first of `step`.
+pub async fn in_slices<E, S: Future<Output = Result<usize, E>>>(
+    most: usize,
+    mut step: impl FnMut() -> S,
+) -> Result<(), E> {
+    while step().await? == most {
+        sleep(limit::EXPIRE_PAUSE).await;
+    }
+    Ok(())
 }

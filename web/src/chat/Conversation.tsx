@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useRef } from 'preact/hooks';
 import { Again } from '../shared/again';
 import { Citations, Spent, Thinking } from '../shared/answer';
+import { Composer } from '../shared/Composer';
 import { useFollowEnd } from '../shared/follow-end';
 import { shortId } from '../shared/id';
 import { Markdown } from '../shared/MarkdownView';
@@ -165,6 +165,7 @@ export function Conversation({ s, client, children }: { s: ChatState; client: Ch
   const shown = live ? s.turns.slice(0, s.turns.indexOf(turn)) : s.turns;
   const queued = live ? s.turns.slice(s.turns.indexOf(turn) + 1).filter(isLive) : [];
 
+  const streams = s.turns.find(isLive);
   const empty = s.past.length === 0 && s.turns.length === 0;
 
   return (
@@ -242,68 +243,18 @@ export function Conversation({ s, client, children }: { s: ChatState; client: Ch
           <Asked key={t.id} text={t.question} tag="queued" />
         ))}
       </div>
-      <Composer s={s} client={client} />
+      <Composer
+        suggestions={SUGGESTIONS}
+        label="Message"
+        placeholder="Ask something…"
+        word="Send"
+        live={streams !== undefined}
+        stopping={streams?.stopping ?? false}
+        connected={s.link === 'connected'}
+        onAsk={(what) => (client.ask(what), true)}
+        onStop={() => client.happens({ kind: 'stop' })}
+        onDrop={() => client.happens({ kind: 'drop' })}
+      />
     </section>
-  );
-}
-
-function Composer({ s, client }: { s: ChatState; client: ChatClient }) {
-  const text = useSignal('');
-  const field = useRef<HTMLTextAreaElement>(null);
-  const live = s.turns.find(isLive);
-  const stopping = live?.stopping ?? false;
-  const up = s.link === 'connected';
-  const send = (what: string) => {
-    client.ask(what);
-    text.value = '';
-  };
-  return (
-    <form
-      class="composer"
-      onSubmit={(e) => {
-        e.preventDefault();
-        send(text.value);
-      }}
-    >
-      <div class="suggest" role="group" aria-label="Suggested questions">
-        {SUGGESTIONS.map((q) => (
-          <button key={q} type="button" class="pill" onClick={() => (send(q), field.current?.focus())}>
-            {q}
-          </button>
-        ))}
-      </div>
-      <div class="row">
-        <label class="sr" for="message">
-          Message
-        </label>
-        <textarea
-          id="message"
-          ref={field}
-          class="grow"
-          rows={1}
-          placeholder="Ask something…"
-          value={text.value}
-          onInput={(e) => (text.value = e.currentTarget.value)}
-          onKeyDown={(e) => {
-            // While an input method composes, Enter belongs to it.
-            if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
-            e.preventDefault();
-            send(text.value);
-          }}
-        />
-        <button id="send" type="submit" class="primary">
-          Send
-        </button>
-      </div>
-      <div class="row controls">
-        {/* aria-disabled keeps the keyboard's place when the answer ends under the finger. */}
-        <button id="stop" type="button" class="stop" aria-disabled={!live || stopping} onClick={() => client.happens({ kind: 'stop' })}>
-          {stopping ? 'Stopping…' : 'Stop'}
-        </button>
-        <button id="drop" type="button" aria-disabled={!up} onClick={() => client.happens({ kind: 'drop' })}>
-          Drop connection and resume
-        </button>
-      </div>
-    </form>
   );
 }

@@ -1,9 +1,10 @@
-import { type ReadonlySignal, useSignal } from '@preact/signals';
+import type { ReadonlySignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { Account } from '../shared/account';
 import { RetryIn } from '../shared/again';
 import { useFollowEnd } from '../shared/follow-end';
 import { tooLong } from '../shared/bytes';
+import { Composer } from '../shared/Composer';
 import { Inspector } from '../shared/Inspector';
 import { Errors, ModelChip, ModelNotice, SignIn } from '../shared/parts';
 import type { LessonClient } from './client';
@@ -32,35 +33,35 @@ function Status({ s, client }: { s: State; client: LessonClient }) {
   );
 }
 
-function Composer({ s, client }: { s: State; client: LessonClient }) {
-  const text = useSignal('');
+function Asking({ s, client }: { s: State; client: LessonClient }) {
   const { subject, reasoning, documents } = client.how.value;
-  const field = useRef<HTMLTextAreaElement>(null);
   const about = useRef<HTMLInputElement>(null);
   const wrong = tooLong(subject.trim(), SUBJECT_BYTES);
   const live = s.turns.some(isLive);
   const stopping = s.turns.some((t) => isLive(t) && t.stopping);
-  const send = (what: string) => {
-    if (!what.trim()) return field.current?.focus();
-    if (wrong) return about.current?.focus();
+  const ask = (what: string) => {
+    if (!what.trim()) return false;
+    if (wrong) {
+      about.current?.focus();
+      return false;
+    }
     client.ask(what);
-    text.value = '';
+    return true;
   };
   return (
-    <form
-      class="composer"
-      onSubmit={(e) => {
-        e.preventDefault();
-        send(text.value);
-      }}
+    <Composer
+      suggestions={SUGGESTIONS}
+      label="Question"
+      placeholder="Ask your tutor…"
+      word="Ask"
+      live={live}
+      stopping={stopping}
+      connected={s.link === 'connected'}
+      onAsk={ask}
+      onType={() => client.types()}
+      onStop={() => live && !stopping && client.stop()}
+      onDrop={() => client.drop()}
     >
-      <div class="suggest" role="group" aria-label="Suggested questions">
-        {SUGGESTIONS.map((q) => (
-          <button key={q} type="button" class="pill" onClick={() => (send(q), field.current?.focus())}>
-            {q}
-          </button>
-        ))}
-      </div>
       <div class="row how">
         <label for="subject">Subject</label>
         <input
@@ -88,41 +89,7 @@ function Composer({ s, client }: { s: State; client: LessonClient }) {
           {wrong}
         </p>
       </div>
-      <div class="row">
-        <label class="sr" for="message">
-          Question
-        </label>
-        <textarea
-          id="message"
-          ref={field}
-          class="grow"
-          rows={1}
-          placeholder="Ask your tutor…"
-          value={text.value}
-          onInput={(e) => {
-            text.value = e.currentTarget.value;
-            client.types();
-          }}
-          onKeyDown={(e) => {
-            // While an input method composes, Enter belongs to it.
-            if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
-            e.preventDefault();
-            send(text.value);
-          }}
-        />
-        <button id="send" type="submit" class="primary">
-          Ask
-        </button>
-      </div>
-      <div class="row controls">
-        <button id="stop" type="button" class="stop" aria-disabled={!live || stopping} onClick={() => live && !stopping && client.stop()}>
-          {stopping ? 'Stopping…' : 'Stop'}
-        </button>
-        <button id="drop" type="button" aria-disabled={s.link !== 'connected'} onClick={() => client.drop()}>
-          Drop connection and resume
-        </button>
-      </div>
-    </form>
+    </Composer>
   );
 }
 
@@ -188,7 +155,7 @@ function Lesson({ s, client }: { s: State; client: LessonClient }) {
           <Question key={t.id} t={t} tag="queued" />
         ))}
       </div>
-      <Composer s={s} client={client} />
+      <Asking s={s} client={client} />
     </section>
   );
 }

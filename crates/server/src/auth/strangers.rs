@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use headwater_core::port::records::Record;
 use headwater_core::port::store::StoreError;
 use headwater_core::{Millis, limit};
+use headwater_engine::retention::in_slices;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -123,10 +124,7 @@ impl Auth {
         let now = self.clock.wall();
         self.strangers.forget(now);
         let most = limit::FORGET_RECORDS;
-        while self.store.forget_records(&self.nobody, SIGN_IN, counting(now), most).await? == most {
-            sleep(limit::EXPIRE_PAUSE).await;
-        }
-        Ok(())
+        in_slices(most, || self.store.forget_records(&self.nobody, SIGN_IN, counting(now), most)).await
     }
 }
 

@@ -1,4 +1,4 @@
-import{C as e,f as t,w as n}from"./account-iwRXi5x6.js";var r=/^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/,i=/^(\s*)(?:([-*+])|(\d{1,9})[.)])\s+(.*)$/,a=/^ {0,3}(#{1,6})\s+(.*?)\s*#*$/,o=/^ {0,3}(?:-\s*){3,}$|^ {0,3}(?:\*\s*){3,}$|^ {0,3}(?:_\s*){3,}$/,s=/^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*$/,c=8,l=(e,t)=>e.trimStart().startsWith(t)&&e.trim().replaceAll(t[0],``)===``;function u(e){let t=[],n=[],i=null,a=()=>{n.length&&t.push(n.join(`
+import{C as e,f as t,w as n}from"./account-blQuoDtc.js";var r=/^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/,i=/^(\s*)(?:([-*+])|(\d{1,9})[.)])\s+(.*)$/,a=/^ {0,3}(#{1,6})\s+(.*?)\s*#*$/,o=/^ {0,3}(?:-\s*){3,}$|^ {0,3}(?:\*\s*){3,}$|^ {0,3}(?:_\s*){3,}$/,s=/^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*$/,c=8,l=(e,t)=>e.trimStart().startsWith(t)&&e.trim().replaceAll(t[0],``)===``;function u(e){let t=[],n=[],i=null,a=()=>{n.length&&t.push(n.join(`
 `)),n=[]};for(let t of e.replaceAll(`\r
 `,`
 `).split(`
